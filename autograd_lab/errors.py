@@ -1,0 +1,25 @@
+"""What the lab raises when it was asked for something that it can't give.
+
+Every message is one line that says what was wrong and what to do. Each class also derives from the built-in
+that fits, so that code which knows nothing of the lab can catch it.
+"""
+
+
+class LabError(Exception):
+    """The base of every error that the lab raises itself."""
+
+
+class GraphError(LabError, ValueError):
+    """The outputs or names handed in don't lead to a graph that can be captured."""
+
+
+class RecordError(LabError, ValueError):
+    """A file or a mapping isn't a record: the message names the field."""
+
+
+class RenderError(LabError, ValueError):
+    """A picture was asked for that can't be drawn: an unknown format or view, or a path not writable."""
+
+
+class TargetError(LabError, ValueError):
+    """A command-line TARGET or ``--input`` can't be read, imported, called or built."""
