@@ -1,0 +1,49 @@
+"""How records show themselves, without knowing who draws them.
+
+``str(graph)`` is a table and a notebook shows a picture, but records import the standard library only. So the
+two ways of showing are open functions here, and ``draw`` registers itself for each record that it can draw.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+
+@singledispatch
+def as_text(record: object) -> str:
+    """Gives the text that ``str(record)`` shows.
+
+    Args:
+        record: Any record. ``draw`` registers a table for those that have one.
+
+    Returns:
+        The table, or ``repr(record)`` where nothing was registered.
+    """
+    return repr(record)
+
+
+@singledispatch
+def as_mimebundle(record: object) -> dict[str, str]:
+    """Gives what a notebook shows: MIME type → content.
+
+    Args:
+        record: Any record. ``draw`` registers a picture for those that have one.
+
+    Returns:
+        At least ``"text/plain"``.
+    """
+    return {"text/plain": as_text(record)}
+
+
+class DisplayMixin:
+    """Shows a record through the two open functions of this module."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What IPython calls; ``include`` and ``exclude`` are its own and may be ignored by its protocol."""
+        del include, exclude
+        return as_mimebundle(self)

@@ -1,0 +1,73 @@
+"""Writing a file so that it is there whole or not at all.
+
+Every file that the lab writes goes through here: the bytes go into a file beside the target, which is then
+renamed onto it. A crash, a full disk or an error in the middle leaves the old file, or none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from autograd_lab.errors import LabError
+
+
+class UnwritableError(LabError, OSError):
+    """A path can't be written."""
+
+
+def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
+    """Writes a file whole: beside it first, then renamed onto it.
+
+    Args:
+        path: Where to. The folder must exist; a file that is there is replaced.
+        content: Text is written as UTF-8 with newlines as they are.
+
+    Returns:
+        The path.
+
+    Raises:
+        UnwritableError: The folder isn't there, isn't a folder or can't be written, or ``path`` is a folder.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(Path(folder) / "a.txt", "ŷ").read_text("utf-8")
+        'ŷ'
+    """
+    target = Path(path)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if target.is_dir():
+        raise UnwritableError(f"cannot write {target}: it is a folder; give a file's path")
+    if not target.parent.is_dir():
+        raise UnwritableError(
+            f"cannot write {target}: there is no folder {target.parent}; make it first"
+        )
+    try:
+        _write_and_rename(target, data)
+    except OSError as error:
+        raise UnwritableError(f"cannot write {target}: {error.strerror or error}") from error
+    return target
+
+
+def _write_and_rename(target: Path, data: bytes) -> None:
+    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(beside, _mode_of(target))
+        os.replace(beside, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise
+
+
+def _mode_of(target: Path) -> int:
+    """The permissions that an ordinary ``open`` would have left: the old file's, or those of the umask."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

@@ -1,0 +1,318 @@
+"""Records to JSON and back, checked on the way in.
+
+A file is ``{"autograd_lab": {"schema": 1, "record": "Graph"}, "data": {…}}``. Fields that have their default
+value are left out. No pickle and no code: a file can hold nothing but records. Relies on the records' own type
+annotations, so a new field is read and written without a line here.
+
+JSON has no ``inf``, ``nan`` or complex numbers and Python's ``json`` writes tokens that other readers refuse, so
+those are written as ``{"float": "inf"}`` and ``{"complex": ["1.0", "2.0"]}``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import os
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from autograd_lab.errors import RecordError
+from autograd_lab.records import files
+from autograd_lab.records.graph import Graph, Record, Scalar
+from autograd_lab.records.scalar import Number, ScalarGraph
+
+SCHEMA = 1
+"""The version of the format that this release writes; it reads this one and those before."""
+
+RECORDS: dict[str, type] = {"Graph": Graph, "ScalarGraph": ScalarGraph}
+"""The records that stand in a file by themselves."""
+
+Decoder = Callable[[Any, str], Any]
+
+
+def save(record: Record, path: str | os.PathLike[str]) -> Path:
+    """Writes a record as JSON.
+
+    Args:
+        record: A record that stands by itself: a ``Graph`` or a ``ScalarGraph``.
+        path: Where to; replaced if it is there.
+
+    Returns:
+        The path.
+
+    Raises:
+        RecordError: It isn't such a record.
+        UnwritableError: The path can't be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     load(save(Graph((), ()), Path(folder) / "empty.json"))
+        Graph(nodes=(), roots=())
+    """
+    return files.write(path, dumps(record))
+
+
+def load(path: str | os.PathLike[str]) -> Record:
+    """Reads a record that ``save`` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A record equal to the one that was saved.
+
+    Raises:
+        RecordError: The file isn't there or isn't a record's; the message names the field that is wrong, or
+            says that a later version of the lab wrote it.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path}: not a record: the file isn't UTF-8 text") from error
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        return loads(text)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
+
+
+def dumps(record: Record) -> str:
+    """Gives a record as JSON text, the same text for equal records.
+
+    Args:
+        record: A record that stands by itself.
+
+    Returns:
+        JSON, one record a line inside long lists, so that two files can be compared line by line.
+
+    Raises:
+        RecordError: It isn't such a record.
+    """
+    name = type(record).__name__
+    if RECORDS.get(name) is not type(record):
+        raise RecordError(f"cannot save a {name}: give one of {', '.join(RECORDS)}")
+    head = json.dumps({"schema": SCHEMA, "record": name})
+    fields = ",\n".join(
+        f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items()
+    )
+    return f'{{"autograd_lab": {head},\n"data": {{\n{fields}\n}}}}\n'
+
+
+def loads(text: str) -> Record:
+    """Reads a record from JSON text.
+
+    Args:
+        text: What ``dumps`` gave.
+
+    Returns:
+        The record.
+
+    Raises:
+        RecordError: It isn't a record's text.
+    """
+    try:
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise RecordError("not a record: nested too deeply") from error
+    record_type = _read_head(document)
+    record = _decoder(record_type)(document.get("data"), "data")
+    try:
+        record.validate()
+    except ValueError as error:
+        raise RecordError(f"data.{error}") from error
+    return record
+
+
+def _refuse_constant(token: str) -> None:
+    raise RecordError(f"not a record: {token} isn't JSON")
+
+
+def _read_head(document: Any) -> type:
+    head = document.get("autograd_lab") if isinstance(document, dict) else None
+    if not isinstance(head, dict):
+        raise RecordError("autograd_lab: missing; this isn't a file that lab.save wrote")
+    schema = head.get("schema")
+    if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
+        raise RecordError(f"autograd_lab.schema: expected a version from 1, found {schema!r}")
+    if schema > SCHEMA:
+        raise RecordError(
+            f"autograd_lab.schema: version {schema} was written by a later release, and this one reads up "
+            f"to {SCHEMA}; upgrade autograd-lab"
+        )
+    name = head.get("record")
+    if not isinstance(name, str) or name not in RECORDS:
+        raise RecordError(
+            f"autograd_lab.record: expected one of {', '.join(RECORDS)}, found {name!r}"
+        )
+    return RECORDS[name]
+
+
+# --- out: records to JSON ------------------------------------------------------------
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(json.dumps(item, ensure_ascii=False) for item in value) + "\n]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _encode(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            name: _encode(field)
+            for name, default in _defaults(type(value))
+            if (field := getattr(value, name)) is not default and field != default
+        }
+    if isinstance(value, tuple):
+        return [_encode(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": repr(value)}
+    if isinstance(value, complex):
+        return {"complex": [repr(value.real), repr(value.imag)]}
+    return value
+
+
+_REQUIRED = object()
+
+
+@functools.cache
+def _defaults(record_type: type) -> tuple[tuple[str, Any], ...]:
+    return tuple(
+        (field.name, _REQUIRED if field.default is dataclasses.MISSING else field.default)
+        for field in dataclasses.fields(record_type)
+    )
+
+
+# --- in: JSON to records, checked ----------------------------------------------------
+
+
+@functools.cache
+def _decoder(wanted: Any) -> Decoder:
+    """The function that reads a value of this type, or raises naming the place."""
+    if dataclasses.is_dataclass(wanted):
+        return _record_decoder(typing.cast("type", wanted))
+    if wanted is Scalar:
+        return _scalar
+    if wanted == Number | None:
+        return _number
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is tuple:
+        return _tuple_decoder(arguments)
+    if origin in (types.UnionType, typing.Union):
+        return _union_decoder(arguments)
+    return _plain_decoder(wanted)
+
+
+def _record_decoder(record_type: type) -> Decoder:
+    hints = typing.get_type_hints(record_type)
+    fields = [
+        (name, _decoder(hints[name]), default is _REQUIRED)
+        for name, default in _defaults(record_type)
+    ]
+    known = {name for name, _, _ in fields}
+
+    def decode(value: Any, place: str) -> Any:
+        if not isinstance(value, dict):
+            raise _wrong(place, f"the fields of a {record_type.__name__}", value)
+        for name in value:
+            if name not in known:
+                raise RecordError(f"{place}.{name}: a {record_type.__name__} has no such field")
+        found = {}
+        for name, read, required in fields:
+            if name in value:
+                found[name] = read(value[name], f"{place}.{name}")
+            elif required:
+                raise RecordError(f"{place}.{name}: missing")
+        return record_type(**found)
+
+    return decode
+
+
+def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        read = _decoder(arguments[0])
+
+        def decode_any(value: Any, place: str) -> Any:
+            if not isinstance(value, list):
+                raise _wrong(place, "a list", value)
+            return tuple(read(item, f"{place}[{number}]") for number, item in enumerate(value))
+
+        return decode_any
+    readers = [_decoder(argument) for argument in arguments]
+
+    def decode_fixed(value: Any, place: str) -> Any:
+        if not isinstance(value, list) or len(value) != len(readers):
+            raise _wrong(place, f"a list of {len(readers)}", value)
+        return tuple(
+            read(item, f"{place}[{number}]")
+            for number, (read, item) in enumerate(zip(readers, value, strict=True))
+        )
+
+    return decode_fixed
+
+
+def _union_decoder(arguments: tuple[Any, ...]) -> Decoder:
+    """Reads ``X | None``, or a union of plain types; a record's unions have no other form."""
+    others = [argument for argument in arguments if argument is not type(None)]
+    nullable = len(others) < len(arguments)
+    if len(others) == 1:
+        read = _decoder(others[0])
+        return lambda value, place: None if nullable and value is None else read(value, place)
+    allowed = tuple(others)
+
+    def decode(value: Any, place: str) -> Any:
+        if isinstance(value, bool) or not isinstance(value, allowed):
+            raise _wrong(place, " or ".join(f"a {kind.__name__}" for kind in allowed), value)
+        return value
+
+    return decode
+
+
+def _plain_decoder(wanted: type) -> Decoder:
+    article = "an" if wanted is int else "a"
+
+    def decode(value: Any, place: str) -> Any:
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise _wrong(place, f"{article} {wanted.__name__}", value)
+        return value
+
+    return decode
+
+
+def _scalar(value: Any, place: str) -> Scalar:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return tuple(_scalar(item, f"{place}[{number}]") for number, item in enumerate(value))
+    try:
+        match value:
+            case {"float": str(text), **rest} if not rest:
+                return float(text)
+            case {"complex": [str(real), str(imag)], **rest} if not rest:
+                return complex(float(real), float(imag))
+    except ValueError:
+        pass  # the same message as for any other value that isn't one
+    raise _wrong(place, "a number, a text, a flag or a list of them", value)
+
+
+def _number(value: Any, place: str) -> Number | None:
+    number = _scalar(value, place)
+    if isinstance(number, str | tuple):
+        raise _wrong(place, "a number", value)
+    return number
+
+
+def _wrong(place: str, expected: str, found: Any) -> RecordError:
+    shown = json.dumps(found)
+    return RecordError(
+        f"{place}: expected {expected}, found {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    )
