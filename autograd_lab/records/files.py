@@ -41,9 +41,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     if target.is_dir():
         raise UnwritableError(f"cannot write {target}: it is a folder; give a file's path")
     if not target.parent.is_dir():
-        raise UnwritableError(
-            f"cannot write {target}: there is no folder {target.parent}; make it first"
-        )
+        raise UnwritableError(f"cannot write {target}: there is no folder {target.parent}; make it first")
     try:
         _write_and_rename(target, data)
     except OSError as error:

@@ -1,11 +1,11 @@
 """Records to JSON and back, checked on the way in.
 
 A file is ``{"autograd_lab": {"schema": 1, "record": "Graph"}, "data": {…}}``. Fields that have their default
-value are left out. No pickle and no code: a file can hold nothing but records. Relies on the records' own type
-annotations, so a new field is read and written without a line here.
+value are left out. No pickle and no code: a file can hold nothing but records. Relies on the records' own
+type annotations, so a new field is read and written without a line here.
 
-JSON has no ``inf``, ``nan`` or complex numbers and Python's ``json`` writes tokens that other readers refuse, so
-those are written as ``{"float": "inf"}`` and ``{"complex": ["1.0", "2.0"]}``.
+JSON has no ``inf``, ``nan`` or complex numbers, and the tokens that Python's ``json`` writes for them are
+refused by other readers, so they are written as ``{"float": "inf"}`` and ``{"complex": ["1.0", "2.0"]}``.
 """
 
 from __future__ import annotations
@@ -99,9 +99,7 @@ def dumps(record: Record) -> str:
     if RECORDS.get(name) is not type(record):
         raise RecordError(f"cannot save a {name}: give one of {', '.join(RECORDS)}")
     head = json.dumps({"schema": SCHEMA, "record": name})
-    fields = ",\n".join(
-        f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items()
-    )
+    fields = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items())
     return f'{{"autograd_lab": {head},\n"data": {{\n{fields}\n}}}}\n'
 
 
@@ -150,9 +148,7 @@ def _read_head(document: Any) -> type:
         )
     name = head.get("record")
     if not isinstance(name, str) or name not in RECORDS:
-        raise RecordError(
-            f"autograd_lab.record: expected one of {', '.join(RECORDS)}, found {name!r}"
-        )
+        raise RecordError(f"autograd_lab.record: expected one of {', '.join(RECORDS)}, found {name!r}")
     return RECORDS[name]
 
 
@@ -166,10 +162,11 @@ def _lines(value: Any) -> str:
 
 
 def _encode(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    kind: Any = type(value)
+    if _is_record(kind):
         return {
             name: _encode(field)
-            for name, default in _defaults(type(value))
+            for name, default in _defaults(kind)
             if (field := getattr(value, name)) is not default and field != default
         }
     if isinstance(value, tuple):
@@ -184,12 +181,17 @@ def _encode(value: Any) -> Any:
 _REQUIRED = object()
 
 
+def _is_record(kind: Any) -> bool:
+    return dataclasses.is_dataclass(kind) or hasattr(kind, "_fields")
+
+
 @functools.cache
-def _defaults(record_type: type) -> tuple[tuple[str, Any], ...]:
-    return tuple(
-        (field.name, _REQUIRED if field.default is dataclasses.MISSING else field.default)
-        for field in dataclasses.fields(record_type)
-    )
+def _defaults(record_type: Any) -> tuple[tuple[str, Any], ...]:
+    """Each field's name and its default; ``_REQUIRED`` where it has none."""
+    if dataclasses.is_dataclass(record_type):
+        return tuple((field.name, _REQUIRED) for field in dataclasses.fields(record_type))
+    defaults = record_type._field_defaults
+    return tuple((name, defaults.get(name, _REQUIRED)) for name in record_type._fields)
 
 
 # --- in: JSON to records, checked ----------------------------------------------------
@@ -198,13 +200,11 @@ def _defaults(record_type: type) -> tuple[tuple[str, Any], ...]:
 @functools.cache
 def _decoder(wanted: Any) -> Decoder:
     """The function that reads a value of this type, or raises naming the place."""
-    if dataclasses.is_dataclass(wanted):
-        return _record_decoder(typing.cast("type", wanted))
-    if wanted is Scalar:
-        return _scalar
-    if wanted == Number | None:
-        return _number
+    if _is_record(wanted):
+        return _record_decoder(wanted)
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is typing.Annotated:
+        return _ANNOTATED[arguments[1]]
     if origin is tuple:
         return _tuple_decoder(arguments)
     if origin in (types.UnionType, typing.Union):
@@ -213,11 +213,8 @@ def _decoder(wanted: Any) -> Decoder:
 
 
 def _record_decoder(record_type: type) -> Decoder:
-    hints = typing.get_type_hints(record_type)
-    fields = [
-        (name, _decoder(hints[name]), default is _REQUIRED)
-        for name, default in _defaults(record_type)
-    ]
+    hints = typing.get_type_hints(record_type, include_extras=True)
+    fields = [(name, _decoder(hints[name]), default is _REQUIRED) for name, default in _defaults(record_type)]
     known = {name for name, _, _ in fields}
 
     def decode(value: Any, place: str) -> Any:
@@ -304,11 +301,14 @@ def _scalar(value: Any, place: str) -> Scalar:
     raise _wrong(place, "a number, a text, a flag or a list of them", value)
 
 
-def _number(value: Any, place: str) -> Number | None:
+def _number(value: Any, place: str) -> Number:
     number = _scalar(value, place)
-    if isinstance(number, str | tuple):
+    if number is None or isinstance(number, str | tuple):
         raise _wrong(place, "a number", value)
     return number
+
+
+_ANNOTATED: dict[str, Decoder] = {"scalar": _scalar, "number": _number}
 
 
 def _wrong(place: str, expected: str, found: Any) -> RecordError:

@@ -9,14 +9,15 @@ real node that was run; a value that nothing kept is ``None``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 from autograd_lab.records.display import DisplayMixin
 
-Number = bool | int | float | complex
+Number = Annotated[bool | int | float | complex, "number"]
+"""What a tensor of one element holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One number of the computation: an input, an intermediate result or the output.
 
     Attributes:
@@ -39,8 +40,7 @@ class Variable:
     grad: Number | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """An input of an operation, with the chain rule's two numbers.
 
     Attributes:
@@ -59,8 +59,7 @@ class Operand:
     arrives: Number | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One operation: what went in, and which variable came out.
 
     Attributes:

@@ -1,0 +1,118 @@
+"""Which hooks are there already, found without adding one.
+
+Relies on:
+
+- ``Tensor._backward_hooks`` and ``Tensor._post_accumulate_grad_hooks``: a tensor's own hooks. No public way.
+- ``torch.utils.hooks.RemovableHandle.next_id``: whether there can be any. Without it capture takes longer.
+- ``torch.autograd.function._HookMixin._register_hook``: see Note [Looking at a node's hooks].
+
+Note [Looking at a node's hooks]
+Torch has no way to list a node's hooks. But ``node.register_hook(f)`` and ``node.register_prehook(f)`` hand
+the node's present dictionary of hooks (or ``None``) to the Python function ``_HookMixin._register_hook``, and
+add to the node only once that has returned. While ``reading_allowed`` is open, that function is replaced
+by one that knows a probe: given the probe it keeps the dictionary and raises, so that nothing is ever added.
+Given anything else, from any thread, it does what it did before. (``registerFunctionHook`` in
+``torch/csrc/autograd/python_cpp_function.cpp``.) Registering and removing instead would leave an empty
+dictionary on every node for as long as the graph lives.
+
+Hooks on an intermediate *tensor* live in C++ where neither way reaches them; they are seen through a tensor
+that can be had: an output, a named tensor or a saved one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.autograd.function import _HookMixin
+from torch.autograd.graph import Node
+from torch.utils.hooks import RemovableHandle
+
+Hooks = Mapping[int, Callable[..., Any]]
+
+_NONE: Hooks = {}
+
+
+class _SeenError(Exception):
+    """Leaves ``_register_hook`` with what it was given, before anything is registered."""
+
+
+def _probe() -> None:
+    """Is never called: it only marks a registration that is none."""
+
+
+class _Door:
+    """Puts a function that knows the probe in place, and takes it away when the last reader has left."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.readers = 0
+        self.original: Any = None
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.readers += 1
+            if self.readers == 1:
+                self.original = vars(_HookMixin)["_register_hook"]
+                _HookMixin._register_hook = _knowing_the_probe(self.original)  # type: ignore[method-assign]
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.readers -= 1
+            if self.readers == 0:
+                _HookMixin._register_hook = self.original  # type: ignore[method-assign]
+
+
+def _knowing_the_probe(original: Any) -> Any:
+    register = original.__func__
+
+    def look(hooks: Any, hook: Any, probe: Any = _probe) -> Any:
+        if hook is probe:
+            raise _SeenError(hooks)
+        return register(hooks, hook)
+
+    return staticmethod(look)
+
+
+reading_allowed = _Door()
+"""The context in which ``of_node`` works. One for all threads: see Note [Looking at a node's hooks]."""
+
+
+def none_yet() -> bool:
+    """Says whether no hook of any kind was ever registered in this process, so that there's none to look for.
+
+    ``RemovableHandle.next_id`` counts them: whoever registers a hook from Python gets such a handle.
+    """
+    return RemovableHandle.next_id == 0
+
+
+def of_node(node: Node) -> tuple[Hooks, Hooks]:
+    """Gives a node's pre-hooks and post-hooks.
+
+    Args:
+        node: Any backward node.
+
+    Returns:
+        Two mappings from the hook's number to the callable, in the order in which they fire.
+    """
+    try:
+        node.register_prehook(_probe)
+    except _SeenError as seen:
+        before = seen.args[0] or _NONE
+    try:
+        node.register_hook(_probe)
+    except _SeenError as seen:
+        return before, seen.args[0] or _NONE
+    raise AssertionError("of_node needs reading_allowed to be open: a probe was registered")
+
+
+def of_tensor(tensor: torch.Tensor) -> Hooks:
+    """Gives what ``Tensor.register_hook`` registered."""
+    return tensor._backward_hooks or _NONE
+
+
+def of_leaf_after_accumulation(tensor: torch.Tensor) -> Hooks:
+    """Gives what ``Tensor.register_post_accumulate_grad_hook`` registered."""
+    return tensor._post_accumulate_grad_hooks or _NONE

@@ -1,0 +1,117 @@
+"""What the user calls each tensor.
+
+Names come from a model's parameters and buffers, as ``named_parameters()`` and ``named_buffers()`` say them, and
+from a mapping name → tensor for any other tensor: an input, an intermediate, a leaf. A tensor with several
+names (tied parameters) keeps all of them, the model's first.
+
+Note [One tensor, several Python objects]
+A leaf and a saved input are always met as the very tensor that the user holds, so they're known by identity. An
+operation's own result isn't: keeping it would make a circle, so torch saves it without its ``grad_fn`` and
+hands out a new object. It's known by its memory: a named tensor that came out of this node and whose storage,
+offset, shape and strides are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch.autograd.graph import Node
+
+from autograd_lab._torch import saved as _saved
+from autograd_lab.errors import GraphError
+
+Names = Mapping[str, torch.Tensor]
+
+
+class NameBook:
+    """Finds the names of tensors.
+
+    Args:
+        model: Its parameters and buffers get their dotted names.
+        names: Further tensors by name.
+
+    Raises:
+        GraphError: ``model`` is no module, ``names`` is no mapping of texts to tensors, or a name is given to two
+            tensors.
+    """
+
+    def __init__(self, model: torch.nn.Module | None, names: Names | None) -> None:
+        self._tensors: dict[str, torch.Tensor] = {}
+        for name, tensor in _of_model(model):
+            self._tensors[name] = tensor
+        for name, tensor in _checked(names):
+            if self._tensors.get(name, tensor) is not tensor:
+                raise GraphError(
+                    f"names[{name!r}] is another tensor than the model's {name!r}; give one of them another name"
+                )
+            self._tensors[name] = tensor
+        self._by_identity: dict[int, list[str]] = {}
+        self._by_slot: dict[tuple[Node, int], list[str]] = {}
+        self._results: dict[Node, list[tuple[torch.Tensor, str]]] = {}
+        for name, tensor in self._tensors.items():
+            self._enter(name, tensor)
+
+    def _enter(self, name: str, tensor: torch.Tensor) -> None:
+        self._by_identity.setdefault(id(tensor), []).append(name)
+        node = tensor.grad_fn  # reading it first brings a stale view's up to date
+        if node is not None:
+            self._by_slot.setdefault((node, tensor.output_nr), []).append(name)
+            self._results.setdefault(node, []).append((tensor, name))
+
+    @property
+    def tensors(self) -> Mapping[str, torch.Tensor]:
+        """Every named tensor."""
+        return self._tensors
+
+    def of_tensor(self, tensor: torch.Tensor) -> list[str]:
+        """Gives the names of a tensor met as itself; empty if it has none."""
+        return self._by_identity.get(id(tensor), [])
+
+    def slots(self) -> Iterator[tuple[tuple[Node, int], str]]:
+        """Gives, for every named tensor that is no leaf, the slot its gradient flows into, and its names."""
+        return ((slot, ", ".join(names)) for slot, names in self._by_slot.items())
+
+    def of_saved(self, node: Node, tensor: torch.Tensor) -> str | None:
+        """Gives the name of a tensor that a node saved. See Note [One tensor, several Python objects]."""
+        names = self._by_identity.get(id(tensor))
+        if names:
+            return names[0]
+        for candidate, name in self._results.get(node, ()):
+            if _same_memory(candidate, tensor):
+                return name
+        return None
+
+
+def _of_model(model: torch.nn.Module | None) -> list[tuple[str, torch.Tensor]]:
+    if model is None:
+        return []
+    if not isinstance(model, torch.nn.Module):
+        raise GraphError(
+            f"model is a {type(model).__name__}; pass a torch.nn.Module, or tensors as names={{…}}"
+        )
+    return [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
+
+
+def _checked(names: Names | None) -> list[tuple[str, torch.Tensor]]:
+    if names is None:
+        return []
+    if not isinstance(names, Mapping):
+        raise GraphError(f"names is a {type(names).__name__}; pass a mapping from name to tensor")
+    for name, tensor in names.items():
+        if not isinstance(name, str):
+            raise GraphError(f"names has the key {name!r}; names are texts")
+        if not isinstance(tensor, torch.Tensor):
+            raise GraphError(f"names[{name!r}] is a {type(tensor).__name__}; give a tensor")
+    return list(names.items())
+
+
+def _same_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
+    memory = _saved.memory(a)
+    return (
+        memory is not None
+        and memory == _saved.memory(b)
+        and a.storage_offset() == b.storage_offset()
+        and a.shape == b.shape
+        and a.stride() == b.stride()
+    )

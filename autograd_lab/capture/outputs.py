@@ -1,0 +1,103 @@
+"""From what a user calls ``outputs`` to the edges at which a backward would start.
+
+Everything in the lab that takes ``outputs`` takes a tensor, a ``GradientEdge``, or any nesting of lists,
+tuples and dicts of them, and comes through here. Entries of such a nesting that can't have a gradient (numbers,
+``None``, integer tensors) are passed over, as long as one remains that has a graph: models return such things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+
+from autograd_lab.errors import GraphError
+
+Outputs: TypeAlias = Any
+"""A tensor, a ``GradientEdge``, or any nesting of list, tuple and dict of them."""
+
+Root: TypeAlias = tuple[Node, int]
+"""A node, and which of its ``grad_outputs`` the output's gradient is."""
+
+
+def roots(outputs: Outputs) -> list[Root]:
+    """Gives the edges at which a backward of these outputs would start.
+
+    Args:
+        outputs: See ``Outputs``.
+
+    Returns:
+        One edge for each output, in the order in which they stand.
+
+    Raises:
+        GraphError: There is no tensor in ``outputs``, or none of them has a graph.
+    """
+    found = list(_flatten(outputs))
+    if not found:
+        raise GraphError(
+            f"outputs holds no tensor (it is {_article(type(outputs).__name__)}); pass a loss or what a model returned"
+        )
+    edges = [
+        get_gradient_edge(item) if isinstance(item, torch.Tensor) else item
+        for item in found
+        if _has_graph(item)
+    ]
+    if not edges:
+        raise GraphError(_why_none(found))
+    return [(edge.node, edge.output_nr) for edge in edges]
+
+
+def tensors(outputs: Outputs) -> Iterator[torch.Tensor]:
+    """Gives the tensors in ``outputs``, in the order in which they stand."""
+    return (item for item in _flatten(outputs) if isinstance(item, torch.Tensor))
+
+
+def _flatten(outputs: Outputs) -> Iterator[torch.Tensor | GradientEdge]:
+    """Walks the nesting without recursion; a ``GradientEdge`` is itself a tuple, so it's looked for first."""
+    waiting: list[Any] = [outputs]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, torch.Tensor | GradientEdge):
+            yield item
+        elif isinstance(item, Mapping):
+            waiting.extend(reversed(list(item.values())))
+        elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
+            waiting.extend(reversed(item))
+
+
+def _has_graph(item: torch.Tensor | GradientEdge) -> bool:
+    return isinstance(item, GradientEdge) or item.requires_grad
+
+
+def _why_none(found: Sequence[torch.Tensor | GradientEdge]) -> str:
+    first = found[0]
+    assert isinstance(first, torch.Tensor)  # an edge has a graph
+    what = f"a {str(first.dtype).removeprefix('torch.')} tensor of shape {tuple(_shape(first))}"
+    subject = (
+        f"outputs is {what} that"
+        if len(found) == 1
+        else f"none of the {len(found)} tensors in outputs (the first is {what})"
+    )
+    verb = "has no graph" if len(found) == 1 else "has a graph"
+    return f"{subject} {verb}: {_reason(first)}"
+
+
+def _reason(tensor: torch.Tensor) -> str:
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return "only floating and complex tensors have gradients; pass the loss, not an index or a mask"
+    if tensor.is_inference():
+        return "it was made in inference mode; compute it outside torch.inference_mode()"
+    return (
+        "it requires no gradient; nothing that went into it has requires_grad=True, or it was detached or computed "
+        "under torch.no_grad()"
+    )
+
+
+def _shape(tensor: torch.Tensor) -> Sequence[Any]:
+    return ["?"] if tensor.is_nested else tensor.shape
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

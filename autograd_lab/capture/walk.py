@@ -1,0 +1,87 @@
+"""Walking a live graph: which nodes there are, in the order in which the engine would run them.
+
+Two passes, neither recursive and both linear in nodes + edges: meet every node and its edges; tell the order.
+
+Note [Holding nodes]
+``next_functions`` makes a node's Python object when asked and forgets it when it is dropped, so an object is
+only a key while it is held. All are held for the length of a walk. A graph whose last owners are such objects
+can overflow the C stack when they're dropped in the wrong order (a chain of 300,000 nodes does), so whoever
+walks must drop them while the user's ``outputs`` still own the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch.autograd.graph import Node as TorchNode
+
+from autograd_lab._torch import nodes as _nodes
+from autograd_lab.capture.order import Slot, execution_order
+from autograd_lab.capture.outputs import Root
+from autograd_lab.records import Edge
+
+
+class Walk(NamedTuple):
+    """A live graph in the order in which the engine would run it; a node's place is its id.
+
+    Attributes:
+        nodes: The live nodes. See Note [Holding nodes].
+        sequence_nrs: Their ``sequence_nr``.
+        nexts: Each node's edges, ``None`` where no gradient is wanted.
+        roots: Where the backward starts.
+    """
+
+    nodes: list[TorchNode]
+    sequence_nrs: list[int]
+    nexts: list[tuple[Edge | None, ...]]
+    roots: tuple[Edge, ...]
+
+
+def walk(roots: Iterable[Root]) -> Walk:
+    """Walks from the roots along ``next_functions`` (``torch/csrc/autograd/function.h``).
+
+    Args:
+        roots: The edges at which a backward would start.
+
+    Returns:
+        Every node that can be reached, in the engine's order.
+    """
+    roots = list(roots)
+    met, nexts = _meet(roots)
+    starts: list[Slot] = [(met[node], input_nr) for node, input_nr in roots]
+    sequence_nrs = [_nodes.sequence_nr(node) for node in met]
+    order = execution_order(sequence_nrs, nexts, starts)
+    ids = [0] * len(order)
+    for place, number in enumerate(order):
+        ids[number] = place
+    nodes = list(met)
+    return Walk(
+        [nodes[number] for number in order],
+        [sequence_nrs[number] for number in order],
+        [tuple([slot and Edge(ids[slot[0]], slot[1]) for slot in nexts[number]]) for number in order],
+        tuple(Edge(ids[number], input_nr) for number, input_nr in starts),
+    )
+
+
+def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[list[Slot | None]]]:
+    """Numbers every node in the order met, and lists where its edges lead."""
+    met: dict[TorchNode, int] = {}
+    for node, _ in roots:
+        met.setdefault(node, len(met))
+    waiting = list(met)
+    slots: dict[int, list[Slot | None]] = {}
+    while waiting:
+        node = waiting.pop()
+        found: list[Slot | None] = []
+        for target, input_nr in node.next_functions:
+            if target is None:
+                found.append(None)
+                continue
+            number = met.get(target)
+            if number is None:
+                number = met[target] = len(met)
+                waiting.append(target)
+            found.append((number, input_nr))
+        slots[met[node]] = found
+    return met, [slots[number] for number in range(len(met))]
