@@ -58,7 +58,7 @@ def live(
         names: As for ``capture``.
 
     Returns:
-        The graph, and the live nodes by id. The caller must let go of these while ``outputs`` still owns the
+        The graph, and the live nodes by id. The caller lets go of these while ``outputs`` still owns the
         graph: see Note [Holding nodes].
 
     Raises:

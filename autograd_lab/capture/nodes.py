@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node as TorchNode
 
+from autograd_lab._torch import deep
 from autograd_lab._torch import hooks as _hooks
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab.capture import hooks as _hook_records
@@ -141,4 +142,4 @@ def _source(node: TorchNode, kind: str, metadata: dict[str, Any]) -> Source | No
 
 
 def _plain_pairs(metadata: dict[str, Any]) -> tuple[tuple[str, Scalar], ...]:
-    return tuple((str(key), plain(value)) for key, value in metadata.items())
+    return tuple((str(key), plain(value)) for key, value in metadata.items() if key != deep.KEY)

@@ -3,10 +3,9 @@
 Two passes, neither recursive and both linear in nodes + edges: meet every node and its edges; tell the order.
 
 Note [Holding nodes]
-``next_functions`` makes a node's Python object when asked and forgets it when it is dropped, so an object is
-only a key while it is held. All are held for the length of a walk. A graph whose last owners are such objects
-can overflow the C stack when they're dropped in the wrong order (a chain of 300,000 nodes does), so whoever
-walks must drop them while the user's ``outputs`` still own the graph.
+``next_functions`` makes a node's Python object when it is first asked for. All are held for the length of a walk,
+in one dict that they are the keys of. Graphs that are very deep need more care: see Note [Deep graphs] in
+``_torch/deep.py``.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch.deep import keep_deletable
 from autograd_lab.capture.order import Slot, execution_order
 from autograd_lab.capture.outputs import Root
 from autograd_lab.records import Edge
@@ -48,7 +48,7 @@ def walk(roots: Iterable[Root]) -> Walk:
         Every node that can be reached, in the engine's order.
     """
     roots = list(roots)
-    met, nexts = _meet(roots)
+    met, parents, nexts = _meet(roots)
     starts: list[Slot] = [(met[node], input_nr) for node, input_nr in roots]
     sequence_nrs = [_nodes.sequence_nr(node) for node in met]
     order = execution_order(sequence_nrs, nexts, starts)
@@ -56,6 +56,7 @@ def walk(roots: Iterable[Root]) -> Walk:
     for place, number in enumerate(order):
         ids[number] = place
     nodes = list(met)
+    keep_deletable(nodes, parents, order)
     return Walk(
         [nodes[number] for number in order],
         [sequence_nrs[number] for number in order],
@@ -64,15 +65,17 @@ def walk(roots: Iterable[Root]) -> Walk:
     )
 
 
-def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[list[Slot | None]]]:
-    """Numbers every node in the order met, and lists where its edges lead."""
+def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[int], list[list[Slot | None]]]:
+    """Numbers every node in the order met, and lists from where it was met and where its edges lead."""
     met: dict[TorchNode, int] = {}
     for node, _ in roots:
         met.setdefault(node, len(met))
+    parents = list(met.values())
     waiting = list(met)
     slots: dict[int, list[Slot | None]] = {}
     while waiting:
         node = waiting.pop()
+        place = met[node]
         found: list[Slot | None] = []
         for target, input_nr in node.next_functions:
             if target is None:
@@ -82,6 +85,7 @@ def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[list[Slot |
             if number is None:
                 number = met[target] = len(met)
                 waiting.append(target)
+                parents.append(place)
             found.append((number, input_nr))
-        slots[met[node]] = found
-    return met, [slots[number] for number in range(len(met))]
+        slots[place] = found
+    return met, parents, [slots[number] for number in range(len(met))]
