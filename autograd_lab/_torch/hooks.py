@@ -34,6 +34,9 @@ Hooks = Mapping[int, Callable[..., Any]]
 
 _NONE: Hooks = {}
 
+NEITHER: tuple[Hooks, Hooks] = (_NONE, _NONE)
+"""What ``of_node`` gives for a node without hooks."""
+
 
 class _SeenError(Exception):
     """Leaves ``_register_hook`` with what it was given, before anything is registered."""
@@ -95,22 +98,29 @@ def of_node(node: Node) -> tuple[Hooks, Hooks]:
         node: Any backward node.
 
     Returns:
-        Two mappings from the hook's number to the callable, in the order in which they fire.
+        Two mappings from the hook's number to the callable, in the order in which they fire; ``NEITHER`` itself
+        where there are none.
     """
     try:
         node.register_prehook(_probe)
     except _SeenError as seen:
-        before = seen.args[0] or _NONE
+        before = seen.args[0]
     try:
         node.register_hook(_probe)
     except _SeenError as seen:
-        return before, seen.args[0] or _NONE
+        after = seen.args[0]
+        return (before or _NONE, after or _NONE) if before or after else NEITHER
     raise AssertionError("of_node needs reading_allowed to be open: a probe was registered")
 
 
 def of_tensor(tensor: torch.Tensor) -> Hooks:
     """Gives what ``Tensor.register_hook`` registered."""
     return tensor._backward_hooks or _NONE
+
+
+def on_intermediate(tensor: torch.Tensor) -> bool:
+    """Says whether a tensor has hooks and isn't a leaf; quick, as it's asked of every saved tensor."""
+    return (tensor.retains_grad or bool(tensor._backward_hooks)) and tensor.grad_fn is not None
 
 
 def of_leaf_after_accumulation(tensor: torch.Tensor) -> Hooks:

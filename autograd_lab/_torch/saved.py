@@ -115,6 +115,11 @@ def _is_released(node: Node, field: SavedField) -> bool:
     return False
 
 
+def shape(tensor: torch.Tensor) -> Sequence[Any] | None:
+    """Gives a tensor's shape; ``None`` where torch can't tell (strided nested tensors)."""
+    return None if tensor.is_nested and tensor.layout is _STRIDED else tensor.shape
+
+
 def memory(tensor: torch.Tensor) -> tuple[int, Any, Any] | None:
     """Says where a tensor's elements are.
 
@@ -126,7 +131,7 @@ def memory(tensor: torch.Tensor) -> tuple[int, Any, Any] | None:
         elements (both are no plain ``int`` where sizes are symbolic). ``None`` where the tensor has no storage
         of its own: sparse and nested ones, and most wrapper subclasses.
     """
-    if tensor.layout is not _STRIDED or tensor.is_nested or not _has_storage(tensor):
+    if not _has_storage(tensor) or tensor.is_nested:
         return None
     storage = tensor.untyped_storage()
     return storage._cdata, storage.nbytes(), tensor.nbytes

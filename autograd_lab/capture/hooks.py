@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch.autograd.graph import Node
 
 from autograd_lab._torch import hooks as _hooks
 from autograd_lab.capture.calls import qualified_name, source_of
@@ -14,11 +13,8 @@ from autograd_lab.records import Hook
 _NEITHER: tuple[Sequence[Hook], Sequence[Hook]] = ((), ())
 
 
-def of_node(node: Node) -> tuple[Sequence[Hook], Sequence[Hook]]:
+def of_node(before: _hooks.Hooks, after: _hooks.Hooks) -> tuple[Sequence[Hook], Sequence[Hook]]:
     """Gives a node's own hooks: those that fire before it runs, and those that fire after."""
-    before, after = _hooks.of_node(node)
-    if not before and not after:
-        return _NEITHER
     return _records("pre_hook", before), _records("post_hook", after)
 
 
@@ -40,11 +36,6 @@ def of_intermediate(tensor: torch.Tensor) -> Iterator[Hook]:
     yield from _records("tensor_pre_hook", _hooks.of_tensor(tensor), input_nr=tensor.output_nr)
     if tensor.retains_grad:
         yield Hook("retains_grad_hook", "retain_grad", tensor.output_nr)
-
-
-def on_intermediate(tensor: torch.Tensor) -> bool:
-    """Says whether a tensor is no leaf and has hooks; quick, as it is asked of every saved tensor."""
-    return (tensor.retains_grad or bool(_hooks.of_tensor(tensor))) and tensor.grad_fn is not None
 
 
 def _records(kind: str, hooks: _hooks.Hooks, input_nr: int | None = None) -> list[Hook]:

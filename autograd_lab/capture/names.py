@@ -68,6 +68,10 @@ class NameBook:
         """Gives the names of a tensor met as itself; empty if it has none."""
         return self._by_identity.get(id(tensor), [])
 
+    def intermediates(self) -> Iterator[torch.Tensor]:
+        """Gives every named tensor that is no leaf."""
+        return (tensor for results in self._results.values() for tensor, _ in results)
+
     def slots(self) -> Iterator[tuple[tuple[Node, int], str]]:
         """Gives, for every named tensor that is no leaf, the slot its gradient flows into, and its names."""
         return ((slot, ", ".join(names)) for slot, names in self._by_slot.items())

@@ -39,7 +39,7 @@ class NodeReader:
         self._saved = SavedReader(book, self._metas, self._note_hooks)
         self._leaf_names = _FreshNames("leaf", book.tensors)
         self._hooked: dict[TorchNode, dict[int, torch.Tensor]] = {}
-        for tensor in itertools.chain(outputs, book.tensors.values()):
+        for tensor in itertools.chain(outputs, book.intermediates()):
             self._note_hooks(tensor)
 
     def read(self, walk: Walk) -> tuple[Node, ...]:
@@ -95,24 +95,30 @@ class NodeReader:
         if not self._hooked and _hooks.none_yet():
             return [()] * len(nodes)
         with _hooks.reading_allowed:
-            return [self._hooks(node, known.kind) for node, known in zip(nodes, types, strict=True)]
+            own = [_hooks.of_node(node) for node in nodes]
+        return [
+            self._hooks(node, known.kind, *found)
+            if found is not _hooks.NEITHER or known.kind == "accumulate" or node in self._hooked
+            else ()
+            for node, known, found in zip(nodes, types, own, strict=True)
+        ]
 
     def _note_hooks(self, tensor: torch.Tensor) -> None:
-        if _hook_records.on_intermediate(tensor):
+        if _hooks.on_intermediate(tensor):
             assert tensor.grad_fn is not None
             self._hooked.setdefault(tensor.grad_fn, {})[tensor.output_nr] = tensor
 
-    def _hooks(self, node: TorchNode, kind: str) -> tuple[Hook, ...]:
+    def _hooks(
+        self, node: TorchNode, kind: str, pre_hooks: _hooks.Hooks, post_hooks: _hooks.Hooks
+    ) -> tuple[Hook, ...]:
         """All of a node's hooks, in the order in which the engine calls them."""
-        before, after = _hook_records.of_node(node)
+        before, after = _hook_records.of_node(pre_hooks, post_hooks)
         if kind == "accumulate":
             first, last = _hook_records.of_leaf(_nodes.variable(node))
             return (*first, *before, *last, *after)
-        if node in self._hooked:
-            tensors = sorted(self._hooked[node].items())
-            first = [hook for _, tensor in tensors for hook in _hook_records.of_intermediate(tensor)]
-            return (*first, *before, *after)
-        return (*before, *after)
+        tensors = sorted(self._hooked.get(node, {}).items())
+        first = [hook for _, tensor in tensors for hook in _hook_records.of_intermediate(tensor)]
+        return (*first, *before, *after)
 
 
 class _FreshNames:

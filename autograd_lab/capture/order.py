@@ -26,10 +26,10 @@ class ReadyQueue(Generic[T]):
 
     Example:
         >>> queue = ReadyQueue()
-        >>> for item in "abc":
+        >>> for item in "abcdefg":
         ...     queue.push(1, item)
-        >>> [queue.pop() for _ in range(3)]
-        ['a', 'c', 'b']
+        >>> "".join(queue.pop() for _ in range(7))
+        'acfgebd'
     """
 
     __slots__ = ("_heap",)

@@ -20,6 +20,9 @@ from autograd_lab.records import Saved, Scalar, TensorMeta
 _PLAIN = frozenset((bool, int, float, complex, str, type(None)))
 
 
+_ORDINARY = (torch.Tensor, torch.nn.Parameter)
+
+
 class MetaTable:
     """Makes ``TensorMeta`` records, one for all that are equal: a graph has many nodes and few shapes."""
 
@@ -38,13 +41,17 @@ class MetaTable:
 
     def of_tensor(self, tensor: torch.Tensor) -> TensorMeta:
         """Gives the record for a tensor."""
-        strided_nested = tensor.is_nested and tensor.layout is torch.strided
-        key = (None if strided_nested else _nodes.sizes(tensor.shape), tensor.dtype, tensor.device)
+        shape = _saved.shape(tensor)
+        if shape is not None and type(tensor) not in _ORDINARY:
+            shape = _nodes.sizes(shape)  # only subclasses have symbolic sizes, which mustn't be compared
+        key = (shape, tensor.dtype, tensor.device)
         return self._known.get(key) or self._make(key)
 
-    def _make(self, key: tuple[_nodes.Sizes | None, torch.dtype, torch.device]) -> TensorMeta:
+    def _make(self, key: tuple[Sequence[Any] | None, torch.dtype, torch.device]) -> TensorMeta:
         shape, dtype, device = key
-        made = self._known[key] = TensorMeta(shape, _nodes.dtype_name(dtype), str(device))
+        made = self._known[key] = TensorMeta(
+            None if shape is None else tuple(shape), _nodes.dtype_name(dtype), str(device)
+        )
         return made
 
 

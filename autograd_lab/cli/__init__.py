@@ -1,1 +1,60 @@
-"""Placeholder while the house is being built."""
+"""The command line: ``autograd-lab``, also ``python -m autograd_lab``.
+
+One subcommand a file, each thin: it reads its arguments, calls what the library offers to everyone, and prints.
+Exit codes: 0 fine, 1 a check found a difference, 2 the call was wrong. A wrong call gets one line that says what
+to do, never a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from autograd_lab._version import __version__
+from autograd_lab.cli.demo import demo
+from autograd_lab.cli.doctor import doctor
+from autograd_lab.cli.render import render
+from autograd_lab.errors import LabError
+
+WRONG_CALL = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="autograd-lab")
+def cli() -> None:
+    """See what loss.backward() does in PyTorch.
+
+    A TARGET is path/to/file.py:name or package.module:name. What it names is a callable without arguments that
+    returns a loss or (loss, model), or a module or what builds one, together with --input.
+    """
+
+
+for command in (render, demo, doctor):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    try:
+        code = cli.main(prog_name="autograd-lab", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 0
+    except click.Abort:
+        click.echo("autograd-lab: stopped", err=True)
+        code = 130
+    except click.ClickException as error:
+        _complain(error.format_message())
+        code = WRONG_CALL
+    except LabError as error:
+        _complain(str(error))
+        code = WRONG_CALL
+    sys.exit(code or 0)
+
+
+def _complain(message: str) -> None:
+    """One line, whatever the message was made of."""
+    click.echo(f"autograd-lab: {' '.join(message.split())}", err=True)

@@ -36,17 +36,55 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
         ...     write(Path(folder) / "a.txt", "ŷ").read_text("utf-8")
         'ŷ'
     """
-    target = Path(path)
+    target = check_writable(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    if target.is_dir():
-        raise UnwritableError(f"cannot write {target}: it is a folder; give a file's path")
-    if not target.parent.is_dir():
-        raise UnwritableError(f"cannot write {target}: there is no folder {target.parent}; make it first")
     try:
         _write_and_rename(target, data)
     except OSError as error:
         raise UnwritableError(f"cannot write {target}: {error.strerror or error}") from error
     return target
+
+
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """Says early what ``write`` would say late, for callers that have long work to do first.
+
+    Args:
+        path: Where a file is to go.
+
+    Returns:
+        The path.
+
+    Raises:
+        UnwritableError: The folder isn't there or can't be written, or ``path`` is a folder.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise UnwritableError(f"cannot write {target}: it is a folder; give a file's path")
+    if not target.parent.is_dir():
+        raise UnwritableError(f"cannot write {target}: there is no folder {target.parent}; make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise UnwritableError(f"cannot write {target}: the folder {target.parent} may not be written to")
+    return target
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Makes a folder, and those above it, where there is none.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        The path.
+
+    Raises:
+        UnwritableError: It can't be made, or a file is in its place.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    return folder
 
 
 def _write_and_rename(target: Path, data: bytes) -> None:

@@ -1,0 +1,311 @@
+"""The scalar view: a live graph of single numbers, with its forward values and its chain rule.
+
+Relies on the graph not having been freed. Nothing is made up. A forward value is read from a tensor that is
+named, an output, a leaf, or saved on a node, or comes of running an operation again on two values that are
+known. A local gradient is what the real node returns for a gradient of 1, and the gradient that arrives is what
+it returns for the one that flowed into it. The nodes are run for that, twice each, without hooks, without
+freeing anything and without touching ``.grad``.
+
+Note [Operands that nobody kept]
+An operand that needs no gradient leaves an empty slot on the node, and often nothing else: ``ŷ − y`` keeps no
+trace of ``y``. If the user named such a tensor, it is put into the one empty slot where it fits: where the
+operation, run again on the values that are known, gives the value that is known to have come out. A tensor
+that fits nowhere, or in two places, isn't drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.autograd.graph import Node
+
+from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import saved as _saved
+from autograd_lab.capture import outputs as _outputs
+from autograd_lab.capture.graph import live
+from autograd_lab.capture.names import NameBook, Names
+from autograd_lab.errors import GraphError
+from autograd_lab.records import Graph, Number, Operand, Operation, ScalarGraph, Variable
+from autograd_lab.records import Node as NodeRecord
+
+_SIGNS = {
+    "Mul": "×",
+    "Add": "+",
+    "Sub": "−",
+    "Div": "÷",
+    "Neg": "−",
+    "Sqrt": "√",
+    "Log": "ln",
+    "Sigmoid": "σ",
+}
+
+_ARGUMENTS = {"self": 0, "other": 1, "exponent": 1}
+"""Which slot of a binary operation a saved operand belongs to."""
+
+_AGAIN: dict[str, Callable[..., torch.Tensor]] = {
+    "AddBackward0": torch.add,
+    "SubBackward0": torch.sub,
+    "MulBackward0": torch.mul,
+    "DivBackward0": torch.div,
+    "PowBackward1": torch.pow,
+}
+"""The operations of two tensors that can be run again on values that are known."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A variable while it's being found out about."""
+
+    kind: str
+    name: str | None = None
+    tensor: torch.Tensor | None = None
+    grad: torch.Tensor | None = None
+    id: int = -1
+
+
+@dataclass(slots=True)
+class _Step:
+    """An operation while it's being found out about."""
+
+    node: Node
+    record: NodeRecord
+    result: _Draft
+    inputs: list[_Draft] = field(default_factory=list)
+    local: Sequence[torch.Tensor | None] = ()
+    arrives: Sequence[torch.Tensor | None] = ()
+
+
+def capture_scalar(
+    outputs: _outputs.Outputs, *, model: torch.nn.Module | None = None, names: Names | None = None
+) -> ScalarGraph:
+    """Reads a live graph of one-element tensors, with values, local gradients and the chain rule.
+
+    Args:
+        outputs: One tensor of one element, or something that holds just one.
+        model: As for ``capture``.
+        names: As for ``capture``. Name the intermediates to see their names and all of their values.
+
+    Returns:
+        The computation, output first.
+
+    Raises:
+        GraphError: There isn't just one output, a tensor on the way has more than one element, a node has several
+            results, or a backward has freed the graph.
+
+    Example:
+        >>> w, x, y = (torch.tensor(value) for value in (0.0, 2.0, 4.0))
+        >>> s = w.requires_grad_() * x - y
+        >>> graph = capture_scalar(s**2, names={"w": w, "x": x, "y": y, "s": s})
+        >>> [(variable.name, variable.value, variable.grad) for variable in graph.variables[:3]]
+        [(None, 16.0, 1.0), ('s', -4.0, -8.0), ('y', 4.0, None)]
+        >>> [(variable.name, variable.value, variable.grad) for variable in graph.variables[3:]]
+        [(None, 0.0, -8.0), ('x', 2.0, None), ('w', 0.0, -16.0)]
+    """
+    with _saved.no_torch_function(), torch.no_grad():
+        graph, nodes = live(outputs, model=model, names=names)
+        _check(graph)
+        book = NameBook(model, names)
+        steps, drafts = _draft(graph, nodes, book, next(_outputs.tensors(outputs), None))
+        _find_values(steps, book)
+        _work_out_results(steps)
+        _place_operands(steps, book)
+        _run(steps, drafts)
+        return _records(steps, drafts[next(iter(drafts))])
+
+
+def _check(graph: Graph) -> None:
+    if len(graph.roots) != 1:
+        raise GraphError(f"view='scalar' draws one output, and outputs holds {len(graph.roots)}; pass one")
+    for node in graph.nodes:
+        if len(node.grad_outputs) != 1:
+            raise GraphError(
+                f"view='scalar' draws operations with one result; {node.name} has {len(node.grad_outputs)}"
+            )
+        meta = node.grad_outputs[0]
+        if meta.shape is None or any(size != 1 for size in meta.shape):
+            raise GraphError(
+                f"view='scalar' draws graphs of one-element tensors, and {node.variable or node.name} is {meta}; "
+                "use view='graph'"
+            )
+
+
+def _draft(
+    graph: Graph, nodes: Sequence[Node], book: NameBook, output: torch.Tensor | None
+) -> tuple[list[_Step], dict[int, _Draft]]:
+    """Lays out variables and operations: every node's result is a variable, a leaf's node is the leaf."""
+    names = {edge.node: edge.name for _, _, edge in graph.edges} | {
+        edge.node: edge.name for edge in graph.roots
+    }
+    drafts = {
+        record.id: _Draft("leaf", record.variable, _nodes.variable(node))
+        if record.kind == "accumulate"
+        else _Draft("intermediate", names[record.id])
+        for record, node in zip(graph.nodes, nodes, strict=True)
+    }
+    root = drafts[graph.roots[0].node]
+    root.tensor = output if root.tensor is None else root.tensor
+    if root.kind == "intermediate":
+        root.kind = "output"
+    steps = [
+        _Step(
+            node,
+            record,
+            drafts[record.id],
+            [drafts[edge.node] if edge else _Draft("constant") for edge in record.next],
+        )
+        for record, node in zip(graph.nodes, nodes, strict=True)
+        if record.kind != "accumulate"
+    ]
+    places = {node: place for place, node in enumerate(nodes)}
+    for (node, _), name in book.slots():
+        if node in places:
+            drafts[places[node]].tensor = book.tensors[name.split(", ")[0]]
+    return steps, drafts
+
+
+def _find_values(steps: Sequence[_Step], book: NameBook) -> None:
+    """Reads forward values off what nodes saved."""
+    made_by = {step.node: step.result for step in steps}
+    for step in steps:
+        for name, tensor in _one_element_tensors(step.node):
+            if tensor.grad_fn is not None:
+                variable = made_by.get(tensor.grad_fn)
+                if variable is not None and variable.tensor is None:
+                    variable.tensor = tensor
+            elif name == "result":
+                step.result.tensor = tensor if step.result.tensor is None else step.result.tensor
+            elif not tensor.requires_grad:
+                _fill_slot(step, _ARGUMENTS.get(name), tensor, book)
+
+
+def _one_element_tensors(node: Node) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, value in _saved.read(node, _nodes.type_of(node).saved):
+        if isinstance(value, torch.Tensor) and value.numel() == 1:
+            yield name, value
+
+
+def _fill_slot(step: _Step, slot: int | None, tensor: torch.Tensor, book: NameBook) -> None:
+    if slot is not None and slot < len(step.inputs) and step.inputs[slot].kind == "constant":
+        step.inputs[slot] = _Draft("constant", next(iter(book.of_tensor(tensor)), None), tensor)
+
+
+def _work_out_results(steps: Sequence[_Step]) -> None:
+    """Runs operations of two known operands again, leaves first, where nothing kept what came out."""
+    for step in reversed(steps):
+        if step.result.tensor is None and all(draft.tensor is not None for draft in step.inputs):
+            again = _AGAIN.get(step.record.name)
+            if again is not None:
+                step.result.tensor = again(*(draft.tensor for draft in step.inputs), **_alpha(step))
+
+
+def _alpha(step: _Step) -> dict[str, Any]:
+    return {saved.name: saved.value for saved in step.record.saved if saved.name == "alpha"}
+
+
+def _place_operands(steps: Sequence[_Step], book: NameBook) -> None:
+    """See Note [Operands that nobody kept]."""
+    drawn = {id(draft.tensor) for step in steps for draft in (step.result, *step.inputs)}
+    for name, tensor in book.tensors.items():
+        if tensor.numel() != 1 or tensor.requires_grad or id(tensor) in drawn:
+            continue
+        fits = [
+            (step, slot)
+            for step in steps
+            for slot, draft in enumerate(step.inputs)
+            if draft.kind == "constant" and draft.tensor is None and _fits(step, slot, tensor)
+        ]
+        if len(fits) == 1:
+            step, slot = fits[0]
+            step.inputs[slot] = _Draft("constant", name, tensor)
+
+
+def _fits(step: _Step, slot: int, tensor: torch.Tensor) -> bool:
+    again = _AGAIN.get(step.record.name)
+    other = step.inputs[1 - slot].tensor
+    if again is None or other is None or step.result.tensor is None:
+        return False
+    operands = (tensor, other) if slot == 0 else (other, tensor)
+    return torch.equal(again(*operands, **_alpha(step)), step.result.tensor)
+
+
+def _run(steps: Sequence[_Step], drafts: dict[int, _Draft]) -> None:
+    """Runs every node on 1 and on the gradient that flows into it, in the engine's order."""
+    first = next(iter(drafts.values()))
+    first.grad = torch.ones((), dtype=torch.float32)
+    for step in steps:
+        slot = _nodes.input_metadata(step.node)[0]
+        one = torch.ones(slot.shape, dtype=slot.dtype, device=slot.device)
+        grad = (
+            one if step.result is first or step.result.grad is None else step.result.grad.reshape(slot.shape)
+        )
+        try:
+            step.local, step.arrives = _run_node(step, one), _run_node(step, grad)
+        except RuntimeError as error:
+            if "already been freed" not in str(error):
+                raise
+            raise GraphError(
+                "view='scalar' runs the graph's nodes, and a backward has freed this graph; draw it before the "
+                "backward, or call backward(retain_graph=True)"
+            ) from error
+        for draft, arrived in zip(step.inputs, step.arrives, strict=True):
+            if arrived is not None and draft.kind != "constant":
+                draft.grad = arrived if draft.grad is None else draft.grad + arrived
+
+
+def _run_node(step: _Step, grad: torch.Tensor) -> list[torch.Tensor | None]:
+    """Runs a node, and does to each gradient what the engine does: the shape and dtype of the slot it goes to.
+
+    (``validate_outputs`` in ``torch/csrc/autograd/engine.cpp``.)
+    """
+    found: list[torch.Tensor | None] = []
+    for gradient, (target, input_nr) in zip(
+        _nodes.run(step.node, (grad,)), step.node.next_functions, strict=True
+    ):
+        if gradient is None or target is None:
+            found.append(None)
+            continue
+        slot = _nodes.input_metadata(target)[input_nr]
+        real_slot = gradient.is_complex() and not slot.dtype.is_complex
+        reduced = torch.real(gradient) if real_slot else gradient
+        found.append(reduced.sum_to_size(slot.shape).to(slot.dtype))
+    return found
+
+
+def _records(steps: Sequence[_Step], output: _Draft) -> ScalarGraph:
+    ordered: list[_Draft] = []
+    for draft in (output, *(draft for step in steps for draft in (step.result, *reversed(step.inputs)))):
+        if draft.id < 0:
+            draft.id = len(ordered)
+            ordered.append(draft)
+    variables = tuple(
+        Variable(draft.id, draft.kind, draft.name, _number(draft.tensor), _number(draft.grad))
+        for draft in ordered
+    )
+    operations = tuple(
+        Operation(place, step.record.name, _symbol(step), _operands(step), step.result.id)
+        for place, step in enumerate(steps)
+    )
+    return ScalarGraph(variables, operations)
+
+
+def _operands(step: _Step) -> tuple[Operand, ...]:
+    return tuple(
+        Operand(draft.id) if draft.kind == "constant" else Operand(draft.id, _number(local), _number(arrived))
+        for draft, local, arrived in zip(step.inputs, step.local, step.arrives, strict=True)
+    )
+
+
+def _number(tensor: torch.Tensor | None) -> Number | None:
+    return None if tensor is None else tensor.item()
+
+
+def _symbol(step: _Step) -> str:
+    """How people write the operation; a fixed exponent is part of it."""
+    saved: dict[str, Any] = {item.name: item.value for item in step.record.saved}
+    if step.record.name == "PowBackward0":
+        return f"^{saved['exponent']:g}"
+    stem = step.record.name.partition("Backward")[0]
+    return _SIGNS.get(stem, stem.lower())

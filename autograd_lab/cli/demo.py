@@ -1,0 +1,85 @@
+"""``autograd-lab demo``: the seed example and a real transformer, drawn into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+DETAILS = {
+    "1_expression": "expression",
+    "2_loss": "expression",
+    "3_values": "values",
+    "4_gradients": "gradients",
+}
+
+
+@click.command()
+@click.argument("folder", default="autograd_lab_demo", type=click.Path(file_okay=False, path_type=Path))
+def demo(folder: Path) -> None:
+    """Draw the worked example and a transformer into FOLDER."""
+    from autograd_lab.records.files import make_folder
+
+    make_folder(folder)
+    click.echo(_seed(folder))
+    click.echo(_transformer(folder))
+    click.echo(f"\nThe pictures are in {folder.resolve()}:")
+    for path in sorted(folder.iterdir()):
+        click.echo(f"  {path.name}")
+
+
+def _seed(folder: Path) -> str:
+    """The worked example that the project grew from: one weight, one sample."""
+    import torch
+
+    import autograd_lab as lab
+    from autograd_lab import byhand
+
+    x, y = torch.tensor(2.0), torch.tensor(4.0)
+    w = torch.tensor(0.0, requires_grad=True)
+    y_hat = w * x
+    s = y_hat - y
+    loss = s**2
+    names = {"w": w, "x": x, "y": y, "ŷ": y_hat, "s": s, "loss": loss}
+    for name, detail in DETAILS.items():
+        output = y_hat if name == "1_expression" else loss
+        lab.render(output, folder / f"seed_{name}.svg", view="scalar", names=names, detail=detail)
+        lab.render(output, folder / f"seed_{name}.png", view="scalar", names=names, detail=detail)
+    graph = lab.capture(loss, names=names)
+    lab.save(graph, folder / "seed.json")
+    torch.autograd.backward(loss)
+    run = byhand.RUNS["one-sample"]
+    return "\n".join([
+        "One weight, one sample: ŷ = w·x, s = ŷ − y, loss = s², at w = 0, x = 2, y = 4",
+        "",
+        str(graph),
+        str(byhand.chain_rule()),
+        f"torch says:  w.grad = {w.grad:g}",
+        "",
+        "Trained by hand, without torch:",
+        byhand.table(run.train()),
+    ])  # fmt: skip
+
+
+def _transformer(folder: Path) -> str:
+    """A real model, unchanged: two encoder layers of ``torch.nn``."""
+    import torch
+
+    import autograd_lab as lab
+
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(d_model=16, nhead=2, dim_feedforward=32, batch_first=True)
+    model = torch.nn.TransformerEncoder(layer, num_layers=2, enable_nested_tensor=False)
+    x = torch.randn(2, 5, 16)
+    loss = model(x).square().mean()
+    graph = lab.capture(loss, model=model, names={"x": x})
+    for ending in ("svg", "png", "json", "md"):
+        lab.render(graph, folder / f"transformer.{ending}")
+    lab.render(loss, folder / "transformer_torchviz.svg", view="torchviz", model=model)
+    return "\n".join([
+        "",
+        "A transformer of two layers, from torch.nn:",
+        "",
+        str(graph),
+        f"{len(graph)} nodes, {len(graph.leaves)} leaves, {graph.saved_nbytes:,} bytes saved for backward",
+    ])  # fmt: skip

@@ -1,0 +1,99 @@
+"""``autograd-lab doctor``: what is installed, what won't work, and what to install."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+import click
+
+_PACKAGES = {
+    "torch": "everything but drawing saved records",
+    "torchviz": "view='torchviz'",
+    "setuptools": "view='torchviz' from Python 3.12 on",
+    "graphviz": "svg, png and pdf through a dot on the PATH",
+    "pygraphviz": "svg, png and pdf without a dot on the PATH",
+    "fast-sugiyama": "svg, png and pdf of big graphs",
+    "matplotlib": "text in png and pdf on a machine without fonts",
+    "rich": "tables and progress bars",
+    "click": "the command line",
+    "numpy": "the training by hand",
+}
+
+
+class Finding(NamedTuple):
+    """One line of the doctor's report: what, whether it's fine, and what was found or is to be done."""
+
+    what: str
+    fine: bool
+    found: str
+
+
+@click.command()
+def doctor() -> None:
+    """Say what is installed, what won't work, and what to install."""
+    from rich.console import Console
+    from rich.table import Table
+
+    findings = list(examine())
+    table = Table("", "what", "found", box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row("[green]ok[/]" if finding.fine else "[red]no[/]", finding.what, finding.found)
+    Console().print(table)
+    sick = [finding.what for finding in findings if not finding.fine]
+    if sick:
+        click.echo(f"not fine: {', '.join(sick)}")
+        sys.exit(1)
+    click.echo("everything works")
+
+
+def examine() -> Iterator[Finding]:
+    """Looks at everything that the lab needs, by using it."""
+    yield Finding(
+        "Python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"
+    )
+    for package, purpose in _PACKAGES.items():
+        try:
+            yield Finding(package, True, version(package))
+        except PackageNotFoundError:
+            yield Finding(package, False, f"not installed, so no {purpose}; pip install {package}")
+    for what, look in (("torch runs", _torch), ("Graphviz", _graphviz), ("fonts", _fonts)):
+        yield _try(what, look)
+
+
+def _try(what: str, look: Callable[[], str]) -> Finding:
+    """A look that fails is a finding, whatever it fails of: that's what a doctor is for."""
+    try:
+        return Finding(what, True, look())
+    except Exception as error:
+        return Finding(what, False, " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def _torch() -> str:
+    import torch
+
+    w = torch.ones((), requires_grad=True)
+    torch.autograd.backward(w * 2)
+    devices = (
+        f"CUDA {torch.version.cuda}, {torch.cuda.device_count()} GPU"
+        if torch.cuda.is_available()
+        else "CPU only"
+    )
+    return f"torch {torch.__version__} made d(2w)/dw = {w.grad}; {devices}"
+
+
+def _graphviz() -> str:
+    from autograd_lab.draw import graphviz_in_use
+
+    found = graphviz_in_use()
+    return f"{found.source}, version {found.version} ({found.path})"
+
+
+def _fonts() -> str:
+    from autograd_lab.draw import render_dot
+
+    size = len(render_dot('digraph { a [label="ŷ = w·x"] }', "png"))
+    return f"drew a PNG of {size} bytes with its own DejaVu Sans"

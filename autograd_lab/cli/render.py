@@ -1,0 +1,62 @@
+"""``autograd-lab render``: a picture of the backward graph of a TARGET."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--out", "-o", metavar="PATH", help="Where to write; without it, the text goes to the terminal."
+)
+@click.option(
+    "--format",
+    "-f",
+    "format_",
+    metavar="NAME",
+    help="dot, svg, png, pdf, txt, md or json; else PATH's ending.",
+)
+@click.option("--view", metavar="NAME", default="graph", show_default=True, help="graph, scalar or torchviz.")
+@click.option(
+    "--input",
+    "-i",
+    "inputs",
+    metavar="SHAPE",
+    multiple=True,
+    help="A module's input: 1x3x224x224, 2x16:int64.",
+)
+@click.option("--saved", is_flag=True, help="Show what the forward saved for the backward.")
+@click.option("--detail", metavar="NAME", help="For the scalar view: expression, values or gradients.")
+@click.option("--direction", metavar="NAME", help="down, up, right or left.")
+def render(
+    target: str,
+    out: str | None,
+    format_: str | None,
+    view: str,
+    inputs: tuple[str, ...],
+    saved: bool,
+    detail: str | None,
+    direction: str | None,
+) -> None:
+    """Draw the backward graph of TARGET."""
+    from autograd_lab.cli.target import load
+    from autograd_lab.pictures import render as render_live
+
+    found = load(target, inputs)
+    options: dict[str, Any] = {
+        key: value for key, value in (("saved", saved), ("detail", detail), ("direction", direction)) if value
+    }
+    picture = render_live(
+        found.loss, out, format=format_, view=view, model=found.model, names=found.names, **options
+    )
+    if out is not None:
+        click.echo(f"wrote {picture}")
+    elif isinstance(picture, bytes):
+        raise click.UsageError(
+            f"a {format_} picture is no text for the terminal; say where to write it with --out"
+        )
+    else:
+        click.echo(picture)

@@ -1,0 +1,178 @@
+"""What a TARGET names: from a text on the command line to a live loss.
+
+A TARGET is ``path/to/file.py:name`` or ``package.module:name``. What it names is
+
+- a callable without arguments that returns a loss, or ``(loss, model)``; or
+- a module, or a callable without arguments that returns one, together with ``--input``: the loss is then the
+  sum of the floating outputs.
+
+Promises that whatever goes wrong on the way, in the user's code too, comes out as one ``TargetError`` that says
+what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+
+from autograd_lab.capture.outputs import tensors
+from autograd_lab.errors import TargetError
+
+_INPUT = re.compile(r"(?P<sizes>\d+(?:x\d+)*|scalar)(?::(?P<dtype>\w+))?")
+
+
+class Target(NamedTuple):
+    """What a TARGET gave.
+
+    Attributes:
+        loss: A live tensor with a graph, or what the user's callable returned in its place.
+        model: The model, where there is one.
+        names: The made inputs: ``input0``, ``input1``, ….
+    """
+
+    loss: Any
+    model: torch.nn.Module | None
+    names: Mapping[str, torch.Tensor]
+
+
+def load(text: str, inputs: Sequence[str] = ()) -> Target:
+    """Gives the live loss that a TARGET stands for.
+
+    Args:
+        text: ``path/to/file.py:name`` or ``package.module:name``.
+        inputs: Shapes for a module's inputs: ``"1x3x224x224"``, ``"2x16:int64"``, ``"scalar"``.
+
+    Returns:
+        The loss, its model and the inputs that were made.
+
+    Raises:
+        TargetError: It can't be read, imported, found, called or built.
+    """
+    made = [_make_input(shape) for shape in inputs]
+    found = _find(text)
+    if isinstance(found, torch.nn.Module):
+        return _call_module(text, found, made)
+    if not callable(found):
+        raise TargetError(
+            f"{text} is of type {type(found).__name__}; name a callable that returns a loss, or a module"
+        )
+    result = _run(f"calling {text}()", found)
+    if isinstance(result, torch.nn.Module):
+        return _call_module(text, result, made)
+    if made:
+        raise TargetError(
+            f"{text}() returned something of type {type(result).__name__}; --input is for modules: leave it out"
+        )
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], torch.nn.Module):
+        return Target(result[0], result[1], {})
+    if next(tensors(result), None) is None:
+        raise TargetError(
+            f"{text}() returned a thing of type {type(result).__name__}; have it return a loss, (loss, model) or a module"
+        )
+    return Target(result, None, {})
+
+
+def _find(text: str) -> Any:
+    place, colon, name = text.rpartition(":")
+    if not colon or not place or not name:
+        raise TargetError(f"{text!r} names nothing; write path/to/file.py:name or package.module:name")
+    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise TargetError(f"{place} has no {name!r}{_near(part, found)}")
+        found = getattr(found, part)
+    return found
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise TargetError(f"there is no file {path}; give the path of a Python file before the colon")
+    name = f"autograd_lab_target_{path.stem}"  # its own name could be that of a module it imports
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None  # a path that ends in .py has a loader
+    loader = spec.loader
+    assert loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up
+    sys.path.insert(0, str(path.parent.resolve()))  # as `python path` does, so that its own imports work
+    _run(f"importing {path}", lambda: loader.exec_module(module))
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
+    return _run(f"importing {name}", lambda: importlib.import_module(name))
+
+
+def _run(what: str, call: Callable[[], Any]) -> Any:
+    """Calls the user's code; what it raises becomes one line with the place that raised."""
+    try:
+        return call()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise TargetError(f"{what} raised {reason} ({_where(error)})") from error
+
+
+def _where(error: Exception) -> str:
+    """The innermost line that isn't inside an installed package: most likely the user's own."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [
+        frame for frame in frames if "site-packages" not in frame.filename and "<frozen" not in frame.filename
+    ]
+    frame = (own or frames)[-1]
+    return f"{frame.filename}:{frame.lineno}"
+
+
+def _call_module(text: str, model: torch.nn.Module, made: Sequence[torch.Tensor]) -> Target:
+    if not made:
+        raise TargetError(
+            f"{text} is a module; say what goes in, such as --input 1x3x224x224 or --input 2x16:int64"
+        )
+    outputs = _run(f"calling {text} on the --input", lambda: model(*made))
+    losses = [
+        output.sum() for output in tensors(outputs) if output.requires_grad and (output.is_floating_point())
+    ]
+    if not losses:
+        raise TargetError(
+            f"{text} gave no floating output that requires a gradient; let a callable return the loss"
+        )
+    loss = losses[0]
+    for other in losses[1:]:
+        loss = loss + other
+    return Target(loss, model, {f"input{number}": tensor for number, tensor in enumerate(made)})
+
+
+def _make_input(text: str) -> torch.Tensor:
+    """Random normal numbers, the same every time; zeros where the dtype counts or flags: any embedding has a row 0."""
+    match = _INPUT.fullmatch(text)
+    if match is None:
+        raise TargetError(f"--input {text!r} is no shape; write 1x3x224x224, 2x16:int64 or scalar")
+    dtype = getattr(torch, match["dtype"] or "float32", None)
+    if not isinstance(dtype, torch.dtype):
+        raise TargetError(
+            f"--input {text!r}: torch has no dtype {match['dtype']!r}; float32 and int64 are two"
+        )
+    sizes = [] if match["sizes"] == "scalar" else [int(size) for size in match["sizes"].split("x")]
+    if dtype.is_floating_point or dtype.is_complex:
+        return torch.randn(sizes, generator=torch.Generator().manual_seed(0)).to(dtype)
+    return torch.zeros(sizes, dtype=dtype)
+
+
+def _near(name: str, owner: Any) -> str:
+    public = [candidate for candidate in dir(owner) if not candidate.startswith("_")]
+    near = difflib.get_close_matches(name, public, n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else "; look at what it defines"

@@ -1,0 +1,136 @@
+"""What a TARGET names, and every way in which it can be wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from autograd_lab.cli.target import load
+from autograd_lab.errors import TargetError
+
+FILE = """
+import torch
+from helper import WIDTH
+
+model = torch.nn.Linear(WIDTH, 2)
+number = 3
+
+def loss():
+    return model(torch.ones(1, WIDTH)).sum()
+
+def loss_and_model():
+    return loss(), model
+
+def build():
+    return torch.nn.Embedding(4, 3)
+
+def nothing():
+    return None
+
+def explodes():
+    raise KeyError("no such column")
+
+class Nested:
+    @staticmethod
+    def loss():
+        return loss()
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    (tmp_path / "helper.py").write_text("WIDTH = 3\n")
+    path = tmp_path / "random.py"  # the name of a module of the standard library's
+    path.write_text(FILE)
+    return path
+
+
+def test_a_callable_that_returns_a_loss(file):
+    found = load(f"{file}:loss")
+    assert found.loss.requires_grad
+    assert found.model is None
+
+
+def test_a_callable_that_returns_loss_and_model(file):
+    found = load(f"{file}:loss_and_model")
+    assert isinstance(found.model, torch.nn.Linear)
+
+
+def test_a_module_with_an_input(file):
+    found = load(f"{file}:model", ["4x3"])
+    assert found.names["input0"].shape == (4, 3)
+    assert torch.equal(found.loss, found.model(found.names["input0"]).sum())
+
+
+def test_what_builds_a_module_with_an_integer_input(file):
+    found = load(f"{file}:build", ["2x5:int64"])
+    assert found.names["input0"].dtype == torch.int64
+    assert isinstance(found.model, torch.nn.Embedding)
+
+
+def test_a_dotted_name_inside_a_file(file):
+    assert load(f"{file}:Nested.loss").loss.requires_grad
+
+
+def test_a_file_may_be_called_like_a_module_that_is_loaded(file):
+    import random
+
+    load(f"{file}:loss")
+    assert sys.modules["random"] is random
+
+
+def test_an_installed_module(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(TargetError, match="no floating output that requires a gradient"):
+        load("torch.nn:ReLU", ["2x3"])
+
+
+def test_an_input_is_the_same_every_time(file):
+    first, second = (load(f"{file}:model", ["4x3"]).names["input0"] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("target", "inputs", "says"),
+    [
+        ("loss", [], "write path/to/file.py:name or package.module:name"),
+        (":loss", [], "write path/to/file.py:name"),
+        ("nowhere.py:loss", [], "there is no file nowhere.py"),
+        ("no_such_package_at_all:loss", [], "raised ModuleNotFoundError"),
+        ("{file}:los", [], "did you mean loss"),
+        ("{file}:qqqqqqqq", [], "has no 'qqqqqqqq'; look at what it defines"),
+        ("{file}:number", [], "is of type int; name a callable"),
+        ("{file}:nothing", [], "returned a thing of type NoneType; have it return a loss"),
+        ("{file}:explodes", [], "raised KeyError: 'no such column'"),
+        ("{file}:model", [], "say what goes in, such as --input 1x3x224x224"),
+        ("{file}:model", ["4x4"], "raised RuntimeError"),
+        ("{file}:loss", ["4x4"], "--input is for modules"),
+        ("{file}:model", ["4by3"], "is no shape; write 1x3x224x224"),
+        ("{file}:model", ["4x3:floaty"], "torch has no dtype 'floaty'"),
+        ("{file}:model", ["4x3:nn"], "torch has no dtype 'nn'"),
+        ("torch.nn:Linear", ["1x3"], "calling torch.nn:Linear() raised TypeError"),
+    ],
+)
+def test_wrong_targets_get_one_line(file, target, inputs, says):
+    with pytest.raises(TargetError) as caught:
+        load(target.format(file=file), inputs)
+    assert says in str(caught.value)
+
+
+def test_an_error_in_the_users_file_names_the_line(file):
+    with pytest.raises(TargetError, match=r"random\.py:21\)"):
+        load(f"{file}:explodes")
+
+
+def test_a_file_that_does_not_import_names_the_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    path = Path(tmp_path / "broken.py")
+    path.write_text("x = 1\ndef (\n")
+    with pytest.raises(TargetError, match=r"raised SyntaxError: .*broken\.py:2\)"):
+        load(f"{path}:x")
