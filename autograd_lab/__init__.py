@@ -30,4 +30,4 @@ from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
     from autograd_lab.capture import capture as capture
-    # from autograd_lab.pictures import render as render
+    from autograd_lab.pictures import render as render

@@ -23,3 +23,7 @@ class RenderError(LabError, ValueError):
 
 class TargetError(LabError, ValueError):
     """A command-line TARGET or ``--input`` can't be read, imported, called or built."""
+
+
+class OptionError(LabError, ValueError):
+    """An option has a value that it can't have."""

@@ -7,15 +7,19 @@ graph can give (``view="scalar"``, ``view="torchviz"``) is made here.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
+import torchviz
 
 from autograd_lab import draw
 from autograd_lab.capture import capture, capture_scalar
 from autograd_lab.capture.names import Names
-from autograd_lab.capture.outputs import Outputs, tensors
+from autograd_lab.capture.outputs import Outputs, roots, tensors
+from autograd_lab.draw import graphviz
+from autograd_lab.draw.views import nearest
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, ScalarGraph, files
 
@@ -42,10 +46,11 @@ def render(
         view: ``"graph"`` shows operations, leaves and, with ``saved=True``, what the forward saved. ``"scalar"``
             shows values, local gradients and the chain rule of live outputs whose tensors all have one element;
             ``detail`` is ``"expression"``, ``"values"`` or ``"gradients"``. ``"torchviz"`` is the picture that
-            ``torchviz.make_dot`` makes of live outputs. Without it, what the record is.
+            ``torchviz.make_dot`` makes of live outputs (``saved=True`` shows saved tensors there too). Without it,
+            what the record is.
         model: For live outputs, as for ``capture``.
         names: For live outputs, as for ``capture``.
-        **options: The view's own: see ``autograd_lab.draw.render_record``.
+        **options: The view's own: see ``autograd_lab.draw.draw``.
 
     Returns:
         The path if there is one; otherwise the picture, as ``str`` for text formats and ``bytes`` for others.
@@ -60,53 +65,58 @@ def render(
         >>> print(render(w * w, format="md", names={"w": w}).splitlines()[0])
         ```mermaid
     """
-    chosen = draw.choose_format(path, format)
+    chosen = format or ("txt" if path is None else draw.format_of(path))
     if path is not None:
         files.check_writable(path)
-    picture = _draw(record, chosen, view, model, names, options)
+    picture = _draw(record, chosen, view, {"model": model, "names": names}, options)
     return picture if path is None else files.write(path, picture)
 
 
 def _draw(
-    record: Any,
-    chosen: str,
-    view: str | None,
-    model: torch.nn.Module | None,
-    names: Names | None,
-    options: dict[str, Any],
+    record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
-    own_view = {Graph: "graph", ScalarGraph: "scalar"}.get(type(record))
-    view = view or own_view or "graph"
-    if view not in VIEWS:
-        raise RenderError(f"there is no view {view!r}; choose from {', '.join(VIEWS)}")
-    if own_view is not None:
-        if view != own_view:
+    if isinstance(record, Graph | ScalarGraph):
+        if view == "torchviz":
             raise RenderError(
-                f"view={view!r} needs live outputs, and this is a {type(record).__name__}; pass the loss"
+                f"view='torchviz' needs live outputs, not a {type(record).__name__}; pass the loss"
             )
-        return draw.render_record(record, chosen, **options)
+        return draw.draw(record, chosen, view=view, **options)
     if view == "torchviz":
-        return _torchviz(record, chosen, model, names, **options)
-    read = capture if view == "graph" else capture_scalar
-    return draw.render_record(read(record, model=model, names=names), chosen, **options)
+        return _torchviz(record, chosen, **reading, **options)
+    read = {None: capture, "graph": capture, "scalar": capture_scalar}.get(view)
+    if read is None:
+        raise RenderError(f"no view {view!r}: {nearest(str(view), VIEWS)}")
+    return draw.draw(read(record, **reading), chosen, view=view, **options)
 
 
 def _torchviz(
     outputs: Outputs,
     chosen: str,
+    *,
     model: torch.nn.Module | None,
     names: Names | None,
-    *,
     saved: bool = False,
+    **others: Any,
 ) -> str | bytes:
     """The picture that torchviz users know, made by torchviz itself."""
-    import torchviz
-
+    if others:
+        raise RenderError(f"view 'torchviz' has no option {next(iter(others))!r}; its one option is saved")
     params = {**dict(model.named_parameters() if model is not None else ()), **(names or {})}
+    live = tuple(tensor for tensor in tensors(outputs) if tensor.requires_grad)
+    roots(outputs)  # says it in one line if there is no graph
     try:
-        source = torchviz.make_dot(tuple(tensors(outputs)), params=params, show_saved=saved).source
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "distutils Version classes", DeprecationWarning)
+            source = torchviz.make_dot(live, params=params, show_saved=saved).source
     except RecursionError as error:
         raise RenderError("torchviz can't draw a graph this deep; use view='graph'") from error
     except (RuntimeError, AttributeError, AssertionError) as error:
         raise RenderError(f"torchviz can't draw this graph ({error}); use view='graph'") from error
-    return draw.render_dot(source, chosen)
+    match chosen:
+        case "dot":
+            return str(source)
+        case "svg":
+            return graphviz.run(source, "svg").decode("utf-8")
+        case "png" | "pdf":
+            return graphviz.run(source, chosen)
+    raise RenderError(f"torchviz makes no {chosen}; use dot, svg, png or pdf, or view='graph'")

@@ -1,1 +1,5 @@
-"""Placeholder while the house is being built."""
+"""What backward does: the native engine, traced."""
+
+from autograd_lab.backward.trace import trace
+
+__all__ = ["trace"]

@@ -86,14 +86,14 @@ def _torch() -> str:
 
 
 def _graphviz() -> str:
-    from autograd_lab.draw import graphviz_in_use
+    from autograd_lab.draw.graphviz import which
 
-    found = graphviz_in_use()
+    found = which()
     return f"{found.source}, version {found.version} ({found.path})"
 
 
 def _fonts() -> str:
-    from autograd_lab.draw import render_dot
+    from autograd_lab.draw.graphviz import run
 
-    size = len(render_dot('digraph { a [label="ŷ = w·x"] }', "png"))
+    size = len(run('digraph { a [label="ŷ = w·x"] }', "png"))
     return f"drew a PNG of {size} bytes with its own DejaVu Sans"

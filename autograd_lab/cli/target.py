@@ -71,13 +71,13 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
         return _call_module(text, result, made)
     if made:
         raise TargetError(
-            f"{text}() returned something of type {type(result).__name__}; --input is for modules: leave it out"
+            f"{text}() returned a {type(result).__name__}; --input is for modules: leave it out"
         )
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], torch.nn.Module):
         return Target(result[0], result[1], {})
     if next(tensors(result), None) is None:
         raise TargetError(
-            f"{text}() returned a thing of type {type(result).__name__}; have it return a loss, (loss, model) or a module"
+            f"{text}() returned a {type(result).__name__}; have it return a loss, (loss, model) or a module"
         )
     return Target(result, None, {})
 
@@ -113,7 +113,8 @@ def _import_file(path: Path) -> ModuleType:
 def _import_module(name: str) -> ModuleType:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
-    return _run(f"importing {name}", lambda: importlib.import_module(name))
+    module: ModuleType = _run(f"importing {name}", lambda: importlib.import_module(name))
+    return module
 
 
 def _run(what: str, call: Callable[[], Any]) -> Any:

@@ -13,11 +13,16 @@ from autograd_lab.records.graph import (
 )
 from autograd_lab.records.jsonio import dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
+from autograd_lab.records.trace import Accumulation, Contribution, GradStats, Kernel, Step, Trace
 
 __all__ = [
+    "Accumulation",
+    "Contribution",
     "Edge",
+    "GradStats",
     "Graph",
     "Hook",
+    "Kernel",
     "Node",
     "Number",
     "Operand",
@@ -27,7 +32,9 @@ __all__ = [
     "Scalar",
     "ScalarGraph",
     "Source",
+    "Step",
     "TensorMeta",
+    "Trace",
     "Variable",
     "dumps",
     "load",

@@ -25,11 +25,12 @@ from autograd_lab.errors import RecordError
 from autograd_lab.records import files
 from autograd_lab.records.graph import Graph, Record, Scalar
 from autograd_lab.records.scalar import Number, ScalarGraph
+from autograd_lab.records.trace import Trace
 
 SCHEMA = 1
 """The version of the format that this release writes; it reads this one and those before."""
 
-RECORDS: dict[str, type] = {"Graph": Graph, "ScalarGraph": ScalarGraph}
+RECORDS: dict[str, type] = {"Graph": Graph, "ScalarGraph": ScalarGraph, "Trace": Trace}
 """The records that stand in a file by themselves."""
 
 Decoder = Callable[[Any, str], Any]
@@ -39,7 +40,7 @@ def save(record: Record, path: str | os.PathLike[str]) -> Path:
     """Writes a record as JSON.
 
     Args:
-        record: A record that stands by itself: a ``Graph`` or a ``ScalarGraph``.
+        record: A record that stands by itself: a ``Graph``, a ``ScalarGraph`` or a ``Trace``.
         path: Where to; replaced if it is there.
 
     Returns:
@@ -189,7 +190,11 @@ def _is_record(kind: Any) -> bool:
 def _defaults(record_type: Any) -> tuple[tuple[str, Any], ...]:
     """Each field's name and its default; ``_REQUIRED`` where it has none."""
     if dataclasses.is_dataclass(record_type):
-        return tuple((field.name, _REQUIRED) for field in dataclasses.fields(record_type))
+        return tuple(
+            (field.name, _REQUIRED if field.default is dataclasses.MISSING else field.default)
+            for field in dataclasses.fields(record_type)
+            if field.compare  # live tensors aren't, and have no place in a file
+        )
     defaults = record_type._field_defaults
     return tuple((name, defaults.get(name, _REQUIRED)) for name in record_type._fields)
 

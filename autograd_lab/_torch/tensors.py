@@ -1,0 +1,53 @@
+"""Getting at a tensor's numbers without running a user's code.
+
+Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclass for its shape calls the user's
+``__torch_function__``. And on ``Tensor._values`` of sparse tensors: the public ``values()`` needs a coalesced
+tensor, and making one would change it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor
+
+
+def no_torch_function() -> Any:
+    """Gives a context in which reading a tensor's attributes runs no code of a subclass or mode."""
+    return torch._C.DisableTorchFunction()
+
+
+def elements(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Gives a tensor with the elements that another one holds; ``None`` where there are none to look at.
+
+    Args:
+        tensor: Any tensor.
+
+    Returns:
+        The tensor itself, or the stored values of a sparse or nested one. ``None`` for tensors without data (on the
+        meta device, fake ones).
+    """
+    if tensor.is_meta or isinstance(tensor, FakeTensor):
+        return None
+    if tensor.is_nested:
+        return (
+            torch.cat([part.reshape(-1) for part in tensor.unbind()])
+            if tensor.layout is torch.strided
+            else tensor.values()
+        )
+    if tensor.layout is torch.sparse_coo:
+        return tensor._values()
+    if tensor.layout is not torch.strided:
+        return tensor.values()
+    return tensor
+
+
+def address(tensor: torch.Tensor) -> int:
+    """Gives a number that is equal for two tensors of which one took over the other's memory.
+
+    ``TensorImpl``s differ where the engine detached a gradient it stole, so it's the memory that tells: the storage's,
+    or for sparse and nested tensors that of what they store.
+    """
+    held = elements(tensor)
+    return int((tensor if held is None else held).untyped_storage()._cdata)

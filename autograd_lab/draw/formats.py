@@ -1,0 +1,197 @@
+"""Every format that a record can be drawn in: one row for each.
+
+Relies on the views and the writers; the module that runs Graphviz and the fast layout are imported when a format
+needs them, so that a table needs neither. Promises that every format listed works, and that nothing is written to
+disk here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from autograd_lab import records
+from autograd_lab.draw.dot import to_dot
+from autograd_lab.draw.mermaid import to_mermaid
+from autograd_lab.draw.picture import Picture
+from autograd_lab.draw.progress import progress
+from autograd_lab.draw.text import WIDTH, graph_table, scalar_table
+from autograd_lab.draw.views import nearest, picture_maker
+from autograd_lab.errors import RenderError
+from autograd_lab.records import Graph, Record, ScalarGraph
+
+MOST_FOR_DOT = 1_500
+"""Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
+
+
+class Settings(NamedTuple):
+    """What is asked of a format, beside the picture.
+
+    Attributes:
+        width: Characters, for tables.
+        dpi: Pixels to the inch, for PNG; ``None`` leaves the choice to whoever runs Graphviz.
+
+    Example:
+        >>> Settings().width
+        120
+    """
+
+    width: int = WIDTH
+    dpi: int | None = None
+
+
+class Format(NamedTuple):
+    """A format.
+
+    Attributes:
+        means: What it is, in a few words.
+        of_picture: Writes a picture; ``None`` where the record itself is written.
+        of_record: Writes the record.
+
+    Example:
+        >>> FORMATS["md"].means
+        'a Mermaid chart in Markdown'
+    """
+
+    means: str
+    of_picture: Callable[[Picture, Settings], str | bytes] | None = None
+    of_record: Callable[[Record, Settings], str] | None = None
+
+
+def draw(
+    record: Record,
+    format: str,  # noqa: A002 - the public name of the argument
+    *,
+    view: str | None = None,
+    saved: bool | None = None,
+    detail: str | None = None,
+    direction: str | None = None,
+    title: str | None = None,
+    width: int | None = None,
+    dpi: int | None = None,
+) -> str | bytes:
+    """Draws a record.
+
+    Args:
+        record: A ``Graph`` or a ``ScalarGraph``.
+        format: A key of ``FORMATS``.
+        view: A key of ``views.VIEWS``; ``None`` takes the usual one of the record.
+        saved: View ``"graph"``: whether saved tensors and values are drawn.
+        detail: View ``"scalar"``: ``"expression"``, ``"values"`` or ``"gradients"``.
+        direction: Which way the arrows point: ``"down"``, ``"up"``, ``"right"`` or ``"left"``.
+        title: Written above the picture.
+        width: Characters, for ``"txt"``.
+        dpi: Pixels to the inch, for ``"png"``.
+
+    Returns:
+        Bytes for PNG and PDF, text for the others. Tables and JSON hold the whole record, whatever the view.
+
+    Raises:
+        RenderError: There's no such format, view, option or value, or Graphviz can't be had.
+
+    Example:
+        >>> draw(Graph((), ()), "md").splitlines()[:2]
+        ['```mermaid', 'flowchart TB']
+    """
+    if format not in FORMATS:
+        raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
+    row = FORMATS[format]
+    settings = Settings(width or WIDTH, dpi)
+    # A wrong option is an error for tables too, although they don't look at it.
+    make = picture_maker(record, view, saved=saved, detail=detail, direction=direction, title=title)
+    if row.of_picture is not None:
+        return row.of_picture(make(), settings)
+    assert row.of_record is not None
+    return row.of_record(record, settings)
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Says which format a path's ending asks for.
+
+    Args:
+        path: A file's path.
+
+    Returns:
+        A key of ``FORMATS``.
+
+    Raises:
+        RenderError: It has no ending, or one that is no format's.
+
+    Example:
+        >>> format_of("pictures/graph.SVG")
+        'svg'
+    """
+    ending = Path(path).suffix.removeprefix(".").casefold()
+    if not ending:
+        raise RenderError(f"no format given for {os.fspath(path)!r}: end the path in .{', .'.join(FORMATS)}")
+    if ending not in FORMATS:
+        raise RenderError(f"unknown format {ending!r}: {nearest(ending, FORMATS)}")
+    return ending
+
+
+# --- writers -------------------------------------------------------------------------
+
+
+def _dot(picture: Picture, settings: Settings) -> str:
+    del settings
+    return to_dot(picture)
+
+
+def _md(picture: Picture, settings: Settings) -> str:
+    del settings
+    return to_mermaid(picture)
+
+
+def _svg(picture: Picture, settings: Settings) -> str:
+    return _rendered(picture, "svg", settings).decode("utf-8")
+
+
+def _png(picture: Picture, settings: Settings) -> bytes:
+    return _rendered(picture, "png", settings)
+
+
+def _pdf(picture: Picture, settings: Settings) -> bytes:
+    return _rendered(picture, "pdf", settings)
+
+
+def _rendered(picture: Picture, kind: str, settings: Settings) -> bytes:
+    from autograd_lab.draw import graphviz
+
+    big = len(picture.boxes) > MOST_FOR_DOT
+    with progress(3, shown=big) as step:
+        step("laying out")
+        placement = None
+        if big:
+            from autograd_lab.draw.placing import placed
+
+            placement = placed(picture)
+        step("writing dot")
+        text = to_dot(picture, placement)
+        step(f"drawing {len(picture.boxes):,} boxes")
+        return graphviz.run(text, kind, pinned=big, dpi=settings.dpi)
+
+
+def _txt(record: Record, settings: Settings) -> str:
+    if isinstance(record, ScalarGraph):
+        return scalar_table(record, width=settings.width)
+    assert isinstance(record, Graph)
+    return graph_table(record, width=settings.width)
+
+
+def _json(record: Record, settings: Settings) -> str:
+    del settings
+    return records.dumps(record)
+
+
+FORMATS: dict[str, Format] = {
+    "dot": Format("Graphviz's language", of_picture=_dot),
+    "svg": Format("a vector picture for pages", of_picture=_svg),
+    "png": Format("a picture in pixels", of_picture=_png),
+    "pdf": Format("a vector picture for print", of_picture=_pdf),
+    "txt": Format("a table for the terminal", of_record=_txt),
+    "md": Format("a Mermaid chart in Markdown", of_picture=_md),
+    "json": Format("the record itself; autograd_lab.load reads it", of_record=_json),
+}
+"""Format's name → what writes it."""

@@ -1,0 +1,167 @@
+"""Puts the vertices of a graph into layers, and gives long edges a way past the layers between.
+
+The first step of a layered drawing (Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
+system structures", 1981). What it relies on: nothing but its arguments. What it promises: every edge leads from a
+layer to a lower one, and every edge of the result to the next one; equal graphs give equal results; time and memory
+are linear in vertices + edges + waypoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MOST_WAYPOINTS = 60_000
+"""Waypoints in all: more would take the layout too long, and edges that need more get no way of their own."""
+
+# Note [Lanes]
+# An edge over many layers goes through a waypoint in each layer between. Where many such edges lead to one vertex (a
+# weight that is used at every time step) or away from one (the stack of all time steps), a waypoint for each edge and
+# layer would make millions. Those edges share one lane: the first draws it whole, a later one draws its own part and
+# ends where it meets the lane, or begins where it leaves it. In a backward graph that's also what happens: gradients
+# that arrive at one input buffer are summed.
+
+
+class Layered(NamedTuple):
+    """A graph in layers.
+
+    Attributes:
+        layer: For each vertex its layer, from 0 at the top: first the graph's own vertices, then the waypoints.
+        below: For each vertex those one layer below that an edge leads to, each once.
+        paths: For each edge that was handed in, the vertices on its own way, in the edge's direction; see
+            Note [Lanes]. Empty for an edge from a vertex to itself and for one that found no way.
+
+    Example:
+        >>> layered(3, [(0, 1), (1, 2), (0, 2)]).paths
+        ((0, 1), (1, 2), (0, 3, 2))
+    """
+
+    layer: list[int]
+    below: list[list[int]]
+    paths: tuple[tuple[int, ...], ...]
+
+
+def layered(count: int, edges: Sequence[tuple[int, int]]) -> Layered:
+    """Puts a graph into layers.
+
+    A vertex lies one layer below the lowest of those above it. One with more edges out than in is then moved down to
+    just above those below it, which shortens more edges than it lengthens.
+
+    Args:
+        count: How many vertices there are.
+        edges: ``(tail, head)`` for each edge, numbers from 0 to ``count`` - 1. Parallel edges go the same way. Edges
+            that close a cycle are turned round.
+
+    Returns:
+        The layers and every edge's way through them.
+
+    Raises:
+        ValueError: an edge names a vertex that there isn't.
+
+    Example:
+        >>> layered(4, [(0, 1), (1, 2), (0, 3), (3, 2)]).layer
+        [0, 1, 2, 1]
+    """
+    pairs = dict.fromkeys((a, b) for a, b in edges if a != b)
+    for pair in pairs:
+        if not (0 <= min(pair) and max(pair) < count):
+            raise ValueError(f"edge {pair} names a vertex outside 0 to {count - 1}")
+    turned = _closing_cycles(count, list(pairs))
+    straight = list(dict.fromkeys((b, a) if (a, b) in turned else (a, b) for a, b in pairs))
+    builder = _Lanes(_ranks(count, straight), straight)
+    ways = {}
+    for a, b in pairs:
+        path = builder.paths[(b, a) if (a, b) in turned else (a, b)]
+        ways[a, b] = path[::-1] if (a, b) in turned else path
+    return Layered(builder.layer, builder.below, tuple(ways.get((a, b), ()) for a, b in edges))
+
+
+def _neighbours(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in range(count)]
+    for a, b in edges:
+        found[a].append(b)
+    return found
+
+
+def _closing_cycles(count: int, edges: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Finds the edges that a depth-first walk sees lead back onto its own way; without them there's no cycle."""
+    out = _neighbours(count, edges)
+    state = [0] * count  # 0: not seen yet, 1: on the way to the vertex at hand, 2: done
+    closing = set()
+    for start in range(count):
+        if state[start]:
+            continue
+        state[start] = 1
+        stack = [(start, iter(out[start]))]
+        while stack:
+            vertex, rest = stack[-1]
+            for other in rest:
+                if state[other] == 1:
+                    closing.add((vertex, other))
+                elif not state[other]:
+                    state[other] = 1
+                    stack.append((other, iter(out[other])))
+                    break
+            else:
+                state[vertex] = 2
+                stack.pop()
+    return closing
+
+
+def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    out = _neighbours(count, edges)
+    into = [0] * count
+    for _, b in edges:
+        into[b] += 1
+    waiting = into.copy()
+    order = [vertex for vertex in range(count) if not into[vertex]]
+    rank = [0] * count
+    for vertex in order:  # grows while it's walked
+        for other in out[vertex]:
+            rank[other] = max(rank[other], rank[vertex] + 1)
+            waiting[other] -= 1
+            if not waiting[other]:
+                order.append(other)
+    for vertex in reversed(order):
+        if into[vertex] < len(out[vertex]):
+            rank[vertex] = min(rank[other] for other in out[vertex]) - 1
+    return rank
+
+
+class _Lanes:
+    """Finds every edge's way, shortest edges first."""
+
+    def __init__(self, rank: list[int], edges: Sequence[tuple[int, int]]) -> None:
+        self.layer = rank.copy()
+        self.below: list[list[int]] = [[] for _ in rank]
+        self.paths: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._most = len(rank) + MOST_WAYPOINTS
+        self._to: dict[int, list[int]] = {}  # head -> its lane's waypoints, lowest first
+        self._from: dict[int, list[int]] = {}  # tail -> its lane's waypoints, highest first
+        long_in, long_out = [0] * len(rank), [0] * len(rank)
+        for a, b in edges:
+            if rank[b] - rank[a] > 1:
+                long_out[a] += 1
+                long_in[b] += 1
+        for a, b in sorted(edges, key=lambda edge: rank[edge[1]] - rank[edge[0]]):
+            self.paths[a, b] = self._way(a, b, shared_head=long_in[b] >= long_out[a])
+
+    def _way(self, a: int, b: int, *, shared_head: bool) -> tuple[int, ...]:
+        lane = (self._to if shared_head else self._from).setdefault(b if shared_head else a, [])
+        more = self.layer[b] - self.layer[a] - 1 - len(lane)
+        if more > 0 and len(self.layer) + more > self._most:
+            return ()
+        met = lane[-1] if lane else None
+        for _ in range(more):
+            below = self.layer[b] - len(lane) - 1
+            self.layer.append(below if shared_head else self.layer[a] + len(lane) + 1)
+            self.below.append([])
+            lane.append(len(self.layer) - 1)
+        new = lane[len(lane) - more :] if more > 0 else []
+        if shared_head:
+            path = (a, *reversed(new), b if met is None else met)
+        else:
+            path = (a if met is None else met, *new, b)
+        for upper, lower in zip(path, path[1:], strict=False):
+            self.below[upper].append(lower)
+        return path

@@ -1,0 +1,144 @@
+"""The lowered form: boxes with text and arrows between them, before any language of pictures.
+
+Views (``graph_view``, ``scalar_view``) make a ``Picture`` of a record; writers (``dot``, ``mermaid``) put it in
+words. Relies on the standard library only. Promises that a picture is plain data that compares by value, so a
+view can be tested without drawing anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+DIRECTIONS = ("down", "up", "right", "left")
+"""Which way the arrows of a picture point, as a rule."""
+
+
+class Line(NamedTuple):
+    """A line of text.
+
+    Attributes:
+        text: Any text; a newline in it starts a new line of the same tone.
+        tone: A key of ``theme.TONES``.
+
+    Example:
+        >>> Line("MulBackward0", "title").tone
+        'title'
+    """
+
+    text: str
+    tone: str = "plain"
+
+
+class Box(NamedTuple):
+    """A box.
+
+    Attributes:
+        key: Names it in arrows: an ASCII letter, then ASCII letters, digits or ``_``.
+        lines: Its text, from the top.
+        look: A key of ``theme.LOOKS``.
+        tooltip: Shown when the pointer rests on it, in formats that can.
+        group: The clusters that it's in, outermost first; a cluster is known by the whole path to it.
+        ins: Texts of its input slots, drawn side by side where arrows come in; empty for none.
+        outs: Texts of its output slots, drawn where arrows leave.
+
+    Example:
+        >>> Box("n0", (Line("ExpBackward0", "title"),)).look
+        'op'
+    """
+
+    key: str
+    lines: tuple[Line, ...]
+    look: str = "op"
+    tooltip: str = ""
+    group: tuple[str, ...] = ()
+    ins: tuple[str, ...] = ()
+    outs: tuple[str, ...] = ()
+
+
+class Arrow(NamedTuple):
+    """An arrow from one box to another. Arrows between the same two boxes are all drawn.
+
+    Attributes:
+        tail: Key of the box that it leaves.
+        head: Key of the box that it leads to.
+        lines: Its label.
+        look: A key of ``theme.STROKES``.
+        tail_slot: Which of the tail's ``outs`` it leaves; ``None`` where it has none.
+        head_slot: Which of the head's ``ins`` it leads to.
+        back: The label of the arrow that runs back beside it, in the ``"backward"`` stroke; empty for none.
+
+    Example:
+        >>> Arrow("n0", "n1", (Line("ŷ", "name"),)).look
+        'edge'
+    """
+
+    tail: str
+    head: str
+    lines: tuple[Line, ...] = ()
+    look: str = "edge"
+    tail_slot: int | None = None
+    head_slot: int | None = None
+    back: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Boxes and arrows.
+
+    Attributes:
+        boxes: Every box, in the order in which they're written.
+        arrows: Every arrow.
+        title: Written above the picture; empty for none.
+        direction: One of ``DIRECTIONS``.
+
+    Example:
+        >>> Picture((Box("a", ()), Box("b", ())), (Arrow("a", "b"),)).direction
+        'down'
+    """
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    title: str = ""
+    direction: str = "down"
+
+
+def clean(text: str) -> str:
+    r"""Makes a text fit for any writer: what no font can show is made visible or left out.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The text, where newlines are ``\n``, a tab is four spaces, another control character is its Unicode
+        control picture, and what UTF-8 or XML can't hold is U+FFFD.
+
+    Example:
+        >>> clean("a\tb\x1b[0m\r\nc")
+        'a    b␛[0m\nc'
+    """
+    if text.isprintable():
+        return text
+    return text.replace("\r\n", "\n").translate(_REPLACED)
+
+
+class _Replacements(dict[int, str | int]):
+    """What ``str.translate`` asks for each character; other characters stay as they are."""
+
+    def __missing__(self, code: int) -> int:
+        return 0xFFFD if 0xD800 <= code <= 0xDFFF or code in (0xFFFE, 0xFFFF) else code
+
+
+_REPLACED = _Replacements(
+    {code: 0x2400 + code for code in range(0x20)}
+    | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+    | {
+        0x7F: 0x2421,
+        ord("\n"): "\n",
+        ord("\r"): "\n",
+        ord("\t"): "    ",
+        0x85: "\n",
+        0x2028: "\n",
+        0x2029: "\n",
+    }
+)

@@ -1,0 +1,122 @@
+"""Places for the boxes of a picture that is too large for ``dot``'s own layout.
+
+Relies on ``layered``, which lays out from the top down, and on ``sizes``. Promises that no two boxes touch and that
+arrows run between them, in every direction that a picture may have.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import NamedTuple
+
+from autograd_lab.draw.layered import layout
+from autograd_lab.draw.picture import Arrow, Box, Picture
+from autograd_lab.draw.routes import Point, Route
+from autograd_lab.draw.sizes import box_size, slot_sizes
+from autograd_lab.draw.theme import PAD
+
+_SPARE = 1.03
+"""Boxes are drawn this much larger than was reckoned, so that text which came out wider still fits."""
+
+
+class Placement(NamedTuple):
+    """Where everything of a picture goes. Points; y grows upwards.
+
+    Attributes:
+        sizes: Each box's width and height.
+        positions: Each box's middle.
+        routes: Each arrow's curve.
+        back: The curve of each arrow's way back, from head to tail; ``None`` for arrows that have none.
+
+    Example:
+        >>> placed(Picture((Box("a", ()),), ())).routes
+        ()
+    """
+
+    sizes: tuple[Point, ...]
+    positions: tuple[Point, ...]
+    routes: tuple[Route, ...]
+    back: tuple[Route | None, ...]
+
+
+def placed(picture: Picture) -> Placement:
+    """Lays a picture out. A deep and narrow one is cut into bands that stand side by side.
+
+    Args:
+        picture: The picture; its clusters have no say.
+
+    Returns:
+        Where everything goes.
+
+    Raises:
+        RenderError: The layout isn't installed or failed.
+
+    Example:
+        >>> found = placed(Picture((Box("a", ()), Box("b", ())), (Arrow("a", "b"),), direction="right"))
+        >>> found.positions[0][0] < found.positions[1][0]
+        True
+    """
+    sizes = tuple(_spared(box_size(box, picture.direction)) for box in picture.boxes)
+    number = {box.key: at for at, box in enumerate(picture.boxes)}
+    # The way back runs beside the way there.
+    backs = [arrow for arrow in picture.arrows if arrow.back]
+    arrows = (*picture.arrows, *backs)
+    upright = picture.direction in ("down", "up")
+    found = layout(
+        sizes if upright else [(height, width) for width, height in sizes],
+        [(number[arrow.tail], number[arrow.head]) for arrow in arrows],
+        ends=[_ends(arrow, picture, number, sizes) for arrow in arrows],
+        fold=True,
+    )
+
+    def turned(point: Point) -> Point:
+        x, y = point
+        return {
+            "down": (x, y),
+            "up": (x, found.height - y),
+            "right": (found.height - y, found.width - x),
+            "left": (y, found.width - x),
+        }[picture.direction]
+
+    routes = [Route(tuple(map(turned, route.points)), route.head) for route in found.routes]
+    ways = iter(Route(route.points[::-1], head=True) for route in routes[len(picture.arrows) :])
+    return Placement(
+        sizes,
+        tuple(map(turned, found.positions)),
+        tuple(routes[: len(picture.arrows)]),
+        tuple(next(ways) if arrow.back else None for arrow in picture.arrows),
+    )
+
+
+def _spared(size: Point) -> Point:
+    return size[0] * _SPARE, size[1] * _SPARE
+
+
+def _ends(
+    arrow: Arrow, picture: Picture, number: dict[str, int], sizes: tuple[Point, ...]
+) -> tuple[float, float]:
+    """How far from the middles of their sides an arrow leaves its tail and reaches its head."""
+    across = 0 if picture.direction in ("down", "up") else 1
+    tail, head = number[arrow.tail], number[arrow.head]
+    return (
+        _offset(
+            picture.boxes[tail].outs,
+            arrow.tail_slot,
+            sizes[tail][across] - 2 * PAD[across],
+            picture.direction,
+        ),
+        _offset(
+            picture.boxes[head].ins, arrow.head_slot, sizes[head][across] - 2 * PAD[across], picture.direction
+        ),
+    )
+
+
+def _offset(slots: tuple[str, ...], slot: int | None, room: float, direction: str) -> float:
+    """From the middle of a row of slots to that of one; Graphviz shares out evenly what room is left."""
+    if slot is None or not slots:
+        return 0.0
+    across = 0 if direction in ("down", "up") else 1
+    widths = [size[across] for size in slot_sizes(slots, direction)]
+    spare = (room - sum(widths)) / len(widths)
+    ends = list(accumulate(width + spare for width in widths))
+    return ends[slot] - (widths[slot] + spare) / 2 - room / 2

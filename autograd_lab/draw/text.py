@@ -1,0 +1,283 @@
+"""Records as tables for a terminal.
+
+Relies on the records, ``digits``, ``graph_view`` for the short text of shapes, and ``rich``. Promises a text of the
+given width, plain and without colours, in which no part of a cell is cut off; only ``most`` leaves rows out, and says
+how many. Importing it makes ``str()`` of a ``Graph`` or a ``ScalarGraph`` such a table, shortened.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from autograd_lab.draw import digits
+from autograd_lab.draw.graph_view import metas, place
+from autograd_lab.draw.picture import clean
+from autograd_lab.draw.saved_view import state
+from autograd_lab.records import Edge, Graph, Node, Operation, ScalarGraph, Variable
+from autograd_lab.records.display import as_text
+
+WIDTH = 120
+"""Characters, where nobody says how wide the table may be."""
+
+MOST = 40
+"""Rows that ``str()`` shows."""
+
+LEAST = 60
+"""Characters: no table is narrower."""
+
+_MOST_ROOTS = 8
+_NARROWEST = 3
+
+
+def graph_table(graph: Graph, *, width: int = WIDTH, most: int | None = None) -> str:
+    """Writes a backward graph as a table, a row for each node in the engine's order.
+
+    ``next`` is where the gradients go that the node returns, one entry for each slot: ``3`` is node 3, ``4:1`` the
+    input slot 1 of node 4, ``–`` a slot from which no gradient is wanted. Columns in which nothing stands are left out.
+
+    Args:
+        graph: The graph.
+        width: Characters.
+        most: Rows; where there are more nodes, the first and the last are shown. ``None`` shows all.
+
+    Returns:
+        The table, each line ended by a newline, with a summary above it.
+
+    Example:
+        >>> leaf = Node(1, "AccumulateGrad", "accumulate", 1, variable="w")
+        >>> graph = Graph((Node(0, "ExpBackward0", "op", 0, next=(Edge(1, 0),)), leaf), (Edge(0, 0, "y"),))
+        >>> print(graph_table(graph), end="")
+        2 nodes, 1 leaf, 1 output: → 0 (y)
+         id   node             next   leaf
+         ─────────────────────────────────
+          0   ExpBackward0     → 1
+          1   AccumulateGrad          w
+    """
+    columns = [column for column in _COLUMNS if column[0] in _ALWAYS or any(map(column[1], graph.nodes))]
+    rows = [[text(node) for _, text in columns] for node in _ends(graph.nodes, most)]
+    gap = ["…", f"… {len(graph) - len(rows):,} more nodes …"] if len(rows) < len(graph) else None
+    return f"{_summary(graph)}\n{_table([name for name, _ in columns], rows, width, gap)}"
+
+
+def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = None) -> str:
+    """Writes a computation on single numbers as a table, a row for each variable, the output first.
+
+    Args:
+        graph: The computation.
+        width: Characters.
+        most: Rows; where there are more variables, the first and the last are shown. ``None`` shows all.
+
+    Returns:
+        The table, each line ended by a newline, with a summary above it.
+
+    Example:
+        >>> from autograd_lab.records import Operand
+        >>> y, w = Variable(0, "output", "y", 6.0, 1.0), Variable(1, "leaf", "w", 3.0, 2.0)
+        >>> graph = ScalarGraph((y, w), (Operation(0, "MulBackward0", "×", (Operand(1, 2.0, 2.0),), 0),))
+        >>> print(scalar_table(graph), end="")
+        2 variables, 1 operation
+         variable   kind     value   ∂y/∂·   made by
+         ───────────────────────────────────────────────────────────────
+         y          output   6       1       × of w (local 2, arrives 2)
+         w          leaf     3       2
+    """
+    made_by = {operation.result: operation for operation in graph.operations}
+    shown = _ends(graph.variables, most)
+    rows = [_variable_row(variable, made_by.get(variable.id), graph) for variable in shown]
+    output = graph.variables[0].name or "output" if graph.variables else "output"
+    gap = (
+        ["…", f"… {len(graph.variables) - len(rows):,} more …"] if len(rows) < len(graph.variables) else None
+    )
+    summary = f"{_count(len(graph.variables), 'variable')}, {_count(len(graph.operations), 'operation')}"
+    return f"{summary}\n{_table(['variable', 'kind', 'value', f'∂{output}/∂·', 'made by'], rows, width, gap)}"
+
+
+@as_text.register(Graph)
+def _(graph: Graph) -> str:
+    return graph_table(graph, width=_terminal_width(), most=MOST).rstrip("\n")
+
+
+@as_text.register(ScalarGraph)
+def _(graph: ScalarGraph) -> str:
+    return scalar_table(graph, width=_terminal_width(), most=MOST).rstrip("\n")
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
+# --- the rows of a graph -------------------------------------------------------------
+
+
+def _summary(graph: Graph) -> str:
+    leaves = sum(node.kind == "accumulate" for node in graph.nodes)
+    roots = ", ".join(map(_edge, graph.roots[:_MOST_ROOTS])) + (
+        ", …" if len(graph.roots) > _MOST_ROOTS else ""
+    )
+    parts = [_count(len(graph), "node"), _count(leaves, "leaf", "leaves"), _count(len(graph.roots), "output")]
+    text = f"{', '.join(parts)}{': → ' if roots else ''}{clean(roots)}"
+    held = graph.saved_nbytes
+    return f"{text}; saved tensors hold {digits.nbytes(held)}" if held else text
+
+
+def _edge(edge: Edge | None) -> str:
+    if edge is None:
+        return "–"
+    slot = f":{edge.input_nr}" if edge.input_nr else ""
+    return f"{edge.node}{slot}{f' ({edge.name})' if edge.name else ''}"
+
+
+def _next(node: Node) -> str:
+    return f"→ {', '.join(map(_edge, node.next))}" if node.next else ""
+
+
+def _leaf(node: Node) -> str:
+    return " = ".join(filter(None, (node.variable, *node.aliases)))
+
+
+def _saved(node: Node) -> str:
+    names: dict[str, list[str]] = {}
+    for saved in node.saved:
+        if (look := state(saved)) != "value":
+            own = saved.name if saved.variable is None else f"{saved.name} = {saved.variable}"
+            names.setdefault(look, []).append(own)
+    # Views of one storage may overlap, so only equal ones are known to be the same bytes.
+    sizes = {
+        (saved.storage, saved.nbytes) if saved.storage is not None else saved.name: saved.nbytes or 0
+        for saved in node.saved
+    }
+    held = sum(sizes.values())
+    words = {"saved": digits.nbytes(held)}
+    return "; ".join(f"{', '.join(those)} ({words.get(look, look)})" for look, those in names.items())
+
+
+def _hooks(node: Node) -> str:
+    return ", ".join(f"{hook.name} ({hook.kind.replace('_', ' ')})" for hook in node.hooks)
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Node], str]], ...] = (
+    ("id", lambda node: str(node.id)),
+    ("node", lambda node: node.name),
+    ("grad_outputs", lambda node: metas(node.grad_outputs)),
+    ("next", _next),
+    ("leaf", _leaf),
+    ("saved", _saved),
+    ("hooks", _hooks),
+    ("module", lambda node: node.module or ""),
+    ("source", lambda node: place(node.source) if node.source else ""),
+)
+_ALWAYS = ("id", "node")
+
+
+# --- the rows of a computation -------------------------------------------------------
+
+
+def _variable_row(variable: Variable, made_by: Operation | None, graph: ScalarGraph) -> list[str]:
+    return [
+        _variable_name(variable),
+        variable.kind,
+        "not kept" if variable.value is None else digits.number(variable.value),
+        "" if variable.grad is None else digits.number(variable.grad),
+        "" if made_by is None else _made_by(made_by, graph),
+    ]
+
+
+def _variable_name(variable: Variable) -> str:
+    return variable.name or f"#{variable.id}"
+
+
+def _made_by(operation: Operation, graph: ScalarGraph) -> str:
+    inputs = []
+    for operand in operation.operands:
+        known = {"local": operand.local, "arrives": operand.arrives}
+        numbers = ", ".join(f"{what} {digits.number(it)}" for what, it in known.items() if it is not None)
+        name = _variable_name(graph.variables[operand.variable])
+        inputs.append(f"{name} ({numbers})" if numbers else name)
+    return f"{operation.symbol} of {', '.join(inputs)}" if inputs else operation.symbol
+
+
+# --- tables --------------------------------------------------------------------------
+
+
+def _ends(items: Sequence[Any], most: int | None) -> Sequence[Any]:
+    """All items, or the first two thirds and the last third of as many as may be shown."""
+    if most is None or len(items) <= most:
+        return items
+    last = most // 3
+    return (*items[: most - last], *items[len(items) - last :])
+
+
+def _table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | None) -> str:
+    """Lays out rows; ``gap`` stands where rows were left out, before the last third."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    if gap is not None:
+        at = len(rows) - len(rows) // 3
+        rows = [*rows[:at], gap + [""] * (len(names) - len(gap)), *rows[at:]]
+    width = max(width, LEAST)
+    cells = [[clean(cell) for cell in row] for row in rows]
+    natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
+    for name, room in zip(names, _fitted(natural, width - 2 - 3 * len(names)), strict=True):
+        table.add_column(name, overflow="fold", justify="right" if name == "id" else "left", width=room)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    return _printed(table, width)
+
+
+def _cell_width(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
+
+
+def _fitted(natural: list[int], room: int) -> list[int]:
+    """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last."""
+    given = natural[:2]
+    if room - sum(given) < _NARROWEST * len(natural[2:]):
+        given = _capped(given, max(room - _NARROWEST * len(natural[2:]), 2 * _NARROWEST))
+    return given + _capped(natural[2:], room - sum(given))
+
+
+def _capped(natural: list[int], room: int) -> list[int]:
+    """Widths none of which is above the highest cap that lets all of them fit, or 1."""
+    cap = max(natural, default=0)
+    while cap > 1 and sum(min(width, cap) for width in natural) > room:
+        cap -= 1
+    given = [min(width, cap) for width in natural]
+    # What rounding down left over goes to the first columns that can use it.
+    for column, width in enumerate(natural):
+        if sum(given) < room and given[column] < width:
+            given[column] += 1
+    return given
+
+
+def _printed(table: Table, width: int) -> str:
+    stream = io.StringIO()
+    # Nothing of the terminal or notebook that we're in may change the text.
+    console = Console(
+        file=stream,
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
+        emoji=False,
+        markup=False,
+        highlight=False,
+    )
+    console.print(table)
+    return _stripped(stream.getvalue().splitlines())
+
+
+def _stripped(lines: Iterable[str]) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
+
+
+def _count(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

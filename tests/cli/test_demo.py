@@ -1,0 +1,51 @@
+"""``autograd-lab demo``: what it prints and what it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from autograd_lab.records import load
+
+
+def test_it_draws_the_worked_example_and_a_transformer(lab):
+    ran = lab("demo", "pictures")
+    assert (ran.code, ran.err) == (0, "")
+    written = {path.name for path in Path("pictures").iterdir()}
+    seeds = {"1_expression", "2_loss", "3_values", "4_gradients"}
+    assert {f"seed_{name}.{ending}" for name in seeds for ending in ("svg", "png")} <= written
+    assert {"seed.json", "transformer.svg", "transformer.png", "transformer.json"} <= written
+    assert str(Path("pictures").resolve()) in ran.out
+    for name in written:
+        assert name in ran.out
+
+
+def test_it_prints_the_numbers_of_the_worked_example(lab):
+    out = lab("demo").out
+    assert "dloss/dw = -8 · 1 · 2 = -16" in out
+    assert "w.grad = -16" in out
+    assert "10: 3.56698155, 1.131, -7.555" in out
+
+
+def test_what_it_writes_can_be_read(lab):
+    lab("demo", "pictures")
+    assert len(load("pictures/seed.json")) == 4
+    assert len(load("pictures/transformer.json").leaves) == 24
+    texts = [
+        "".join(ElementTree.parse(path).getroot().itertext())
+        for path in sorted(Path("pictures").glob("seed*.svg"))
+    ]
+    assert "loss" not in texts[0]
+    assert "loss" in texts[1]
+    assert "16" not in texts[1]
+    assert "16" in texts[2]
+    assert "−16" not in texts[2]
+    assert "−8 · 1 · 2 = −16" in texts[3]
+
+
+def test_a_folder_that_cannot_be_made_gets_one_line(lab):
+    Path("taken").write_text("a file")
+    ran = lab("demo", "taken/pictures")
+    assert ran.code == 2
+    assert ran.err.count("\n") == 1
+    assert "cannot make the folder" in ran.err

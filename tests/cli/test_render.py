@@ -1,0 +1,109 @@
+"""``autograd-lab render``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograd_lab.records import load
+
+
+@pytest.mark.parametrize("ending", ["dot", "svg", "png", "pdf", "txt", "md", "json"])
+def test_every_format(lab, ending):
+    ran = lab("render", "models.py:loss_and_model", "--out", f"graph.{ending}")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"wrote graph.{ending}\n"
+    begins = {
+        "svg": b"<?xml",
+        "png": b"\x89PNG",
+        "pdf": b"%PDF",
+        "md": b"```mermaid",
+        "dot": b"digraph",
+        "json": b"{",
+    }
+    assert Path(f"graph.{ending}").read_bytes().startswith(begins.get(ending, b""))
+
+
+def test_the_json_is_a_record_with_the_models_names(lab):
+    lab("render", "models.py:loss_and_model", "--out", "graph.json")
+    assert {leaf.variable for leaf in load("graph.json").leaves} == {
+        "0.weight",
+        "0.bias",
+        "2.weight",
+        "2.bias",
+    }
+
+
+def test_without_out_a_table_goes_to_the_terminal(lab):
+    ran = lab("render", "models.py:loss")
+    assert ran.code == 0
+    assert "MeanBackward0" in ran.out
+
+
+def test_a_module_with_an_input(lab):
+    ran = lab("render", "models.py:model", "--input", "5x3")
+    assert ran.code == 0
+    assert "f32[5,1]" in ran.out
+
+
+def test_the_scalar_view(lab):
+    ran = lab("render", "models.py:scalar", "--view", "scalar", "--format", "md", "--detail", "gradients")
+    assert ran.code == 0
+    assert "−16" in ran.out
+
+
+def test_the_torchviz_view(lab):
+    ran = lab("render", "models.py:loss_and_model", "--view", "torchviz", "--format", "dot")
+    assert ran.code == 0
+    assert "0.weight" in ran.out
+
+
+def test_saved_tensors_on_request(lab):
+    plain, saved = (
+        lab("render", "models.py:loss", "--format", "dot", *more).out for more in ([], ["--saved"])
+    )
+    assert "mat1" not in plain
+    assert "mat1" in saved
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["render"], "Missing argument 'TARGET'"),
+        (["rendre"], "No such command 'rendre'"),
+        (["render", "models.py:loss", "--nope"], "No such option"),
+        (["render", "models.py:los"], "did you mean loss"),
+        (["render", "models.py:no_graph"], "has no graph: it requires no gradient"),
+        (["render", "models.py:loss", "--out", "graph.gif"], "unknown format 'gif'"),
+        (["render", "models.py:loss", "--format", "html"], "unknown format 'html'"),
+        (["render", "models.py:loss", "--view", "tree"], "no view 'tree'"),
+        (["render", "models.py:loss", "--view", "scalar"], "draws graphs of one-element tensors"),
+        (["render", "models.py:scalar", "--view", "scalar", "--detail", "all"], "no detail 'all'"),
+        (["render", "models.py:loss", "--direction", "sideways"], "no direction 'sideways'"),
+        (["render", "models.py:loss", "--view", "torchviz"], "torchviz makes no txt"),
+        (["render", "models.py:loss", "--view", "torchviz", "--detail", "values"], "has no option 'detail'"),
+        (["render", "models.py:loss", "--format", "png"], "say where to write it with --out"),
+        (
+            ["render", "models.py:loss", "--out", "nowhere/graph.svg"],
+            "there is no folder nowhere; make it first",
+        ),
+        (["render", "models.py:loss", "--out", "models.py/graph.svg"], "there is no folder models.py"),
+        (["render", "models.py:model", "--input", "3by4"], "is no shape; write 1x3x224x224"),
+    ],
+)
+def test_a_wrong_call_gets_one_line_and_exit_code_2(lab, arguments, says):
+    before = set(Path().iterdir())
+    ran = lab(*arguments)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.startswith("autograd-lab: ")
+    assert says in ran.err
+    assert ran.err.count("\n") == 1
+    assert {path for path in Path().iterdir() if path.name != "__pycache__"} == before
+
+
+def test_a_failed_drawing_leaves_the_old_file(lab):
+    Path("graph.svg").write_text("old")
+    assert lab("render", "models.py:no_graph", "--out", "graph.svg").code == 2
+    assert Path("graph.svg").read_text() == "old"
