@@ -82,7 +82,8 @@ def alternate(calls: list[Callable[[], object]], rounds: int) -> list[float]:
 
 def compare(rounds: int, *, hooked: bool) -> Table:
     title = "microseconds per node" + (", after a hook was registered somewhere" if hooked else "")
-    table = Table("model", "nodes", "capture", "make_dot", "… saved, attrs", "ratio", "ratio", title=title)
+    columns = ("model", "nodes", "capture", "make_dot", "… with saved", "to make_dot", "to … with saved")
+    table = Table(*columns, title=title)
     for name, model, x in models():
         loss = model(x).sum()
         count = len(lab.capture(loss))
@@ -118,7 +119,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=31)
     rounds = parser.parse_args().rounds
     torch.manual_seed(0)
-    console = Console()
+    console = Console(width=110)
     console.print(compare(rounds, hooked=False))
     torch.ones(1, requires_grad=True).register_hook(print).remove()
     console.print(compare(rounds, hooked=True))

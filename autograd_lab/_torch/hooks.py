@@ -42,6 +42,10 @@ class _SeenError(Exception):
     """Leaves ``_register_hook`` with what it was given, before anything is registered."""
 
 
+class _NoneSeenError(_SeenError):
+    """The same where there was nothing: by far the most common case, and quicker to raise without an argument."""
+
+
 def _probe() -> None:
     """Is never called: it only marks a registration that is none."""
 
@@ -73,6 +77,8 @@ def _knowing_the_probe(original: Any) -> Any:
 
     def look(hooks: Any, hook: Any, probe: Any = _probe) -> Any:
         if hook is probe:
+            if not hooks:
+                raise _NoneSeenError
             raise _SeenError(hooks)
         return register(hooks, hook)
 
@@ -101,16 +107,23 @@ def of_node(node: Node) -> tuple[Hooks, Hooks]:
         Two mappings from the hook's number to the callable, in the order in which they fire; ``NEITHER`` itself
         where there are none.
     """
+    before = after = _NONE
     try:
         node.register_prehook(_probe)
+    except _NoneSeenError:
+        pass
     except _SeenError as seen:
         before = seen.args[0]
+    else:
+        raise AssertionError("of_node needs reading_allowed to be open: a probe was registered")
     try:
         node.register_hook(_probe)
+    except _NoneSeenError:
+        if before is _NONE:
+            return NEITHER
     except _SeenError as seen:
         after = seen.args[0]
-        return (before or _NONE, after or _NONE) if before or after else NEITHER
-    raise AssertionError("of_node needs reading_allowed to be open: a probe was registered")
+    return before, after
 
 
 def of_tensor(tensor: torch.Tensor) -> Hooks:

@@ -15,6 +15,11 @@ A saved tensor that was never defined (``running_mean`` of a batch norm without 
 backward has freed both have ``data`` and ``unpack_hook`` ``None``. Only the unpacking getter tells them
 apart: it gives ``None`` for the first and raises for the second. It's safe to call exactly then, since there
 is no hook to run. Lists of saved tensors, and Python Functions', raise as soon as they are read when freed.
+
+Note [Negative numbers]
+The getters of saved integers hand C++'s ``int64_t`` to Python as if it had no sign, so ``x.sum(-1)`` saved the
+``dim`` 18446744073709551615 (torch 2.13, ``tools/autograd/gen_autograd_functions.py``). What is over the largest
+``int64_t`` is such a number, and ``signed`` gives back the one that was meant.
 """
 
 from __future__ import annotations
@@ -113,6 +118,18 @@ def _is_released(node: Node, field: SavedField) -> bool:
             return True
         raise
     return False
+
+
+def signed(value: Any) -> Any:
+    """Gives a saved number, or a tuple of them, with its sign. See Note [Negative numbers].
+
+    Example:
+        >>> signed(2**64 - 1), signed((2**64 - 2, 3)), signed("sum")
+        (-1, (-2, 3), 'sum')
+    """
+    if type(value) is tuple:
+        return tuple(map(signed, value))
+    return value - 2**64 if type(value) is int and value >= 2**63 else value
 
 
 def shape(tensor: torch.Tensor) -> Sequence[Any] | None:

@@ -88,9 +88,9 @@ class SavedReader:
                 key = (name, kind, value)  # the type, since 1 == 1.0 == True
                 record = self._shared.get(key)
                 if record is None:
-                    record = self._shared[key] = Saved(name, None, value)
+                    record = self._shared[key] = Saved(name, None, _saved.signed(value))
             elif kind is tuple and _PLAIN.issuperset(map(type, value)):
-                record = Saved(name, None, value)
+                record = Saved(name, None, _saved.signed(value))
             elif isinstance(value, torch.Tensor):
                 record = self._tensor(name, node, value)
             elif value is _saved.Released:
@@ -98,7 +98,7 @@ class SavedReader:
             elif kind is _saved.Packed:
                 record = Saved(name, packed=qualified_name(value.unpack_hook))
             else:
-                record = Saved(name, None, plain(value))
+                record = Saved(name, None, _saved.signed(plain(value)))
             records.append(record)
         return tuple(records)
 

@@ -52,11 +52,8 @@ def render(
     picture = render_live(
         found.loss, out, format=format_, view=view, model=found.model, names=found.names, **options
     )
-    if out is not None:
-        click.echo(f"wrote {picture}")
-    elif isinstance(picture, bytes):
+    if isinstance(picture, bytes):
         raise click.UsageError(
             f"a {format_} picture is no text for the terminal; say where to write it with --out"
         )
-    else:
-        click.echo(picture)
+    click.echo(picture if out is None else f"wrote {out}")

@@ -1,8 +1,8 @@
 """Places the vertices of a layered graph from left to right.
 
 The last step of a layered drawing. Vertices that can stand straight below each other are joined into columns, as by
-Brandes and Köpf ("Fast and simple horizontal coordinate assignment", 2001); the columns are packed to the left and
-then moved, one at a time, towards the median of what they are joined to, as far as their neighbours allow.
+Brandes and Köpf ("Fast and simple horizontal coordinate assignment", 2001). A walk from row to row says where each would like to
+be; then they are moved, one at a time, towards the median of what they are joined to, as far as neighbours allow.
 
 What it relies on: the order within each layer, and that every edge spans one layer. What it promises: that order is
 kept, with at least the asked room between two neighbours; equal input gives equal results; time linear in the
@@ -17,6 +17,9 @@ from typing import TypeAlias
 
 SWEEPS = 12
 """Times that every column is moved. Later sweeps change little."""
+
+PULL = 0.01
+"""Part of its distance from the middle by which each row is drawn back."""
 
 Rows: TypeAlias = Sequence[Sequence[int]]
 
@@ -42,7 +45,8 @@ def place(
         >>> place([[0], [1, 2]], [[1, 2], [], []], [False] * 3, lambda left, right: 10.0)
         {0: 0.0, 1: 0.0, 2: 10.0}
     """
-    column = _columns(rows, below, waypoint)
+    depth = _depths(rows, below)
+    column = _columns(rows, below, waypoint, depth)
     count = max(column.values()) + 1
     left: list[dict[int, float]] = [{} for _ in range(count)]
     right: list[dict[int, float]] = [{} for _ in range(count)]
@@ -57,18 +61,23 @@ def place(
             if (there := column[other]) != here:
                 joined[here].append(there)
                 joined[there].append(here)
-    x = _packed(left, right)
+    wishes = _wishes(rows, below, room, depth)
+    wished: list[list[float]] = [[] for _ in range(count)]
+    for vertex, here in column.items():
+        wished[here].append(wishes[vertex])
+    x = _fitted([_median(found) for found in wished], left, right)
     _settle(x, left, right, joined)
     least = min(x)
     return {vertex: x[here] - least for vertex, here in column.items()}
 
 
-def _columns(rows: Rows, below: Sequence[Sequence[int]], waypoint: Sequence[bool]) -> dict[int, int]:
-    """Numbers the columns: vertex → column."""
+def _columns(
+    rows: Rows, below: Sequence[Sequence[int]], waypoint: Sequence[bool], depth: Mapping[int, int]
+) -> dict[int, int]:
+    """Numbers the columns from the top: vertex → column."""
     column: dict[int, int] = {}
     count = 0
     straight: dict[int, int] = {}
-    depth = _depths(rows, below)
     for at, row in enumerate(rows):
         for vertex in row:
             if vertex in straight:
@@ -77,8 +86,22 @@ def _columns(rows: Rows, below: Sequence[Sequence[int]], waypoint: Sequence[bool
                 column[vertex] = count
                 count += 1
         if at + 1 < len(rows):
-            straight = _straight(row, rows[at + 1], below, waypoint, depth)
+            edges = [(a, b) for a in row for b in below[a]]
+            edges.sort(key=lambda edge: _rank(*edge, waypoint, depth, column))
+            straight = _straight(edges, row, rows[at + 1])
     return column
+
+
+def _rank(
+    upper: int, lower: int, waypoint: Sequence[bool], depth: Mapping[int, int], column: Mapping[int, int]
+) -> tuple[int, int, int]:
+    """Says how much an edge between two layers deserves to be straight; the least first.
+
+    First those between two waypoints, then from box to box, and last where a long edge begins or ends. Of a box's ways
+    down the deepest goes straight, so that the trunk of a graph does, and leaves stand aside. Of several ways in it's
+    that of the oldest column: a transformer's blocks would otherwise drift to one side, each by the same step.
+    """
+    return (1, 2, 0)[waypoint[upper] + waypoint[lower]], -depth[lower], column[upper]
 
 
 def _depths(rows: Rows, below: Sequence[Sequence[int]]) -> dict[int, int]:
@@ -91,40 +114,20 @@ def _depths(rows: Rows, below: Sequence[Sequence[int]]) -> dict[int, int]:
 
 
 def _straight(
-    upper: Sequence[int],
-    lower: Sequence[int],
-    below: Sequence[Sequence[int]],
-    waypoint: Sequence[bool],
-    depth: Mapping[int, int],
+    edges: Sequence[tuple[int, int]], row: Sequence[int], next_row: Sequence[int]
 ) -> dict[int, int]:
-    """Chooses the edges between two layers that are drawn straight: lower → upper vertex. None of them cross."""
-    place_in_lower = {vertex: at for at, vertex in enumerate(lower)}
-    edges = [(i, place_in_lower[b]) for i, a in enumerate(upper) for b in below[a]]
-    outs, ins = _middles(edges), _middles([(j, i) for i, j in edges])
-
-    def rank(edge: tuple[int, int]) -> tuple[int, int, float]:
-        i, j = edge
-        bends = waypoint[upper[i]] + waypoint[lower[j]]
-        # First between two waypoints, then from box to box, and last where a long edge begins or ends. Of a box's
-        # ways down the longest goes straight, so that the trunk of a graph does, and its leaves stand aside.
-        return (1, 2, 0)[bends], -depth[lower[j]], abs(outs[i] - j) + abs(ins[j] - i)
-
+    """Chooses edges between two layers, the first before the last, that don't cross or touch: lower → upper vertex."""
+    upper = {vertex: at for at, vertex in enumerate(row)}
+    lower = {vertex: at for at, vertex in enumerate(next_row)}
     chosen: list[tuple[int, int]] = []
-    for i, j in sorted(edges, key=rank):
+    for a, b in edges:
+        i, j = upper[a], lower[b]
         at = bisect(chosen, (i, j))
         before_fits = at == 0 or (chosen[at - 1][0] < i and chosen[at - 1][1] < j)
         after_fits = at == len(chosen) or (chosen[at][0] > i and chosen[at][1] > j)
         if before_fits and after_fits:
             chosen.insert(at, (i, j))
-    return {lower[j]: upper[i] for i, j in chosen}
-
-
-def _middles(edges: Sequence[tuple[int, int]]) -> dict[int, float]:
-    """Finds the median of what each vertex is joined to."""
-    ends: dict[int, list[int]] = {}
-    for a, b in edges:
-        ends.setdefault(a, []).append(b)
-    return {vertex: _median(found) for vertex, found in ends.items()}
+    return {next_row[j]: row[i] for i, j in chosen}
 
 
 def _median(values: Sequence[float]) -> float:
@@ -132,12 +135,60 @@ def _median(values: Sequence[float]) -> float:
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
-def _packed(left: Sequence[dict[int, float]], right: Sequence[dict[int, float]]) -> list[float]:
-    """Puts every column as far left as it can go."""
-    x = [0.0] * len(left)
-    for here in _from_left(left, right):
-        x[here] = max((x[other] + room for other, room in left[here].items()), default=0.0)
-    return x
+def _wishes(
+    rows: Rows,
+    below: Sequence[Sequence[int]],
+    room: Callable[[int, int], float],
+    depth: Mapping[int, int],
+) -> dict[int, float]:
+    """Places row after row as if there were no columns: vertex → the x that would suit it.
+
+    Each vertex wishes to stand under the mean of those above it. Where a row hasn't the room, the one with more below
+    it gives way less. The pull to the middle keeps what branches to the same side again and again (every block of a
+    transformer does) from wandering off.
+    """
+    above: dict[int, list[float]] = {}
+    found: dict[int, float] = {}
+    for row in rows:
+        offset, offsets = 0.0, [0.0]
+        for a, b in zip(row, row[1:], strict=False):
+            offset += room(a, b)
+            offsets.append(offset)
+        means = [sum(above[v]) / len(above[v]) * (1 - PULL) if v in above else 0.0 for v in row]
+        # Less its offset, each x may be anything that isn't below the one before: a monotone regression.
+        wished = [mean - offset for mean, offset in zip(means, offsets, strict=True)]
+        for vertex, x, offset in zip(row, _rising(wished, [1.0 + depth[v] for v in row]), offsets, strict=True):
+            found[vertex] = x + offset
+            for other in below[vertex]:
+                above.setdefault(other, []).append(found[vertex])
+    return found
+
+
+def _rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Finds the rising sequence nearest to the values in weighted least squares (pool adjacent violators)."""
+    pools: list[tuple[float, float, int]] = []
+    for value, weight in zip(values, weights, strict=True):
+        mean, total, size = value, weight, 1
+        while pools and pools[-1][0] > mean:
+            other, more, number = pools.pop()
+            mean = (mean * total + other * more) / (total + more)
+            total, size = total + more, size + number
+        pools.append((mean, total, size))
+    return [mean for mean, _, size in pools for _ in range(size)]
+
+
+def _fitted(
+    wished: Sequence[float], left: Sequence[dict[int, float]], right: Sequence[dict[int, float]]
+) -> list[float]:
+    """Gives every column its room, near where it wishes to be."""
+    order = _from_left(left, right)
+    low, high = list(wished), list(wished)
+    for here in order:
+        low[here] = max([wished[here], *(low[other] + room for other, room in left[here].items())])
+    for here in reversed(order):
+        high[here] = min([wished[here], *(high[other] - room for other, room in right[here].items())])
+    # Both keep every distance, and so does what lies half way between them.
+    return [(a + b) / 2 for a, b in zip(low, high, strict=True)]
 
 
 def _from_left(left: Sequence[dict[int, float]], right: Sequence[dict[int, float]]) -> list[int]:
@@ -161,7 +212,6 @@ def _settle(
     """Moves columns towards what they're joined to, in place."""
     order = _from_left(left, right)
     for sweep in range(SWEEPS):
-        # All is packed to the left at first, so the rightmost moves first and makes room for the others.
         for here in order if sweep % 2 else reversed(order):
             if joined[here]:
                 target = _median([x[other] for other in joined[here]])

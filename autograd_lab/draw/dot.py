@@ -13,6 +13,7 @@ from autograd_lab.draw import theme
 from autograd_lab.draw.groups import Cluster, tree
 from autograd_lab.draw.labels import box_label, label, margin, quoted
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
+from autograd_lab.draw.sizes import lines_size
 from autograd_lab.draw.theme import LOOKS, STROKES, Look, Stroke
 
 if TYPE_CHECKING:
@@ -51,19 +52,28 @@ def to_dot(picture: Picture, placement: Placement | None = None) -> str:
         }
         <BLANKLINE>
     """
-    lines = [*_head(picture)]
-    if placement is None:
-        lines += _members(tree(picture.boxes), picture.direction)
-    else:
-        for box, size, place in zip(picture.boxes, placement.sizes, placement.positions, strict=True):
-            lines.append(_box(box, picture.direction, _pinned(size, place)))
+    parts = _laid_out(picture) if placement is None else _placed(picture, placement)
+    return "digraph autograd {\n" + "".join(f"  {line}\n" for line in (*_head(picture), *parts)) + "}\n"
+
+
+def _laid_out(picture: Picture) -> Iterator[str]:
+    yield from _members(tree(picture.boxes), picture.direction)
     slotted = {box.key: (bool(box.ins), bool(box.outs)) for box in picture.boxes}
-    for number, arrow in enumerate(picture.arrows):
-        if placement is None:
-            lines += _arrow(arrow, picture.direction, slotted)
-        else:
-            lines += _routed(arrow, placement.routes[number], placement.back[number])
-    return "digraph autograd {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
+    for arrow in picture.arrows:
+        yield from _arrow(arrow, picture.direction, slotted)
+
+
+def _placed(picture: Picture, placement: Placement) -> Iterator[str]:
+    for box, size, place in zip(picture.boxes, placement.sizes, placement.positions, strict=True):
+        yield _box(box, picture.direction, _pinned(size, place))
+    # Arrows side by side that say the same have no room for saying it twice: the last says it, which is on the side
+    # where labels stand, or in pictures that run across the page the first.
+    order = range(len(picture.arrows))
+    words = [(arrow.tail, arrow.head, arrow.lines) for arrow in picture.arrows]
+    says = {words[at]: at for at in (order if picture.direction in ("down", "up") else reversed(order))}
+    for at, arrow, way, back in zip(order, picture.arrows, placement.routes, placement.back, strict=True):
+        lines = arrow.lines if says[words[at]] == at else ()
+        yield from _routed(arrow._replace(lines=lines), way, back, picture.direction)
 
 
 def _head(picture: Picture) -> Iterator[str]:
@@ -168,22 +178,27 @@ def _arrow(arrow: Arrow, direction: str, slotted: dict[str, tuple[bool, bool]]) 
         yield _edge(tail, head, attributes | {"label": label(arrow.back), "dir": "back"})
 
 
-def _routed(arrow: Arrow, way: Route, back: Route | None) -> Iterator[str]:
-    attributes = _differences(_stroke(STROKES[arrow.look]), _stroke(STROKES["edge"]))
-    yield _edge(arrow.tail, arrow.head, attributes | _along(way, arrow.lines))
+def _routed(arrow: Arrow, way: Route, back: Route | None, direction: str) -> Iterator[str]:
+    stroke = STROKES[arrow.look]
+    attributes = _differences(_stroke(stroke), _stroke(STROKES["edge"]))
+    way = way if stroke.head else way._replace(head=False)  # no gap for an arrowhead
+    yield _edge(arrow.tail, arrow.head, attributes | _along(way, arrow.lines, direction, 1))
     if back is not None:
         attributes = _differences(_stroke(STROKES["backward"]), _stroke(STROKES["edge"]))
-        yield _edge(arrow.head, arrow.tail, attributes | _along(back, arrow.back))
+        yield _edge(arrow.head, arrow.tail, attributes | _along(back, arrow.back, direction, -1))
 
 
-def _along(way: Route, lines: tuple[Line, ...]) -> dict[str, str]:
-    attributes = {}
-    if lines:
-        attributes["label"] = label(lines)
+def _along(way: Route, lines: tuple[Line, ...], direction: str, side: int) -> dict[str, str]:
+    """A curve, and its label on one side of its middle: 1 for right or above, -1 for left or below."""
+    attributes = {"label": label(lines)} if lines else {}
     if way.points:
         attributes["pos"] = way.pos()
         if lines:
-            x, y = way.middle()
+            (x, y), (width, height) = way.middle(), lines_size(lines)
+            if direction in ("down", "up"):
+                x += side * (width / 2 + 4)
+            else:
+                y += side * (height / 2 + 1)
             attributes["lp"] = f'"{x:.1f},{y:.1f}"'
     return attributes
 

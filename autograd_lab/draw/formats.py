@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from autograd_lab import records
 from autograd_lab.draw.dot import to_dot
@@ -156,7 +156,7 @@ def _pdf(picture: Picture, settings: Settings) -> bytes:
     return _rendered(picture, "pdf", settings)
 
 
-def _rendered(picture: Picture, kind: str, settings: Settings) -> bytes:
+def _rendered(picture: Picture, kind: Literal["svg", "png", "pdf"], settings: Settings) -> bytes:
     from autograd_lab.draw import graphviz
 
     big = len(picture.boxes) > MOST_FOR_DOT

@@ -111,10 +111,9 @@ def _slots(texts: tuple[str, ...], port: str, direction: str) -> str:
     """A cell with the slots, each a port, or nothing where there are none."""
     if not texts:
         return ""
-    cells = [
-        f'<TD PORT="{port}{number}" CELLPADDING="{SLOT_PAD[direction]:.0f}">{_text(text, TONES["slot"], INK, fixed=False)}</TD>'
-        for number, text in enumerate(texts)
-    ]
+    pad = f"{SLOT_PAD[direction]:.0f}"
+    words = [_text(text, TONES["slot"], INK, fixed=False) for text in texts]
+    cells = [f'<TD PORT="{port}{at}" CELLPADDING="{pad}">{text}</TD>' for at, text in enumerate(words)]
     inner = f"<TR>{''.join(cells)}</TR>" if direction in ("down", "up") else _rows(cells)
     return f"<TD>{_TABLE}{inner}</TABLE></TD>"
 
@@ -133,12 +132,12 @@ def _rows(cells: Iterable[str]) -> str:
 def _texts(lines: Iterable[Line], ink: str, *, fixed: bool) -> list[str]:
     """Each line with its tone; at least one, since Graphviz takes no table without cells."""
     texts = [
-        _text(text, TONES[line.tone], ink, fixed) for line in lines for text in clean(line.text).split("\n")
+        _text(text, TONES[line.tone], ink, fixed=fixed) for line in lines for text in clean(line.text).split("\n")
     ]
     return texts or [" "]
 
 
-def _text(text: str, tone: Tone, ink: str, fixed: bool) -> str:
+def _text(text: str, tone: Tone, ink: str, *, fixed: bool) -> str:
     """A line in its tone. ``fixed``: the box's ink for every tone, since its ground is dark."""
     words = clean(text).translate(_XML) or " "
     words = f"<B>{words}</B>" if tone.bold else words

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from autograd_lab.draw.layered import layout
-from autograd_lab.draw.picture import Arrow, Box, Picture
+from autograd_lab.draw.picture import Arrow, Picture
 from autograd_lab.draw.routes import Point, Route
 from autograd_lab.draw.sizes import box_size, slot_sizes
 from autograd_lab.draw.theme import PAD
@@ -29,6 +29,7 @@ class Placement(NamedTuple):
         back: The curve of each arrow's way back, from head to tail; ``None`` for arrows that have none.
 
     Example:
+        >>> from autograd_lab.draw.picture import Box
         >>> placed(Picture((Box("a", ()),), ())).routes
         ()
     """
@@ -52,6 +53,7 @@ def placed(picture: Picture) -> Placement:
         RenderError: The layout isn't installed or failed.
 
     Example:
+        >>> from autograd_lab.draw.picture import Box
         >>> found = placed(Picture((Box("a", ()), Box("b", ())), (Arrow("a", "b"),), direction="right"))
         >>> found.positions[0][0] < found.positions[1][0]
         True

@@ -238,9 +238,8 @@ def _cell_width(cell: str) -> int:
 
 def _fitted(natural: list[int], room: int) -> list[int]:
     """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last."""
-    given = natural[:2]
-    if room - sum(given) < _NARROWEST * len(natural[2:]):
-        given = _capped(given, max(room - _NARROWEST * len(natural[2:]), 2 * _NARROWEST))
+    least = sum(min(width, _NARROWEST) for width in natural[2:])
+    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST))
     return given + _capped(natural[2:], room - sum(given))
 
 
