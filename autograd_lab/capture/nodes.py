@@ -36,7 +36,7 @@ class NodeReader:
     def __init__(self, book: NameBook, outputs: Iterable[torch.Tensor]) -> None:
         self._book = book
         self._metas = MetaTable()
-        self._saved = SavedReader(book, self._metas, self._note_hooks)
+        self._saved = SavedReader(book, self._metas)
         self._leaf_names = _FreshNames("leaf", book.tensors)
         self._hooked: dict[TorchNode, dict[int, torch.Tensor]] = {}
         for tensor in itertools.chain(outputs, book.intermediates()):
@@ -56,7 +56,8 @@ class NodeReader:
         nodes = walk.nodes
         types = [_nodes.type_of(node) for node in nodes]
         metadata = [_nodes.metadata(node) for node in nodes]
-        saved = [self._saved.read(node, known.saved) for node, known in zip(nodes, types, strict=True)]
+        read, see = self._saved.read, self._note_hooks  # not kept by the reader: that would be a circle
+        saved = [read(node, known.saved, see) for node, known in zip(nodes, types, strict=True)]
         columns = (
             range(len(nodes)),
             [known.name or _nodes.name(node) for node, known in zip(nodes, types, strict=True)],

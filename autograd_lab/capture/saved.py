@@ -61,22 +61,23 @@ class SavedReader:
     Args:
         names: Knows what the user calls a tensor.
         metas: Shares records between equal metas.
-        see: Is shown every saved tensor, and doesn't keep it.
     """
 
-    def __init__(self, names: NameBook, metas: MetaTable, see: Callable[[torch.Tensor], None]) -> None:
+    def __init__(self, names: NameBook, metas: MetaTable) -> None:
         self._names = names
         self._metas = metas
-        self._see = see
         self._storages: dict[int, int] = {}
         self._shared: dict[Any, Saved] = {}
 
-    def read(self, node: Node, fields: Sequence[_saved.SavedField]) -> tuple[Saved, ...]:
+    def read(
+        self, node: Node, fields: Sequence[_saved.SavedField], see: Callable[[torch.Tensor], None]
+    ) -> tuple[Saved, ...]:
         """Reads one node.
 
         Args:
             node: A live node.
             fields: What nodes of its type save.
+            see: Is shown every saved tensor, and doesn't keep it.
 
         Returns:
             A record for each value.
@@ -92,6 +93,7 @@ class SavedReader:
             elif kind is tuple and _PLAIN.issuperset(map(type, value)):
                 record = Saved(name, None, _saved.signed(value))
             elif isinstance(value, torch.Tensor):
+                see(value)
                 record = self._tensor(name, node, value)
             elif value is _saved.Released:
                 record = Saved(name, released=True)
@@ -103,7 +105,6 @@ class SavedReader:
         return tuple(records)
 
     def _tensor(self, name: str, node: Node, tensor: torch.Tensor) -> Saved:
-        self._see(tensor)
         meta = self._metas.of_tensor(tensor)
         version = _saved.version(tensor)
         variable = self._names.of_saved(node, tensor)
