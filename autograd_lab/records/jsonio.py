@@ -214,7 +214,7 @@ def _decoder(wanted: Any) -> Decoder:
         return _tuple_decoder(arguments)
     if origin in (types.UnionType, typing.Union):
         return _union_decoder(arguments)
-    return _plain_decoder(wanted)
+    return _float if wanted is float else _plain_decoder(wanted)
 
 
 def _record_decoder(record_type: type) -> Decoder:
@@ -304,6 +304,13 @@ def _scalar(value: Any, place: str) -> Scalar:
     except ValueError:
         pass  # the same message as for any other value that isn't one
     raise _wrong(place, "a number, a text, a flag or a list of them", value)
+
+
+def _float(value: Any, place: str) -> float:
+    number = _scalar(value, place)
+    if not isinstance(number, float):
+        raise _wrong(place, "a float", value)
+    return number
 
 
 def _number(value: Any, place: str) -> Number:

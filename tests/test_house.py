@@ -1,0 +1,153 @@
+"""The house as ``docs/architecture.md`` shows it: who may import whom, and who may touch torch's private parts."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "autograd_lab"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+OUTSIDE = {
+    "torch",
+    "torchviz",
+    "numpy",
+    "graphviz",
+    "pygraphviz",
+    "fast_sugiyama",
+    "matplotlib",
+    "rich",
+    "click",
+}
+
+MAY_IMPORT = {
+    "errors": set(),
+    "_version": set(),
+    "records": {"errors", "records"},
+    "_torch": {"torch", "_torch"},
+    "capture": {"torch", "errors", "records", "_torch", "capture"},
+    "backward": {"torch", "errors", "records", "_torch", "capture", "backward"},
+    "draw": {"errors", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
+    "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
+    "byhand": {"numpy", "errors"},
+    "bytorch": {"torch", "byhand", "errors", "numpy"},
+    "cli": {
+        "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "cli",
+        "_version", "",
+    },
+    "__main__": {"cli"},
+}  # fmt: skip
+"""For each part of the package, the parts and the outside packages that it may import; "" is the public face."""
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Every part and outside package that a file imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [f"{node.module}.{alias.name}" for alias in node.names] if node.module else []
+        else:
+            continue
+        for module in modules:
+            top, _, rest = module.partition(".")
+            if top == "autograd_lab":
+                name = rest.partition(".")[0]
+                known = (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+                found.add(name if name and known else "")
+            elif top in OUTSIDE:
+                found.add(top)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_in_one_direction(path):
+    if path == PACKAGE / "__init__.py":
+        return  # the public face: it imports whatever is public
+    assert imports(path) <= MAY_IMPORT[part_of(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_private_attributes_of_torch_are_named_only_behind_the_door(path):
+    if part_of(path) == "_torch":
+        return
+    tree = ast.parse(path.read_text("utf-8"))
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    allowed = {"_replace", "_fields", "_field_defaults", "_repr_mimebundle_"}  # named tuples', and IPython's
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.startswith("__"):
+            continue
+        base = node.value
+        of_self = isinstance(base, ast.Name) and base.id in ("self", "cls")
+        assert of_self or node.attr in own or node.attr in allowed, (
+            f"{path.name}:{node.lineno} uses .{node.attr}"
+        )
+
+
+WITHOUT_TORCH = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch" or name.startswith("torch."):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Refuse())
+import importlib.util
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name == "torch" else real(name, package)
+import autograd_lab as lab
+from autograd_lab import draw
+graph = lab.load(sys.argv[1])
+assert "PowBackward0" in str(graph)
+assert draw.draw(graph, "svg").startswith("<?xml")
+assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
+print(len(graph))
+"""
+
+
+def test_a_saved_record_is_drawn_on_a_machine_without_torch(tmp_path):
+    import torch
+
+    import autograd_lab as lab
+
+    path = lab.save(lab.capture((torch.ones(1, requires_grad=True) * 2) ** 2), tmp_path / "graph.json")
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, str(path)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (0, "3\n"), ran.stderr
+
+
+def test_every_public_name_is_there_and_documented():
+    import autograd_lab as lab
+
+    public = [name for name in vars(lab) if not name.startswith("_")]
+    for name in (
+        "capture",
+        "render",
+        "save",
+        "load",
+        "Graph",
+        "Node",
+        "Edge",
+        "Saved",
+        "TensorMeta",
+        "LabError",
+    ):
+        assert name in public
+    for name in public:
+        assert getattr(lab, name).__doc__
+
+
+def test_the_architecture_page_names_every_module():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    for path in FILES:
+        if path.name != "__init__.py":
+            assert path.name in page, path
