@@ -17,6 +17,7 @@ import contextlib
 import functools
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -26,12 +27,13 @@ from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch.kernels import KernelWatch
 from autograd_lab.backward.stats import Level, Measure, Meter
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, tensors
 from autograd_lab.errors import OptionError
-from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Node, Step, Trace
+from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Kernel, Node, Step, Trace
 
 Grads = tuple[torch.Tensor | None, ...]
 Measures = tuple[Measure | None, ...]
@@ -49,6 +51,7 @@ def trace(
     create_graph: bool = False,
     stats: Level = "norm",
     keep: Keep = None,
+    kernels: bool = False,
 ) -> Trace:
     """Runs the real ``torch.autograd.backward`` and records what every node did.
 
@@ -66,6 +69,8 @@ def trace(
         stats: ``None``, ``"norm"`` (and NaN and inf where the norm isn't finite) or ``"full"``.
         keep: Whose gradients are kept, as copies: ``None``, ``"all"`` or a predicate on ``Node``. A leaf's is in
             ``Trace.grads``.
+        kernels: Whether the ATen kernels that each node ran are listed, the engine's own marked as hidden. Torch takes
+            other paths through some formulas when it is watched so closely, and all are slower.
 
     Returns:
         The trace.
@@ -84,7 +89,7 @@ def trace(
     """
     with _tensors.no_torch_function():
         graph, nodes = live(outputs, model=model, names=names)
-    recorder = Recorder(graph, nodes, Meter(stats), _chooser(keep))
+    recorder = Recorder(graph, nodes, Meter(stats), _chooser(keep), kernels=kernels)
     del nodes
     roots = list(tensors(outputs))
     return recorder.run(
@@ -102,11 +107,20 @@ class Recorder:
         nodes: Its live nodes, by id; not kept longer than the hooks are.
         meter: Measures gradients.
         keeps: Says whose gradients are kept.
+        kernels: Whether kernels are listed.
     """
 
     def __init__(
-        self, graph: Graph, nodes: Sequence[TorchNode], meter: Meter, keeps: Callable[[Node], bool]
+        self,
+        graph: Graph,
+        nodes: Sequence[TorchNode],
+        meter: Meter,
+        keeps: Callable[[Node], bool],
+        *,
+        kernels: bool,
     ) -> None:
+        self._kernels = kernels
+        self._last = threading.local()
         self._graph = graph
         self._nodes = nodes
         self._meter = meter
@@ -125,7 +139,8 @@ class Recorder:
         Returns:
             The trace.
         """
-        with self._hooks():
+        watch = KernelWatch(self._kernel) if self._kernels else contextlib.nullcontext()
+        with self._hooks(), watch:
             self._began = time.perf_counter_ns()
             try:
                 backward()
@@ -148,9 +163,15 @@ class Recorder:
                 handle.remove()
             self._nodes = ()
 
+    def _kernel(self, name: str, node: TorchNode | None) -> None:
+        """What the engine does between nodes belongs to the one that ran last on this thread."""
+        run = getattr(self._last, "run", None)
+        if run is not None and not run.measuring:
+            run.kernels.append(Kernel(name, hidden=node is None))
+
     def _before(self, place: int, grad_outputs: Grads) -> None:
         record = self._graph.nodes[place]
-        run = _Run(place, threading.get_ident())
+        self._last.run = run = _Run(place, threading.get_ident())
         run.grad_outputs = tuple(map(self._meter.measure, grad_outputs))
         if record.kind == "accumulate":
             run.leaf = _Leaf(_nodes.variable(self._nodes[place]), grad_outputs[0], self._meter)
@@ -158,6 +179,7 @@ class Recorder:
                 self._grads[record.variable] = grad_outputs[0].detach().clone()
         self._runs.append(run)
         self._running[place, run.thread] = run
+        run.measuring = False
         run.started = time.perf_counter_ns()
 
     def _after(self, place: int, grad_inputs: Grads, grad_outputs: Grads) -> None:
@@ -165,10 +187,12 @@ class Recorder:
         del grad_outputs
         run = self._running.pop((place, threading.get_ident()))
         run.ended = ended
+        run.measuring = True
         run.grad_inputs = tuple(map(self._meter.measure, grad_inputs))
         if run.leaf is not None:
             run.accumulation = run.leaf.look_again()
             run.leaf = None
+        run.measuring = False
 
     def _trace(self, error: str | None, total: int | None = None) -> Trace:
         threads: dict[int, int] = {}
@@ -187,6 +211,7 @@ class Recorder:
                     run.started - self._began,
                     run.ended - run.started if run.ended else None,
                     threads.setdefault(run.thread, len(threads)),
+                    tuple(run.kernels),
                     contributions=tuple(arrived.pop(run.node, ())),
                     accumulation=run.accumulation() if run.accumulation else None,
                 )
@@ -208,13 +233,26 @@ class Recorder:
 class _Run:
     """One run of one node, while it's going on."""
 
-    __slots__ = ("accumulation", "ended", "grad_inputs", "grad_outputs", "leaf", "node", "started", "thread")
+    __slots__ = (
+        "accumulation",
+        "ended",
+        "grad_inputs",
+        "grad_outputs",
+        "kernels",
+        "leaf",
+        "measuring",
+        "node",
+        "started",
+        "thread",
+    )
 
     def __init__(self, node: int, thread: int) -> None:
         self.node = node
         self.thread = thread
         self.started = 0
         self.ended = 0
+        self.measuring = True  # the lab's own kernels, for statistics, aren't the backward's
+        self.kernels: list[Kernel] = []
         self.grad_outputs: Measures = ()
         self.grad_inputs: Measures = ()
         self.leaf: _Leaf | None = None
@@ -230,7 +268,7 @@ class _Leaf:
         self._variable = variable
         self._meter = meter
         self._came = None if came is None else _tensors.address(came)
-        self._before = None if variable.grad is None else id(variable.grad)
+        self._before = None if variable.grad is None else weakref.ref(variable.grad)
         self._measured = meter.measure(variable.grad)
 
     def look_again(self) -> Callable[[], Accumulation]:
@@ -244,7 +282,7 @@ class _Leaf:
         if self._came is None or grad is None:
             return "nothing"
         if self._before is not None:
-            return "added" if id(grad) == self._before else "replaced"
+            return "added" if self._before() is grad else "replaced"
         return "stole" if _tensors.address(grad) == self._came else "copied"
 
 

@@ -161,7 +161,7 @@ def test_a_second_backward_adds_into_what_was_there():
 def test_under_create_graph_the_sum_is_a_new_tensor():
     loss, w = seed()
     trace(loss, names={"w": w}, create_graph=True)
-    assert w.grad.grad_fn is None or w.grad.requires_grad
+    assert w.grad.requires_grad
     done = trace(seed_again := (w * 3.0) ** 2, names={"w": w}, create_graph=True)
     assert done.steps[-1].accumulation.how == "replaced"
     assert seed_again.requires_grad
@@ -298,6 +298,33 @@ def test_it_goes_to_json_and_back(case):
     model, loss = case
     done = trace(loss(), model=model, stats="full")
     assert loads(dumps(done)) == done
+
+
+def test_kernels_are_listed_and_the_engines_own_are_marked():
+    w = torch.ones(3, requires_grad=True)
+    b = torch.ones(1, requires_grad=True)
+    y = w.exp()
+    done = trace((y * y + b).sum(), names={"w": w, "b": b}, kernels=True)
+    ran = {done.graph.node(step.node).name: step.kernels for step in done.steps if step.kernels}
+    own = [kernel.name for kernel in ran["ExpBackward0"] if not kernel.hidden]
+    assert own == ["aten::detach", "aten::mul.Tensor"]  # the saved result is unpacked, then multiplied
+    hidden = {kernel.name for kernels in ran.values() for kernel in kernels if kernel.hidden}
+    assert "aten::add.Tensor" in hidden  # y's two gradients meet in an input buffer
+    assert "aten::sum.dim_IntList" in hidden  # b's gradient is reduced to its shape
+    plain = trace((w.exp() * 2).sum(), names={"w": w}, stats="full")
+    assert all(step.kernels == () for step in plain.steps)
+
+
+def test_statistics_do_not_show_among_the_kernels():
+    w = torch.ones(3, requires_grad=True)
+    listed = [
+        [
+            step.kernels
+            for step in trace((w.exp() * 2).sum(), names={"w": w}, kernels=True, stats=stats).steps[:3]
+        ]
+        for stats in (None, "full")
+    ]
+    assert listed[0] == listed[1]
 
 
 def test_wrong_options_get_one_line():
