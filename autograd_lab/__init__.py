@@ -8,6 +8,7 @@ what they offer is here.
 
 from importlib.util import find_spec
 
+import autograd_lab.draw  # noqa: F401 - teaches records to show themselves
 from autograd_lab._version import __version__ as __version__
 from autograd_lab.errors import GraphError as GraphError
 from autograd_lab.errors import LabError as LabError

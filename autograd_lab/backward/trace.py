@@ -163,11 +163,11 @@ class Recorder:
                 handle.remove()
             self._nodes = ()
 
-    def _kernel(self, name: str, node: TorchNode | None) -> None:
-        """What the engine does between nodes belongs to the one that ran last on this thread."""
+    def _kernel(self, name: str) -> None:
+        """What the engine does between two nodes belongs to the one that ran last on this thread."""
         run = getattr(self._last, "run", None)
         if run is not None and not run.measuring:
-            run.kernels.append(Kernel(name, hidden=node is None))
+            run.kernels.append(Kernel(name, hidden=run.ended > 0))
 
     def _before(self, place: int, grad_outputs: Grads) -> None:
         record = self._graph.nodes[place]

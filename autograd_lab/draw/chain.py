@@ -18,6 +18,7 @@ from autograd_lab.records import Number, ScalarGraph, Variable
 _MOST_PATHS = 3
 _LONGEST_PATH = 8
 _MOST_TERMS = 6
+_LONGEST_LINE = 40
 _CLOSE = 1e-3
 """Relative: four digits are printed, and float16 carries no more than three."""
 
@@ -84,7 +85,8 @@ class ChainRule:
             variable: One of the graph's, with a ``grad``.
 
         Returns:
-            One line, or two where every factor has a name: ``∂loss/∂w = ∂loss/∂s · …`` and the numbers.
+            One line; two where every factor of one path has a name: ``∂loss/∂w = ∂loss/∂s · …`` and the numbers; a
+            line for each path where they're long.
         """
         if variable.grad is None:
             return []
@@ -110,7 +112,10 @@ class ChainRule:
         if len(paths) == 1 and all(factor.result and factor.variable for factor in paths[0]):
             names = " · ".join(f"∂{factor.result}/∂{factor.variable}" for factor in paths[0])
             return [f"{left} = {names}", f"= {right} = {grad}"]
-        return [f"{left} = {right} = {grad}"]
+        if len(left) + len(right) <= _LONGEST_LINE:
+            return [f"{left} = {right} = {grad}"]
+        more = (f"+ {_added(product)}" for product in products[1:])
+        return [f"{left} = {products[0]}", *more, f"= {grad}"]
 
 
 def _product(path: Sequence[_Factor]) -> Number:
@@ -127,7 +132,11 @@ def _close(one: Number, other: Number) -> bool:
 
 
 def _sum(terms: list[str]) -> str:
-    return " + ".join([terms[0], *(f"({term})" if term.startswith("−") else term for term in terms[1:])])
+    return " + ".join([terms[0], *map(_added, terms[1:])])
+
+
+def _added(term: str) -> str:
+    return f"({term})" if term.startswith("−") else term
 
 
 def _bracketed(factor: str) -> str:

@@ -34,9 +34,8 @@ def draw_with_program(job: Job, body: bytes) -> bytes:
     # ``neato -n2`` takes positions and edges as they stand in the text.
     pinned = job["engine"] == "nop2"
     try:
-        return graphviz.pipe(
-            "neato" if pinned else job["engine"], job["format"], body, neato_no_op=2 if pinned else None
-        )
+        engine = "neato" if pinned else job["engine"]
+        return bytes(graphviz.pipe(engine, job["format"], body, neato_no_op=2 if pinned else None))
     except graphviz.CalledProcessError as error:
         if error.returncode < 0:  # a signal: end in the same way, so that the caller sees a crash
             os.kill(os.getpid(), -error.returncode)

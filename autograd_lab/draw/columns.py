@@ -1,8 +1,9 @@
 """Places the vertices of a layered graph from left to right.
 
 The last step of a layered drawing. Vertices that can stand straight below each other are joined into columns, as by
-Brandes and Köpf ("Fast and simple horizontal coordinate assignment", 2001). A walk from row to row says where each would like to
-be; then they are moved, one at a time, towards the median of what they are joined to, as far as neighbours allow.
+Brandes and Köpf ("Fast and simple horizontal coordinate assignment", 2001). A walk from row to row says where each
+column would like to be; then they are moved, one at a time, towards the median of what they are joined to, as far as
+their neighbours allow.
 
 What it relies on: the order within each layer, and that every edge spans one layer. What it promises: that order is
 kept, with at least the asked room between two neighbours; equal input gives equal results; time linear in the
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 SWEEPS = 12
@@ -45,13 +47,13 @@ def place(
         >>> place([[0], [1, 2]], [[1, 2], [], []], [False] * 3, lambda left, right: 10.0)
         {0: 0.0, 1: 0.0, 2: 10.0}
     """
-    depth = _depths(rows, below)
+    depth = _depths(rows, below, waypoint)
     column = _columns(rows, below, waypoint, depth)
     count = max(column.values()) + 1
     left: list[dict[int, float]] = [{} for _ in range(count)]
     right: list[dict[int, float]] = [{} for _ in range(count)]
     for row in rows:
-        for a, b in zip(row, row[1:], strict=False):
+        for a, b in pairwise(row):
             before, after = column[a], column[b]
             needed = max(room(a, b), left[after].get(before, 0.0))
             left[after][before] = right[before][after] = needed
@@ -86,9 +88,14 @@ def _columns(
                 column[vertex] = count
                 count += 1
         if at + 1 < len(rows):
-            edges = [(a, b) for a in row for b in below[a]]
-            edges.sort(key=lambda edge: _rank(*edge, waypoint, depth, column))
-            straight = _straight(edges, row, rows[at + 1])
+            place_below = {vertex: place for place, vertex in enumerate(rows[at + 1])}
+            edges = []
+            for upper in row:
+                middle = _median([place_below[lower] for lower in below[upper]])
+                for lower in below[upper]:
+                    rank = _rank(upper, lower, waypoint, depth, column)
+                    edges.append((rank, abs(place_below[lower] - middle), upper, lower))
+            straight = _straight([edge[2:] for edge in sorted(edges)], row, rows[at + 1])
     return column
 
 
@@ -104,12 +111,12 @@ def _rank(
     return (1, 2, 0)[waypoint[upper] + waypoint[lower]], -depth[lower], column[upper]
 
 
-def _depths(rows: Rows, below: Sequence[Sequence[int]]) -> dict[int, int]:
-    """Counts the layers that can be reached below each vertex."""
+def _depths(rows: Rows, below: Sequence[Sequence[int]], waypoint: Sequence[bool]) -> dict[int, int]:
+    """Counts the boxes on the way down from each vertex that has the most of them."""
     depth: dict[int, int] = {}
     for row in reversed(rows):
         for vertex in row:
-            depth[vertex] = max((depth[other] + 1 for other in below[vertex]), default=0)
+            depth[vertex] = max((depth[b] + (not waypoint[b]) for b in below[vertex]), default=0)
     return depth
 
 
@@ -131,6 +138,8 @@ def _straight(
 
 
 def _median(values: Sequence[float]) -> float:
+    if not values:
+        return 0.0
     ordered = sorted(values)
     return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
@@ -151,13 +160,15 @@ def _wishes(
     found: dict[int, float] = {}
     for row in rows:
         offset, offsets = 0.0, [0.0]
-        for a, b in zip(row, row[1:], strict=False):
+        for a, b in pairwise(row):
             offset += room(a, b)
             offsets.append(offset)
         means = [sum(above[v]) / len(above[v]) * (1 - PULL) if v in above else 0.0 for v in row]
         # Less its offset, each x may be anything that isn't below the one before: a monotone regression.
         wished = [mean - offset for mean, offset in zip(means, offsets, strict=True)]
-        for vertex, x, offset in zip(row, _rising(wished, [1.0 + depth[v] for v in row]), offsets, strict=True):
+        for vertex, x, offset in zip(
+            row, _rising(wished, [1.0 + depth[v] for v in row]), offsets, strict=True
+        ):
             found[vertex] = x + offset
             for other in below[vertex]:
                 above.setdefault(other, []).append(found[vertex])

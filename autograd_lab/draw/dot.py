@@ -13,7 +13,7 @@ from autograd_lab.draw import theme
 from autograd_lab.draw.groups import Cluster, tree
 from autograd_lab.draw.labels import box_label, label, margin, quoted
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
-from autograd_lab.draw.sizes import lines_size
+from autograd_lab.draw.sizes import lines_size, outer_outline
 from autograd_lab.draw.theme import LOOKS, STROKES, Look, Stroke
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ _SHAPES = {
     "rounded": {"shape": "box", "style": "rounded,filled"},
     "box": {"shape": "box", "style": "filled"},
     "double": {"shape": "box", "style": "rounded,filled", "peripheries": "2"},
+    "framed": {"shape": "box", "style": "filled", "peripheries": "2"},
     "circle": {"shape": "ellipse", "style": "filled"},
     "plain": {"shape": "plain", "style": "solid", "peripheries": "0"},
-} | {name: {"shape": name, "style": "filled"} for name in ("ellipse", "component", "box3d", "note", "folder")}
+} | {name: {"shape": name, "style": "filled"} for name in ("ellipse", "component", "note", "folder")}
 
 
 def to_dot(picture: Picture, placement: Placement | None = None) -> str:
@@ -65,7 +66,7 @@ def _laid_out(picture: Picture) -> Iterator[str]:
 
 def _placed(picture: Picture, placement: Placement) -> Iterator[str]:
     for box, size, place in zip(picture.boxes, placement.sizes, placement.positions, strict=True):
-        yield _box(box, picture.direction, _pinned(size, place))
+        yield _box(box, picture.direction, _pinned(box, size, place))
     # Arrows side by side that say the same have no room for saying it twice: the last says it, which is on the side
     # where labels stand, or in pictures that run across the page the first.
     order = range(len(picture.arrows))
@@ -124,10 +125,11 @@ def _cluster(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def _pinned(size: Point, place: Point) -> dict[str, str]:
+def _pinned(box: Box, size: Point, place: Point) -> dict[str, str]:
+    width, height = (side - outer_outline(box) for side in size)
     return {
-        "width": f"{size[0] / 72:.3f}",
-        "height": f"{size[1] / 72:.3f}",
+        "width": f"{width / 72:.3f}",
+        "height": f"{height / 72:.3f}",
         "pos": f'"{place[0]:.1f},{place[1]:.1f}"',
     }
 

@@ -62,7 +62,9 @@ def font_folder() -> Path:
         folder = Path(place) / "mpl-data" / "fonts" / "ttf"
         if (folder / "DejaVuSans.ttf").is_file():
             return folder
-    raise RenderError("no fonts for the picture: the DejaVu fonts come with matplotlib; pip install matplotlib")
+    raise RenderError(
+        "no fonts for the picture: the DejaVu fonts come with matplotlib; pip install matplotlib"
+    )
 
 
 @contextmanager
@@ -89,7 +91,9 @@ def fonts_at_hand() -> Iterator[dict[str, str]]:
     try:
         folder = tempfile.TemporaryDirectory(prefix="autograd_lab_fonts_")
     except OSError as error:
-        raise RenderError(f"no temporary folder for the fonts' configuration ({error}); set TMPDIR") from error
+        raise RenderError(
+            f"no temporary folder for the fonts' configuration ({error}); set TMPDIR"
+        ) from error
     with folder as name:
         configuration = Path(name) / "fonts.conf"
         text = _CONFIGURATION.format(fonts=escape(str(fonts)), cache=escape(str(Path(name) / "cache")))

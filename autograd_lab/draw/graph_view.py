@@ -18,6 +18,9 @@ from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.saved_view import SavedView
 from autograd_lab.records import Edge, Graph, Hook, Node, Source, TensorMeta
 
+_KINDS = ("op", "accumulate", "function", "compiled", "custom")
+"""Kinds of nodes that have a look of their own; a later release's kinds look like operations."""
+
 _MOST_METAS = 3
 _MOST_HOOKS = 3
 
@@ -77,7 +80,7 @@ def _box(node: Node, group: tuple[str, ...], more: tuple[Line, ...]) -> Box:
     return Box(
         key=f"n{node.id}",
         lines=(*_lines(node), *more, *_hook_lines(node.hooks)),
-        look=node.kind,
+        look=node.kind if node.kind in _KINDS else "op",
         tooltip=tooltip(node),
         group=group,
         ins=tuple(map(str, range(len(node.grad_outputs)))) if len(node.grad_outputs) > 1 else (),

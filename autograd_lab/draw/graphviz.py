@@ -45,7 +45,9 @@ _SMALL = 8_000
 _NOISE = re.compile(r"Fontconfig (warning|error)|.*Pango-WARNING|.*too large for cairo-renderer bitmaps|\s*$")
 """What is said about the system's own fonts, which aren't used, and of a bitmap that Graphviz itself made fit."""
 
-_ADVICE = "pip install pygraphviz (its wheel carries Graphviz), or install Graphviz so that `dot` is on the PATH"
+_ADVICE = (
+    "pip install pygraphviz (its wheel carries Graphviz), or install Graphviz so that `dot` is on the PATH"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,11 @@ def which() -> Graphviz:
         True
     """
     if program := shutil.which("dot"):
-        answer = call("version of program")
+        answer = call("version of program", advice="pip install graphviz")
         if not answer.ok:
-            raise RenderError(f"{program} doesn't say its version; reinstall Graphviz, or take it off the PATH")
+            raise RenderError(
+                f"{program} doesn't say its version; reinstall Graphviz, or take it off the PATH"
+            )
         return Graphviz("dot on the PATH", answer.result.decode(), program)
     answer = call("version of wheel", advice=_ADVICE)
     if not answer.ok:
@@ -89,7 +93,7 @@ def which() -> Graphviz:
 
 
 def run(dot_text: str, format: Format, *, pinned: bool = False, dpi: int | None = None) -> bytes:  # noqa: A002
-    """Draws a graph.
+    r"""Draws a graph.
 
     Args:
         dot_text: The graph in Graphviz's language.
@@ -107,7 +111,7 @@ def run(dot_text: str, format: Format, *, pinned: bool = False, dpi: int | None 
 
     Example:
         >>> run("digraph { a -> b }", "png")[:4]
-        b'\\x89PNG'
+        b'\x89PNG'
     """
     if format not in FORMATS:
         raise RenderError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}")
@@ -130,7 +134,7 @@ def _fit(width: float, height: float, format: Format, dpi: float) -> dict[str, s
     if format == "pdf":
         side = PDF_SIDE - 2 * _PDF_MARGIN
         inches = f'"{side / _POINTS:g},{side / _POINTS:g}"'
-        return {"size": inches} if max(width, height) > side else {}
+        return {"size": inches+"!"}
     longest = PNG_SIDE / max(width, height, 1)
     biggest = (PNG_PIXELS / max(width * height, 1)) ** 0.5
     return {"dpi": f"{min(dpi, longest * _POINTS, biggest * _POINTS):.4f}"}
@@ -151,8 +155,9 @@ def _draw(text: str, engine: str, format: str, variables: dict[str, str]) -> byt
     said = [line.strip() for line in answer.said.splitlines() if not _NOISE.match(line)]
     errors = [line for line in said if line.startswith("Error")]
     # Graphviz also draws what it understood of a text with errors: half a picture, which would look like a whole one.
-    if errors or not answer.ok:
-        raise RenderError(f"Graphviz can't draw this: {' '.join(errors[:1] or said[-1:]) or 'it gave no reason'}")
+    if errors or not answer.ok or not answer.result:
+        reason = " ".join(errors[:1] or said[-1:]) or "there's no graph in the text"
+        raise RenderError(f"Graphviz can't draw this: {reason.removeprefix('Error: ')}")
     for line in said:
         warnings.warn(f"Graphviz: {line}", stacklevel=3)
     return answer.result

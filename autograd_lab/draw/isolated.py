@@ -62,14 +62,20 @@ def call(
         True
     """
     if not sys.executable:
-        raise RenderError("pictures are drawn by a second Python process, and this Python doesn't know its own path")
+        raise RenderError(
+            "pictures are drawn by a second Python process, and this Python doesn't know its own path"
+        )
     # The child finds packages where this process finds them, but nothing of this process's working folder shadows
     # its imports (-P), and a user's -W error doesn't reach the packages that it imports.
     command = [sys.executable, "-P", "-W", "ignore", str(_CHILD)]
     header = json.dumps({"job": job, "path": [place for place in sys.path if place], **options}).encode()
     try:
         done = subprocess.run(
-            command, input=header + b"\n" + body, capture_output=True, env={**os.environ, **variables}, check=False
+            command,
+            input=header + b"\n" + body,
+            capture_output=True,
+            env={**os.environ, **variables},
+            check=False,
         )
     except OSError as error:
         raise RenderError(f"the process that draws can't be started: {error}") from error
@@ -77,7 +83,9 @@ def call(
     if done.returncode == MISSING:
         raise RenderError(f"{said.strip().splitlines()[-1]}: {advice}")
     if done.returncode < 0:
-        raise RenderError(f"the process that draws crashed ({_signal_name(-done.returncode)}); try a smaller graph")
+        raise RenderError(
+            f"the process that draws crashed ({_signal_name(-done.returncode)}); try a smaller graph"
+        )
     return Answer(done.stdout, said, done.returncode == 0)
 
 

@@ -132,7 +132,9 @@ def _rows(cells: Iterable[str]) -> str:
 def _texts(lines: Iterable[Line], ink: str, *, fixed: bool) -> list[str]:
     """Each line with its tone; at least one, since Graphviz takes no table without cells."""
     texts = [
-        _text(text, TONES[line.tone], ink, fixed=fixed) for line in lines for text in clean(line.text).split("\n")
+        _text(text, TONES[line.tone], ink, fixed=fixed)
+        for line in lines
+        for text in clean(line.text).split("\n")
     ]
     return texts or [" "]
 

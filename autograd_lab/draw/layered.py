@@ -15,12 +15,15 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from autograd_lab.draw.isolated import call
 from autograd_lab.draw.layers import Layered, layered
 from autograd_lab.draw.routes import Point, Route
-from autograd_lab.draw.sheet import Path, Sheet, Size, draw_sheet
+from autograd_lab.draw.sheet import LANE_GAP, Path, Sheet, Size, draw_sheet
 from autograd_lab.errors import RenderError
+
+Direction: TypeAlias = Literal["down", "up", "right", "left"]
 
 PIECE_GAP = 40.0
 """Points between two unconnected pieces."""
@@ -56,6 +59,7 @@ def layout(
     sizes: Sequence[Size],
     edges: Sequence[tuple[int, int]],
     *,
+    direction: Direction = "down",
     ends: Sequence[tuple[float, float]] | None = None,
     fold: bool = False,
 ) -> Layout:
@@ -65,10 +69,11 @@ def layout(
         sizes: ``(width, height)`` of each box, in points.
         edges: ``(tail, head)`` of each edge, as places in ``sizes``. Parallel edges run side by side. An edge from a
             box to itself, and the few that a very tangled graph has no room for, get an empty route.
-        ends: For each edge, how far right of the middle it leaves its tail's lower side and reaches its head's upper
-            side, in points. Without it edges join the middles.
+        direction: Which way edges lead.
+        ends: For each edge, how far from the middle of a side it leaves its tail and reaches its head, in points to
+            the right, or downwards where edges lead to a side. Without it edges join the middles.
         fold: Cut a deep and narrow graph into bands of rows that stand side by side, like the columns of a newspaper.
-            Edges from one band to the next run up the gutter between them; all others lead down.
+            Edges from one band to the next run back through the gutter between them; all others lead the right way.
 
     Returns:
         The layout.
@@ -82,10 +87,12 @@ def layout(
         >>> found.positions
         ((30.0, 54.0), (30.0, 10.0))
         >>> found.routes[0].pos()
-        '"e,30.0,20.0 30.0,44.0 30.0,36.0 30.0,28.0 30.0,27.0"'
+        '"e,30.0,20.0 30.0,44.0 30.0,36.0 30.0,28.0 30.0,26.0"'
     """
+    if direction in ("right", "left"):
+        sizes = [(height, width) for width, height in sizes]
     graph = layered(len(sizes), edges)
-    pieces = _pieces(graph, edges, len(sizes))
+    pieces = _pieces(graph, edges)
     rows = _ordered(graph, pieces)
     own: dict[int, int] = {vertex: number for number, piece in enumerate(pieces) for vertex in piece}
     drawn: list[list[int]] = [[] for _ in pieces]
@@ -97,15 +104,18 @@ def layout(
         draw_sheet(rows[at], graph.below, sizes, [paths[number] for number in drawn[at]], fold=fold)
         for at in range(len(pieces))
     ]
-    return _joined(sheets, drawn, graph, len(sizes))
+    return _turned(_joined(sheets, drawn, graph, len(sizes)), direction)
 
 
-def positions(sizes: Sequence[Size], edges: Sequence[tuple[int, int]]) -> list[Point]:
+def positions(
+    sizes: Sequence[Size], edges: Sequence[tuple[int, int]], *, direction: Direction = "down"
+) -> list[Point]:
     """Lays a graph out and gives the boxes' places only.
 
     Args:
         sizes: ``(width, height)`` of each box, in points.
         edges: ``(tail, head)`` of each edge, as places in ``sizes``.
+        direction: Which way edges lead.
 
     Returns:
         The middle of each box in points, y growing upwards.
@@ -118,10 +128,10 @@ def positions(sizes: Sequence[Size], edges: Sequence[tuple[int, int]]) -> list[P
         >>> positions([(40, 20), (60, 20)], [(0, 1)])
         [(30.0, 54.0), (30.0, 10.0)]
     """
-    return list(layout(sizes, edges).positions)
+    return list(layout(sizes, edges, direction=direction).positions)
 
 
-def _pieces(graph: Layered, edges: Sequence[tuple[int, int]], count: int) -> list[list[int]]:
+def _pieces(graph: Layered, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Splits the vertices, waypoints included, into connected pieces; each is in rising order."""
     root = list(range(len(graph.layer)))
 
@@ -157,7 +167,9 @@ def _ordered(graph: Layered, pieces: Sequence[Sequence[int]]) -> list[list[list[
         requests = [_request(graph, pieces[at], widest=max(map(len, found[at]))) for at in asked]
         answer = call("order", json.dumps(requests).encode(), advice="pip install fast-sugiyama")
         if not answer.ok:
-            raise RenderError(f"the layout failed: {answer.said.strip().splitlines()[-1:]}; try a smaller graph")
+            raise RenderError(
+                f"the layout failed: {answer.said.strip().splitlines()[-1:]}; try a smaller graph"
+            )
         for at, places in zip(asked, json.loads(answer.result), strict=True):
             x = {pieces[at][vertex]: place for vertex, place in places if vertex < len(pieces[at])}
             for row in found[at]:
@@ -201,16 +213,20 @@ def _paths(
             paths.append(Path(()))
             continue
         room = min(sizes[edge[0]][0], sizes[edge[1]][0]) / 2 - 2
+        if len(path) > 2:
+            room = min(room, LANE_GAP - 1)  # beside its lane there may be a box
         beside = max(-room, min(beside, room))
         # An end that lies on another edge's lane isn't at a box, and so has no place of its own there.
         leaves, arrives = (leaves if path[0] == edge[0] else 0.0), (arrives if path[-1] == edge[1] else 0.0)
         upwards = graph.layer[path[0]] > graph.layer[path[-1]]
-        paths.append(Path(path[::-1], arrives, leaves, beside) if upwards else Path(path, leaves, arrives, beside))
+        paths.append(
+            Path(path[::-1], arrives, leaves, beside) if upwards else Path(path, leaves, arrives, beside)
+        )
     return paths
 
 
 def _joined(sheets: Sequence[Sheet], drawn: Sequence[Sequence[int]], graph: Layered, count: int) -> Layout:
-    """Sets the pieces side by side in shelves, the highest first, and turns y upwards."""
+    """Sets the pieces side by side in shelves, the highest first, and makes y grow upwards."""
     order = sorted(range(len(sheets)), key=lambda at: -sheets[at].height)
     area = sum((sheet.width + PIECE_GAP) * (sheet.height + PIECE_GAP) for sheet in sheets)
     widest = max([(area * _SHAPE) ** 0.5, *(sheet.width for sheet in sheets)])
@@ -238,3 +254,20 @@ def _joined(sheets: Sequence[Sheet], drawn: Sequence[Sequence[int]], graph: Laye
             upwards = graph.layer[path[0]] > graph.layer[path[-1]]
             routes[number] = Route(points[::-1] if upwards else points, path[-1] < count)
     return Layout(tuple(places), tuple(routes), width, height)
+
+
+def _turned(found: Layout, direction: Direction) -> Layout:
+    """Turns a layout that leads down into one that leads another way."""
+    if direction == "down":
+        return found
+    width, height = found.width, found.height
+
+    def turn(point: Point) -> Point:
+        x, y = point
+        if direction == "up":
+            return x, height - y
+        return (height - y if direction == "right" else y), width - x
+
+    places = tuple(map(turn, found.positions))
+    routes = tuple(Route(tuple(map(turn, route.points)), route.head) for route in found.routes)
+    return Layout(places, routes, *((width, height) if direction == "up" else (height, width)))

@@ -9,17 +9,21 @@ are linear in vertices + edges + waypoints.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-MOST_WAYPOINTS = 60_000
+MOST_WAYPOINTS = 30_000
 """Waypoints in all: more would take the layout too long, and edges that need more get no way of their own."""
 
+MOST_APART = 8
+"""Long edges to or from one vertex that each get a lane of their own; more of them share one."""
+
 # Note [Lanes]
-# An edge over many layers goes through a waypoint in each layer between. Where many such edges lead to one vertex (a
-# weight that is used at every time step) or away from one (the stack of all time steps), a waypoint for each edge and
-# layer would make millions. Those edges share one lane: the first draws it whole, a later one draws its own part and
-# ends where it meets the lane, or begins where it leaves it. In a backward graph that's also what happens: gradients
-# that arrive at one input buffer are summed.
+# An edge over many layers goes through a waypoint in each layer between: its lane. Where many such edges lead to one
+# vertex (a weight that is used at every time step) or away from one (the stack of all time steps), a waypoint for each
+# edge and layer would make millions. Those edges share one lane: the first draws it whole, a later one draws its own
+# part and ends where it meets the lane, or begins where it leaves it. Where few edges meet they keep apart, since a
+# shared lane can force more crossings on a picture than it saves.
 
 
 class Layered(NamedTuple):
@@ -62,10 +66,10 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> Layered:
         >>> layered(4, [(0, 1), (1, 2), (0, 3), (3, 2)]).layer
         [0, 1, 2, 1]
     """
+    for edge in edges:
+        if not all(0 <= end < count for end in edge):
+            raise ValueError(f"edge {edge} names a vertex outside 0 to {count - 1}")
     pairs = dict.fromkeys((a, b) for a, b in edges if a != b)
-    for pair in pairs:
-        if not (0 <= min(pair) and max(pair) < count):
-            raise ValueError(f"edge {pair} names a vertex outside 0 to {count - 1}")
     turned = _closing_cycles(count, list(pairs))
     straight = list(dict.fromkeys((b, a) if (a, b) in turned else (a, b) for a, b in pairs))
     builder = _Lanes(_ranks(count, straight), straight)
@@ -135,7 +139,7 @@ class _Lanes:
         self.layer = rank.copy()
         self.below: list[list[int]] = [[] for _ in rank]
         self.paths: dict[tuple[int, int], tuple[int, ...]] = {}
-        self._most = len(rank) + MOST_WAYPOINTS
+        self._most = len(rank) + max(MOST_WAYPOINTS, len(rank))
         self._to: dict[int, list[int]] = {}  # head -> its lane's waypoints, lowest first
         self._from: dict[int, list[int]] = {}  # tail -> its lane's waypoints, highest first
         long_in, long_out = [0] * len(rank), [0] * len(rank)
@@ -144,24 +148,39 @@ class _Lanes:
                 long_out[a] += 1
                 long_in[b] += 1
         for a, b in sorted(edges, key=lambda edge: rank[edge[1]] - rank[edge[0]]):
-            self.paths[a, b] = self._way(a, b, shared_head=long_in[b] >= long_out[a])
+            if long_in[b] > MOST_APART and long_in[b] >= long_out[a]:
+                self.paths[a, b] = self._way_in(a, b, self._to.setdefault(b, []))
+            else:
+                lane = self._from.setdefault(a, []) if long_out[a] > MOST_APART else []
+                self.paths[a, b] = self._way_out(a, b, lane)
 
-    def _way(self, a: int, b: int, *, shared_head: bool) -> tuple[int, ...]:
-        lane = (self._to if shared_head else self._from).setdefault(b if shared_head else a, [])
-        more = self.layer[b] - self.layer[a] - 1 - len(lane)
-        if more > 0 and len(self.layer) + more > self._most:
+    def _way_in(self, a: int, b: int, lane: list[int]) -> tuple[int, ...]:
+        """Leads an edge to the top of a lane that ends at its head, which grows upwards."""
+        met = lane[-1] if lane else b
+        new = self._waypoints(range(self.layer[met] - 1, self.layer[a], -1))
+        if new is None:
             return ()
-        met = lane[-1] if lane else None
-        for _ in range(more):
-            below = self.layer[b] - len(lane) - 1
-            self.layer.append(below if shared_head else self.layer[a] + len(lane) + 1)
-            self.below.append([])
-            lane.append(len(self.layer) - 1)
-        new = lane[len(lane) - more :] if more > 0 else []
-        if shared_head:
-            path = (a, *reversed(new), b if met is None else met)
-        else:
-            path = (a if met is None else met, *new, b)
-        for upper, lower in zip(path, path[1:], strict=False):
+        lane += new
+        return self._joined((a, *reversed(new), met))
+
+    def _way_out(self, a: int, b: int, lane: list[int]) -> tuple[int, ...]:
+        """Leads an edge from the foot of a lane that begins at its tail, which grows downwards."""
+        met = lane[-1] if lane else a
+        new = self._waypoints(range(self.layer[met] + 1, self.layer[b]))
+        if new is None:
+            return ()
+        lane += new
+        return self._joined((met, *new, b))
+
+    def _waypoints(self, layers: range) -> list[int] | None:
+        first = len(self.layer)
+        if layers and first + len(layers) > self._most:
+            return None
+        self.layer += layers
+        self.below += [[] for _ in layers]
+        return list(range(first, len(self.layer)))
+
+    def _joined(self, path: tuple[int, ...]) -> tuple[int, ...]:
+        for upper, lower in pairwise(path):
             self.below[upper].append(lower)
         return path

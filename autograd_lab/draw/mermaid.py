@@ -34,9 +34,9 @@ _DIRECTION = {"down": "TB", "up": "BT", "right": "LR", "left": "RL"}
 _BRACKETS = {
     "rounded": ("(", ")"),
     "box": ("[", "]"),
-    "double": ("[[", "]]"),
+    "double": ("[/", "/]"),
+    "framed": ("[[", "]]"),
     "component": ("{{", "}}"),
-    "box3d": ("[/", "/]"),
     "note": (">", "]"),
     "folder": ("[(", ")]"),
     "ellipse": ("([", "])"),

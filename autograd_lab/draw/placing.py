@@ -58,7 +58,8 @@ def placed(picture: Picture) -> Placement:
         >>> found.positions[0][0] < found.positions[1][0]
         True
     """
-    sizes = tuple(_spared(box_size(box, picture.direction)) for box in picture.boxes)
+    reckoned = tuple(box_size(box, picture.direction) for box in picture.boxes)
+    sizes = tuple((width * _SPARE, height * _SPARE) for width, height in reckoned)
     number = {box.key: at for at, box in enumerate(picture.boxes)}
     # The way back runs beside the way there.
     backs = [arrow for arrow in picture.arrows if arrow.back]
@@ -67,7 +68,7 @@ def placed(picture: Picture) -> Placement:
     found = layout(
         sizes if upright else [(height, width) for width, height in sizes],
         [(number[arrow.tail], number[arrow.head]) for arrow in arrows],
-        ends=[_ends(arrow, picture, number, sizes) for arrow in arrows],
+        ends=[_ends(arrow, picture, number, reckoned) for arrow in arrows],
         fold=True,
     )
 
@@ -88,10 +89,6 @@ def placed(picture: Picture) -> Placement:
         tuple(routes[: len(picture.arrows)]),
         tuple(next(ways) if arrow.back else None for arrow in picture.arrows),
     )
-
-
-def _spared(size: Point) -> Point:
-    return size[0] * _SPARE, size[1] * _SPARE
 
 
 def _ends(

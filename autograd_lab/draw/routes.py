@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 Point: TypeAlias = tuple[float, float]
 
-ARROW = 7.0
-"""Points from an arrowhead's tip to its base, at Graphviz's ``arrowsize=0.7``."""
+ARROW = 6.0
+"""Points from an arrowhead's tip to its base: ten times Graphviz's ``arrowsize``, 0.6 here."""
 
 _QUOTABLE = 12_000
 """Characters: Graphviz reads a quoted string of up to 16,384, and joins longer ones with ``+``."""
@@ -35,15 +35,18 @@ class Route(NamedTuple):
     points: tuple[Point, ...]
     head: bool
 
-    def pos(self) -> str:
+    def pos(self, arrow: float = ARROW) -> str:
         """Writes the curve as the value of an edge's ``pos`` attribute, quotes included.
+
+        Args:
+            arrow: Points from an arrowhead's tip to its base: ten times the edge's ``arrowsize``.
 
         Returns:
             The value, or ``""`` where there's no curve.
 
         Example:
             >>> Route(((0.0, 30.0), (0.0, 20.0), (0.0, 10.0), (0.0, 0.0)), True).pos()
-            '"e,0.0,0.0 0.0,30.0 0.0,20.0 0.0,10.0 0.0,7.0"'
+            '"e,0.0,0.0 0.0,30.0 0.0,20.0 0.0,10.0 0.0,6.0"'
         """
         if not self.points:
             return ""
@@ -51,7 +54,7 @@ class Route(NamedTuple):
         if self.head:
             (x, y), (near_x, near_y) = points[-1], points[-2]
             length = max(((near_x - x) ** 2 + (near_y - y) ** 2) ** 0.5, 1e-9)
-            points[-1] = (x + (near_x - x) * ARROW / length, y + (near_y - y) * ARROW / length)
+            points[-1] = (x + (near_x - x) * arrow / length, y + (near_y - y) * arrow / length)
             words.append(f"e,{x:.1f},{y:.1f}")
         words += [f"{x:.1f},{y:.1f}" for x, y in points]
         text = " ".join(words)
@@ -128,4 +131,3 @@ class Pen:
         if abs(self._y - y) > 0.05:
             step = (self._y - y) / 3
             self._points += [(x, y + step), (x, y + 2 * step), (x, self._y)]
-

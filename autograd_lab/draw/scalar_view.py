@@ -46,18 +46,25 @@ def scalar_picture(
         (Line(text='×', tone='symbol'),)
     """
     gradients = detail == "gradients"
-    boxes = [_variable(variable, graph, detail) for variable in graph.variables]
+    boxes = [_variable(variable, graph, detail) for variable in _in_order(graph)]
     arrows: list[Arrow] = []
     for operation in graph.operations:
         boxes.append(_operation(operation))
         arrows += _arrows(operation, graph, gradients)
-    if gradients:
+    if gradients and graph.variables:
         chain = ChainRule(graph)
         for variable in graph.variables:
             if variable.kind == "leaf" and variable.grad is not None:
                 boxes.append(_answer(variable, chain))
                 arrows.append(Arrow(f"c{variable.id}", f"v{variable.id}", look="answer"))
     return Picture(tuple(boxes), tuple(arrows), title, direction)
+
+
+def _in_order(graph: ScalarGraph) -> list[Variable]:
+    """The variables as they're met from the output on: Graphviz tends to draw operands in the order of the boxes."""
+    met = dict.fromkeys(operand.variable for operation in graph.operations for operand in operation.operands)
+    places = range(len(graph.variables))
+    return [graph.variables[place] for place in dict.fromkeys((*places[:1], *met, *places))]
 
 
 def _variable(variable: Variable, graph: ScalarGraph, detail: str) -> Box:
@@ -69,7 +76,7 @@ def _variable(variable: Variable, graph: ScalarGraph, detail: str) -> Box:
         detail != "expression" or (variable.name is None and variable.kind == "constant")
     ):
         lines.append(Line(number(variable.value), "value"))
-    look = _LOOKS[variable.kind] if lines or variable.kind != "intermediate" else "unnamed"
+    look = _LOOKS.get(variable.kind, "variable") if lines or variable.kind != "intermediate" else "unnamed"
     return Box(f"v{variable.id}", tuple(lines), look, _tooltip(variable, graph))
 
 

@@ -10,13 +10,16 @@ a cut are led through the gutter between two bands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 from autograd_lab.draw.columns import place
 from autograd_lab.draw.routes import ARROW, Pen, Point
 
-Size = tuple[float, float]
+Size: TypeAlias = tuple[float, float]
 
 BOX_GAP = 16.0
 """Points between two boxes of one row."""
@@ -31,6 +34,9 @@ _STEEPNESS, _MOST_GAP = 0.06, 120.0
 _GUTTER, _TRACK = 28.0, 7.0
 _SHAPE = 1.4
 """Width over height that a folded graph should have."""
+
+_REACH = 0.15
+"""Part of a band's height by which a cut may be moved to where fewer edges cross."""
 
 
 class Sheet(NamedTuple):
@@ -66,10 +72,13 @@ class Path(NamedTuple):
 
 
 class _Band(NamedTuple):
+    """Rows ``first`` to ``last``, moved by so much, with the tracks of ``leaving`` edges below them."""
+
     first: int
     last: int
     right: float
     down: float
+    leaving: int
 
 
 def draw_sheet(
@@ -102,7 +111,12 @@ def draw_sheet(
 
 class _Drawing:
     def __init__(
-        self, rows: Sequence[Sequence[int]], below: Sequence[Sequence[int]], sizes: Sequence[Size], *, fold: bool
+        self,
+        rows: Sequence[Sequence[int]],
+        below: Sequence[Sequence[int]],
+        sizes: Sequence[Size],
+        *,
+        fold: bool,
     ) -> None:
         self._rows, self._below, self._sizes = rows, below, sizes
         self._row = {vertex: at for at, row in enumerate(rows) for vertex in row}
@@ -113,7 +127,9 @@ class _Drawing:
         self._bottom: list[float] = []
         self._stack_rows()
         self._bands = self._cut(fold=fold)
-        self._band_of_row = [at for at, band in enumerate(self._bands) for _ in range(band.first, band.last + 1)]
+        self._band_of_row = [
+            at for at, band in enumerate(self._bands) for _ in range(band.first, band.last + 1)
+        ]
         self._track = self._tracks()
 
     def sheet(self, paths: Sequence[Path]) -> Sheet:
@@ -126,7 +142,7 @@ class _Drawing:
         curves = [self._curve(path) for path in paths]
         last = self._bands[-1]
         width = last.right + self._extent(last.first, last.last)[1]
-        height = max(self._bottom[band.last] + band.down for band in self._bands)
+        height = max(self._bottom[band.last] + band.down + band.leaving * _TRACK for band in self._bands)
         return Sheet(centres, curves, width, height)
 
     def _room(self, left: int, right: int) -> float:
@@ -148,7 +164,9 @@ class _Drawing:
     def _extent(self, first: int, last: int) -> tuple[float, float]:
         """Finds the left and the right edge of some rows."""
         ends = [(row[0], row[-1]) for row in self._rows[first : last + 1]]
-        return min(self._x[a] - self._half[a] for a, _ in ends), max(self._x[b] + self._half[b] for _, b in ends)
+        return min(self._x[a] - self._half[a] for a, _ in ends), max(
+            self._x[b] + self._half[b] for _, b in ends
+        )
 
     def _crossing(self, row: int) -> int:
         return sum(len(self._below[vertex]) for vertex in self._rows[row])
@@ -158,32 +176,32 @@ class _Drawing:
         number = round((_SHAPE * height / (right - left + _GUTTER + 5 * _TRACK)) ** 0.5) if fold else 1
         cuts = self._cuts(number)
         bands: list[_Band] = []
-        edge, before = 0.0, 0.0  # where the next band begins, and how much room its incoming tracks need above it
+        edge, above = (
+            0.0,
+            0.0,
+        )  # where the next band begins, and the room that the tracks into it need above it
         for first, last in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(self._rows) - 1], strict=True):
             left, right = self._extent(first, last)
-            bands.append(_Band(first, last, edge - left, before - self._top[first]))
-            tracks = _TRACK * (self._crossing(last) + 1)
-            edge, before = edge + right - left + tracks + _GUTTER, tracks
+            leaving = self._crossing(last)  # none below the last row
+            bands.append(_Band(first, last, edge - left, above - self._top[first], leaving))
+            above = _TRACK * (leaving + 1)
+            edge += right - left + above + _GUTTER
         return bands
 
     def _cuts(self, number: int) -> list[int]:
         """Chooses the rows after which the graph is cut: near equal heights, where few edges cross."""
         cuts: list[int] = []
-        height, row = self._bottom[-1], 0
+        height, end = self._bottom[-1], 0
         for part in range(1, number):
-            near = range(row, row)
-            low, high = height * (part - 0.15) / number, height * (part + 0.15) / number
-            while row < len(self._rows) - 1 and self._bottom[row] < low:
-                row += 1
-            end = row
-            while end < len(self._rows) - 1 and self._bottom[end] <= high:
-                end += 1
-            near = range(row, end)
-            if near:
-                ideal = height * part / number
-                cuts.append(min(near, key=lambda at: (self._crossing(at), abs(self._bottom[at] - ideal))))
-                row = end
+            ideal, reach = height * part / number, height * _REACH / number
+            begin = bisect_left(self._bottom, ideal - reach, lo=end)
+            end = min(bisect_left(self._bottom, ideal + reach, lo=begin), len(self._rows) - 1)
+            if begin < end:
+                cuts.append(min(range(begin, end), key=partial(self._cost, ideal)))
         return cuts
+
+    def _cost(self, ideal: float, row: int) -> tuple[int, float]:
+        return self._crossing(row), abs(self._bottom[row] - ideal)
 
     def _tracks(self) -> dict[tuple[int, int], int]:
         """Numbers the edges across each cut, from the right."""
@@ -203,7 +221,7 @@ class _Drawing:
         if first < len(self._sizes):
             start -= (start - self._top[self._row[first]] - self._sizes[first][1]) / 2
         pen = Pen((x, start + band.down))
-        for a, b in zip(path.vertices, path.vertices[1:], strict=False):
+        for a, b in pairwise(path.vertices):
             band, _ = self._at(a, path)
             pen.down_to(self._bottom[self._row[a]] + band.down)
             below, x = self._at(b, path)
@@ -231,7 +249,7 @@ class _Drawing:
     def _through_gutter(self, pen: Pen, track: int, band: _Band, below: _Band, x: float) -> None:
         # The leftmost edge runs lowest, turns up furthest right and comes in lowest, so that no two tracks cross.
         out = (track + 1) * _TRACK
-        count = self._crossing(band.last)
+        count = band.leaving
         left = below.right + self._extent(below.first, below.last)[0]
         gutter = left - _GUTTER / 2 - (count - 1 - track) * _TRACK
         pen.down_to(self._bottom[band.last] + band.down + out)

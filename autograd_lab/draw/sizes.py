@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from autograd_lab.draw.picture import Box, Line, clean
 from autograd_lab.draw.theme import LOOKS, PAD, ROUND, SLOT_PAD, SMALLEST, TONES
-from autograd_lab.draw.widths import LINE, text_width
+from autograd_lab.draw.widths import line_height, text_width
 
 _SECOND_OUTLINE = 8.0
-"""Points that the outer outline of a double one adds to the width and to the height."""
 
 
 def box_size(box: Box, direction: str = "down") -> tuple[float, float]:
@@ -44,8 +43,24 @@ def box_size(box: Box, direction: str = "down") -> tuple[float, float]:
             width, height = max(width, sum(widths) + 2 * PAD[0]), height + max(heights) - PAD[1]
         else:
             width, height = width + max(widths) - PAD[0], max(height, sum(heights) + 2 * PAD[1])
-    more = _SECOND_OUTLINE if shape == "double" else 0.0
+    more = outer_outline(box)
     return width + more, height + more
+
+
+def outer_outline(box: Box) -> float:
+    """Gives what a second outline adds to a box; Graphviz leaves it out of the ``width`` that it's told.
+
+    Args:
+        box: The box.
+
+    Returns:
+        Points of its width and of its height.
+
+    Example:
+        >>> outer_outline(Box("n0", (), "compiled"))
+        8.0
+    """
+    return _SECOND_OUTLINE if LOOKS[box.look].shape in ("double", "framed") else 0.0
 
 
 def slot_sizes(texts: tuple[str, ...], direction: str = "down") -> list[tuple[float, float]]:
@@ -60,7 +75,7 @@ def slot_sizes(texts: tuple[str, ...], direction: str = "down") -> list[tuple[fl
 
     Example:
         >>> [round(width, 1) for width, _ in slot_sizes(("0", "10"))]
-        [6.8, 11.5]
+        [7.1, 12.2]
     """
     cells = [lines_size((Line(text, "slot"),)) for text in texts]
     room = 2 * SLOT_PAD[direction]
@@ -85,5 +100,5 @@ def lines_size(lines: tuple[Line, ...]) -> tuple[float, float]:
         tone = TONES[line.tone]
         for text in clean(line.text).split("\n"):
             width = max(width, text_width(text, tone.size, tone.bold))
-            height += tone.size * LINE
+            height += line_height(tone.size)
     return width, height

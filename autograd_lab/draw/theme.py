@@ -58,9 +58,9 @@ class Look(NamedTuple):
     Attributes:
         means: What the box stands for, in a few words: for legends.
         shape: A name that ``dot`` and ``mermaid`` each translate: ``"rounded"``, ``"box"``, ``"double"`` (rounded,
-            with a second outline), ``"component"``, ``"box3d"``, ``"note"``, ``"folder"``,
-            ``"ellipse"``, ``"circle"`` (an ellipse that is round unless its text is wide) or ``"plain"`` (no
-            outline).
+            with a second outline), ``"framed"`` (square, with a second outline), ``"component"``, ``"note"``,
+            ``"folder"``, ``"ellipse"``, ``"circle"`` (an ellipse that is round unless its text is wide) or
+            ``"plain"`` (no outline).
         fill: Colour of the inside.
         line: Colour of the outline.
         ink: Colour of the text; lines with a tone of their own keep that, unless the ground is dark.
@@ -108,7 +108,7 @@ class Tone(NamedTuple):
 
     Attributes:
         ink: Colour; ``None`` takes that of the box.
-        size: Points.
+        size: Points, a whole number: Graphviz cuts off the rest.
         bold: Whether it's bold.
         italic: Whether it's slanted.
 
@@ -128,7 +128,7 @@ LOOKS: dict[str, Look] = {
     "op": Look("an operation's node", "rounded", "#edf2f8", SLATE),
     "accumulate": Look("a leaf: AccumulateGrad", "box", "#dcf1e5", GREEN, width=1.8),
     "function": Look("a Python Function's node", "component", "#fdecd2", ORANGE),
-    "compiled": Look("a node made by torch.compile", "box3d", "#f1e6f5", PURPLE),
+    "compiled": Look("a node made by torch.compile", "framed", "#f1e6f5", PURPLE),
     "custom": Look("a node of a rule that was swapped in", "double", "#fce3d9", VERMILLION, width=1.2),
     "root": Look("an output", "ellipse", DEEP_BLUE, DEEP_BLUE, PAPER),
     # what the forward left on them
@@ -161,13 +161,13 @@ TONES: dict[str, Tone] = {
     "title": Tone(None, bold=True),
     "plain": Tone(None),
     "quiet": Tone(QUIET, 9.0),
-    "slot": Tone(QUIET, 7.5),
-    "name": Tone(BLUE, 9.5, bold=True),
+    "slot": Tone(QUIET, 8.0),
+    "name": Tone(BLUE, 10.0, bold=True),
     "symbol": Tone(None, 13.0),
     "variable": Tone(None, 12.0, bold=True),
     "value": Tone(BLUE, 11.0),
-    "local": Tone(INK, 9.5),
-    "gradient": Tone(VERMILLION, 10.5, bold=True),
+    "local": Tone(INK, 10.0),
+    "gradient": Tone(VERMILLION, 11.0, bold=True),
     "rule": Tone(VERMILLION),
     "caption": Tone(QUIET, 11.0),
     "module": Tone(QUIET, 9.0, bold=True),

@@ -8,13 +8,15 @@ the width of the characters that torch's names, Greek letters and figures need, 
 
 from __future__ import annotations
 
+import math
 import unicodedata
 
 UNITS = 2048
 """Font units to the em."""
 
-LINE = 1.28
-"""Height of a line over the size of its text: DejaVu's 1.164, and the leading that Graphviz adds, rounded up."""
+_ASCENT, _DESCENT = 1901, 483
+_PIXEL = 72 / 96
+"""Points to the pixel that Graphviz's text layout, Pango, rounds to."""
 
 EXTRAS = "·∂…–—²³°½•αβγδεζηθικλμνξοπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 """Characters beyond ASCII that the tables hold."""
@@ -74,6 +76,22 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
             _units(character, widths) for part in text for character in unicodedata.normalize("NFD", part)
         )
     return units * size / UNITS
+
+
+def line_height(size: float) -> float:
+    """Gives the height of a line of text, as Graphviz reckons it.
+
+    Args:
+        size: Points.
+
+    Returns:
+        Points: the font's ascent and descent, each rounded up to whole pixels.
+
+    Example:
+        >>> [line_height(size) for size in (8.0, 10.0, 13.0)]
+        [9.75, 12.75, 16.5]
+    """
+    return _PIXEL * sum(math.ceil(part * size / UNITS / _PIXEL) for part in (_ASCENT, _DESCENT))
 
 
 def _units(character: str, widths: dict[str, int]) -> int:

@@ -85,8 +85,8 @@ class Kernel(NamedTuple):
 
     Attributes:
         name: As torch says it: ``"aten::mul.Tensor"``.
-        hidden: Whether it is the engine's own (a sum into an input buffer, a reduction to shape) rather than the
-            node's.
+        hidden: Whether the engine ran it after the node was done: a sum into an input buffer. What reduces a
+            gradient to its slot's shape runs before the node's post-hooks and isn't told apart.
 
     Example:
         >>> Kernel("aten::mul.Tensor").hidden

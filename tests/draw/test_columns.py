@@ -1,0 +1,86 @@
+"""From left to right: order, room, straightness."""
+
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autograd_lab.draw.columns import place
+
+
+def placed(rows, edges, widths=None, waypoints=()):
+    count = sum(map(len, rows))
+    below = [[b for a, b in edges if a == vertex] for vertex in range(count)]
+    widths = widths or [10.0] * count
+    return place(
+        rows,
+        below,
+        [vertex in waypoints for vertex in range(count)],
+        lambda left, right: (widths[left] + widths[right]) / 2,
+    )
+
+
+@st.composite
+def drawings(draw):
+    sizes = draw(st.lists(st.integers(1, 5), min_size=1, max_size=6))
+    rows, start = [], 0
+    for size in sizes:
+        rows.append(draw(st.permutations(range(start, start + size))))
+        start += size
+    pairs = [(a, b) for upper, lower in itertools.pairwise(rows) for a in upper for b in lower]
+    edges = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=15)) if pairs else []
+    widths = draw(st.lists(st.floats(1, 200), min_size=start, max_size=start))
+    return rows, edges, widths, draw(st.sets(st.integers(0, start - 1)))
+
+
+@given(drawings())
+@settings(deadline=None)
+def test_order_and_room_are_kept(drawing):
+    rows, edges, widths, waypoints = drawing
+    x = placed(rows, edges, widths, waypoints)
+    assert min(x.values()) == 0
+    for row in rows:
+        for a, b in itertools.pairwise(row):
+            assert x[b] - x[a] >= (widths[a] + widths[b]) / 2 - 1e-6
+
+
+@given(drawings())
+@settings(deadline=None)
+def test_the_same_each_time(drawing):
+    assert placed(*drawing) == placed(*drawing)
+
+
+def test_the_deepest_way_is_straight():
+    rows = [[0], [1, 2, 3], [4], [5]]
+    x = placed(rows, [(0, 1), (0, 2), (0, 3), (2, 4), (4, 5)])
+    assert x[0] == x[2] == x[4] == x[5]
+    assert x[1] == x[0] - 10
+    assert x[3] == x[0] + 10
+    x = placed(rows, [(0, 1), (0, 2), (0, 3), (3, 4), (4, 5)])
+    assert x[0] == x[3] == x[4] == x[5]
+
+
+def test_a_lane_is_straight():
+    # 1, 4 and 7 are waypoints of the edge from 0 to 9 that passes what hangs below 2.
+    rows = [[0], [1, 2, 3], [4, 5, 6], [7, 8], [9]]
+    edges = [(0, 1), (0, 2), (0, 3), (2, 5), (2, 6), (1, 4), (4, 7), (5, 8), (7, 9), (8, 9)]
+    x = placed(rows, edges, waypoints={1, 4, 7})
+    assert x[1] == x[4] == x[7]
+    assert x[0] == x[2] == x[5] == x[8] == x[9]
+
+
+def test_blocks_that_branch_to_the_same_side_do_not_drift():
+    # Each block: a box, below it a long and a short branch to its left, and both meet in the next block's box.
+    rows, edges, blocks = [[0]], [], 60
+    for block in range(blocks):
+        top, short, long, bottom = (3 * block + at for at in range(4))
+        rows += [[short, long], [bottom]]
+        edges += [(top, short), (top, long), (short, bottom), (long, bottom)]
+    x = placed(rows, edges)
+    assert max(x.values()) <= 20
+
+
+def test_a_fan_is_centred():
+    x = placed([[0], list(range(1, 102))], [(0, leaf) for leaf in range(1, 102)])
+    assert x[101] - x[1] == 1000
+    assert x[0] == 500

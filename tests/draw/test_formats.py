@@ -1,0 +1,147 @@
+"""Every format that's listed works, and an unknown one gets one line."""
+
+import io
+import xml.etree.ElementTree as ElementTree
+
+import pypdf
+import pytest
+from PIL import Image
+
+from autograd_lab import records
+from autograd_lab.draw import FORMATS, draw, format_of
+from autograd_lab.draw.dot import to_dot
+from autograd_lab.draw.graph_view import graph_picture
+from autograd_lab.draw.mermaid import to_mermaid
+from autograd_lab.draw.scalar_view import scalar_picture
+from autograd_lab.draw.text import graph_table, scalar_table
+from autograd_lab.errors import RenderError
+from autograd_lab.records import Edge, Graph, Node, ScalarGraph
+
+
+def chain(length: int) -> Graph:
+    """A chain with a leaf at each node."""
+    nodes = []
+    for at in range(0, length - 1, 2):
+        more = (Edge(at + 2, 0),) if at + 2 < length else ()
+        nodes.append(Node(at, f"Op{at}", "op", length - at, next=(*more, Edge(at + 1, 0))))
+        nodes.append(Node(at + 1, "AccumulateGrad", "accumulate", 2**64 - 1, variable=f"w{at}"))
+    return Graph(tuple(nodes), (Edge(0, 0),))
+
+
+def svg_texts(svg: str) -> list[str]:
+    return [text.text for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_list_of_formats():
+    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "txt", "md", "json"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_draws_every_record(residual, seed, name):
+    for record in (residual, seed, Graph((), ()), ScalarGraph((), ())):
+        assert len(draw(record, name)) > 0
+
+
+def test_text_formats_are_those_of_the_writers(residual, seed):
+    assert draw(residual, "dot", saved=True) == to_dot(graph_picture(residual, saved=True))
+    assert draw(seed, "md", detail="values") == to_mermaid(scalar_picture(seed, detail="values"))
+    assert draw(residual, "txt", width=80) == graph_table(residual, width=80)
+    assert draw(seed, "txt") == scalar_table(seed)
+    assert records.loads(draw(residual, "json")) == residual
+
+
+def test_svg_holds_the_text(residual):
+    svg = draw(residual, "svg", title="a title")
+    assert isinstance(svg, str)
+    assert {"a title", "MulBackward0", "fc.weight", "also head.weight", "ĥ", "f32[4,4]", "loss"} <= set(
+        svg_texts(svg)
+    )
+
+
+def test_png_is_a_picture_of_the_resolution_asked_for(residual):
+    small, large = (Image.open(io.BytesIO(draw(residual, "png", dpi=dpi))) for dpi in (50, 100))
+    assert small.format == "PNG"
+    assert large.width == pytest.approx(2 * small.width, abs=4)
+
+
+def test_png_has_the_looks_colours(residual):
+    from autograd_lab.draw.theme import LOOKS
+
+    pixels = Image.open(io.BytesIO(draw(residual, "png"))).convert("RGB")
+    colours = {colour for _, colour in pixels.getcolors(1 << 24)}
+    for look in ("op", "accumulate", "root"):
+        fill = LOOKS[look].fill
+        assert tuple(int(fill[at : at + 2], 16) for at in (1, 3, 5)) in colours
+
+
+def test_pdf_holds_the_text(residual):
+    text = pypdf.PdfReader(io.BytesIO(draw(residual, "pdf"))).pages[0].extract_text()
+    assert "MulBackward0" in text
+    assert "fc.weight" in text
+
+
+@pytest.mark.parametrize("direction", ["down", "right"])
+def test_a_big_picture_is_placed_and_whole(direction):
+    graph = chain(1_600)
+    svg = draw(graph, "svg", direction=direction)
+    texts = svg_texts(svg)
+    assert sorted(text for text in texts if text.startswith("Op")) == sorted(
+        f"Op{at}" for at in range(0, 1_600, 2)
+    )
+    assert svg.count('class="edge"') == len(graph.edges) + 1
+
+
+def test_a_small_picture_is_laid_out_by_dot_and_a_big_one_is_not(monkeypatch):
+    from autograd_lab.draw import formats, graphviz
+
+    asked = []
+    monkeypatch.setattr(
+        graphviz, "run", lambda text, kind, *, pinned, dpi: asked.append((pinned, "pos=" in text)) or b""
+    )
+    for boxes in (formats.MOST_FOR_DOT, formats.MOST_FOR_DOT + 1):
+        nodes = tuple(Node(at, "X", "op", 0) for at in range(boxes))
+        draw(Graph(nodes, ()), "svg")
+    assert asked == [(False, False), (True, True)]
+
+
+def test_an_unknown_format_lists_those_that_work():
+    with pytest.raises(RenderError) as caught:
+        draw(Graph((), ()), "pgn")
+    assert str(caught.value) == (
+        "unknown format 'pgn': use one of dot, svg, png, pdf, txt, md, json (did you mean 'png'?)"
+    )
+
+
+def test_a_wrong_option_is_an_error_in_every_format(residual):
+    for name in FORMATS:
+        with pytest.raises(RenderError, match=r"^view 'graph' has no option 'detail'"):
+            draw(residual, name, detail="values")
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [("a.svg", "svg"), ("b/c.d/e.PNG", "png"), ("x.tar.md", "md"), (".hidden.json", "json")],
+)
+def test_the_ending_says_the_format(path, wanted):
+    assert format_of(path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("graph", "no format given for 'graph': end the path in .dot, .svg, .png, .pdf, .txt, .md, .json"),
+        (
+            "graph.jpg",
+            "unknown format 'jpg': use one of dot, svg, png, pdf, txt, md, json (did you mean 'png'?)",
+        ),
+        ("graph.html", "unknown format 'html': use one of dot, svg, png, pdf, txt, md, json"),
+        (
+            "graph.sgv",
+            "unknown format 'sgv': use one of dot, svg, png, pdf, txt, md, json (did you mean 'svg'?)",
+        ),
+    ],
+)
+def test_an_ending_that_says_no_format(path, message):
+    with pytest.raises(RenderError) as caught:
+        format_of(path)
+    assert str(caught.value) == message
