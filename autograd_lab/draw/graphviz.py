@@ -134,7 +134,7 @@ def _fit(width: float, height: float, format: Format, dpi: float) -> dict[str, s
     if format == "pdf":
         side = PDF_SIDE - 2 * _PDF_MARGIN
         inches = f'"{side / _POINTS:g},{side / _POINTS:g}"'
-        return {"size": inches+"!"}
+        return {"size": inches} if max(width, height) > side else {}
     longest = PNG_SIDE / max(width, height, 1)
     biggest = (PNG_PIXELS / max(width * height, 1)) ** 0.5
     return {"dpi": f"{min(dpi, longest * _POINTS, biggest * _POINTS):.4f}"}
