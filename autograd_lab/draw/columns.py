@@ -55,7 +55,7 @@ def place(
     for row in rows:
         for a, b in pairwise(row):
             before, after = column[a], column[b]
-            needed = room(a, b)
+            needed = max(room(a, b), left[after].get(before, 0.0))
             left[after][before] = right[before][after] = needed
     joined: list[list[int]] = [[] for _ in range(count)]
     for vertex, here in column.items():

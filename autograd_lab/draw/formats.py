@@ -17,7 +17,8 @@ from autograd_lab.draw.dot import to_dot
 from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.progress import progress
-from autograd_lab.draw.text import WIDTH, graph_table, scalar_table
+from autograd_lab.draw.tables import WIDTH
+from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.draw.views import nearest, picture_maker
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Record, ScalarGraph

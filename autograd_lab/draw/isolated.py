@@ -65,8 +65,8 @@ def call(
         raise RenderError(
             "pictures are drawn by a second Python process, and this Python doesn't know its own path"
         )
-    # The child finds packages where this process finds them, but nothing of this process's working folder shadows
-    # its imports (-P), and a user's -W error doesn't reach the packages that it imports.
+    # The child finds packages where this process finds them, but what lies beside the script, `graphviz.py` above all,
+    # shadows none of them (-P), and a user's -W error doesn't reach them.
     command = [sys.executable, "-P", "-W", "ignore", str(_CHILD)]
     header = json.dumps({"job": job, "path": [place for place in sys.path if place], **options}).encode()
     try:

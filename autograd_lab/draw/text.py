@@ -7,35 +7,17 @@ how many. Importing it makes ``str()`` of a ``Graph`` or a ``ScalarGraph`` such 
 
 from __future__ import annotations
 
-import io
-import shutil
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
-
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Callable
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.graph_view import metas, place
 from autograd_lab.draw.picture import clean
 from autograd_lab.draw.saved_view import state
+from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
 from autograd_lab.records import Edge, Graph, Node, Operation, ScalarGraph, Variable
 from autograd_lab.records.display import as_text
 
-WIDTH = 120
-"""Characters, where nobody says how wide the table may be."""
-
-MOST = 40
-"""Rows that ``str()`` shows."""
-
-LEAST = 60
-"""Characters: no table is narrower."""
-
 _MOST_ROOTS = 8
-_NARROWEST = 3
 
 
 def graph_table(graph: Graph, *, width: int = WIDTH, most: int | None = None) -> str:
@@ -63,9 +45,9 @@ def graph_table(graph: Graph, *, width: int = WIDTH, most: int | None = None) ->
           1   AccumulateGrad          w
     """
     columns = [column for column in _COLUMNS if column[0] in _ALWAYS or any(map(column[1], graph.nodes))]
-    rows = [[text(node) for _, text in columns] for node in _ends(graph.nodes, most)]
+    rows = [[text(node) for _, text in columns] for node in ends(graph.nodes, most)]
     gap = ["…", f"… {len(graph) - len(rows):,} more nodes …"] if len(rows) < len(graph) else None
-    return f"{_summary(graph)}\n{_table([name for name, _ in columns], rows, width, gap)}"
+    return f"{_summary(graph)}\n{table([name for name, _ in columns], rows, width, gap)}"
 
 
 def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = None) -> str:
@@ -91,28 +73,24 @@ def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = N
          w          leaf     3       2
     """
     made_by = {operation.result: operation for operation in graph.operations}
-    shown = _ends(graph.variables, most)
+    shown = ends(graph.variables, most)
     rows = [_variable_row(variable, made_by.get(variable.id), graph) for variable in shown]
     output = graph.variables[0].name or "output" if graph.variables else "output"
     gap = (
         ["…", f"… {len(graph.variables) - len(rows):,} more …"] if len(rows) < len(graph.variables) else None
     )
-    summary = f"{_count(len(graph.variables), 'variable')}, {_count(len(graph.operations), 'operation')}"
-    return f"{summary}\n{_table(['variable', 'kind', 'value', f'∂{output}/∂·', 'made by'], rows, width, gap)}"
+    summary = f"{count(len(graph.variables), 'variable')}, {count(len(graph.operations), 'operation')}"
+    return f"{summary}\n{table(['variable', 'kind', 'value', f'∂{output}/∂·', 'made by'], rows, width, gap)}"
 
 
 @as_text.register(Graph)
 def _(graph: Graph) -> str:
-    return graph_table(graph, width=_terminal_width(), most=MOST).rstrip("\n")
+    return graph_table(graph, width=terminal_width(), most=MOST).rstrip("\n")
 
 
 @as_text.register(ScalarGraph)
 def _(graph: ScalarGraph) -> str:
-    return scalar_table(graph, width=_terminal_width(), most=MOST).rstrip("\n")
-
-
-def _terminal_width() -> int:
-    return shutil.get_terminal_size((WIDTH, 24)).columns
+    return scalar_table(graph, width=terminal_width(), most=MOST).rstrip("\n")
 
 
 # --- the rows of a graph -------------------------------------------------------------
@@ -123,7 +101,7 @@ def _summary(graph: Graph) -> str:
     roots = ", ".join(map(_edge, graph.roots[:_MOST_ROOTS])) + (
         ", …" if len(graph.roots) > _MOST_ROOTS else ""
     )
-    parts = [_count(len(graph), "node"), _count(leaves, "leaf", "leaves"), _count(len(graph.roots), "output")]
+    parts = [count(len(graph), "node"), count(leaves, "leaf", "leaves"), count(len(graph.roots), "output")]
     text = f"{', '.join(parts)}{': → ' if roots else ''}{clean(roots)}"
     held = graph.saved_nbytes
     return f"{text}; saved tensors hold {digits.nbytes(held)}" if held else text
@@ -203,80 +181,3 @@ def _made_by(operation: Operation, graph: ScalarGraph) -> str:
         name = _variable_name(graph.variables[operand.variable])
         inputs.append(f"{name} ({numbers})" if numbers else name)
     return f"{operation.symbol} of {', '.join(inputs)}" if inputs else operation.symbol
-
-
-# --- tables --------------------------------------------------------------------------
-
-
-def _ends(items: Sequence[Any], most: int | None) -> Sequence[Any]:
-    """All items, or the first two thirds and the last third of as many as may be shown."""
-    if most is None or len(items) <= most:
-        return items
-    last = most // 3
-    return (*items[: most - last], *items[len(items) - last :])
-
-
-def _table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | None) -> str:
-    """Lays out rows; ``gap`` stands where rows were left out, before the last third."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    if gap is not None:
-        at = len(rows) - len(rows) // 3
-        rows = [*rows[:at], gap + [""] * (len(names) - len(gap)), *rows[at:]]
-    width = max(width, LEAST)
-    cells = [[clean(cell) for cell in row] for row in rows]
-    natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
-    for name, room in zip(names, _fitted(natural, width - 2 - 3 * len(names)), strict=True):
-        table.add_column(name, overflow="fold", justify="right" if name == "id" else "left", width=room)
-    for row in cells:
-        table.add_row(*map(Text, row))
-    return _printed(table, width)
-
-
-def _cell_width(cell: str) -> int:
-    return max(map(cell_len, cell.split("\n")))
-
-
-def _fitted(natural: list[int], room: int) -> list[int]:
-    """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last."""
-    least = sum(min(width, _NARROWEST) for width in natural[2:])
-    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST))
-    return given + _capped(natural[2:], room - sum(given))
-
-
-def _capped(natural: list[int], room: int) -> list[int]:
-    """Widths none of which is above the highest cap that lets all of them fit, or 1."""
-    cap = max(natural, default=0)
-    while cap > 1 and sum(min(width, cap) for width in natural) > room:
-        cap -= 1
-    given = [min(width, cap) for width in natural]
-    # What rounding down left over goes to the first columns that can use it.
-    for column, width in enumerate(natural):
-        if sum(given) < room and given[column] < width:
-            given[column] += 1
-    return given
-
-
-def _printed(table: Table, width: int) -> str:
-    stream = io.StringIO()
-    # Nothing of the terminal or notebook that we're in may change the text.
-    console = Console(
-        file=stream,
-        width=width,
-        color_system=None,
-        force_terminal=False,
-        force_jupyter=False,
-        legacy_windows=False,
-        emoji=False,
-        markup=False,
-        highlight=False,
-    )
-    console.print(table)
-    return _stripped(stream.getvalue().splitlines())
-
-
-def _stripped(lines: Iterable[str]) -> str:
-    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
-
-
-def _count(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"

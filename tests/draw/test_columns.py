@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,15 +70,21 @@ def test_a_lane_is_straight():
     assert x[0] == x[2] == x[5] == x[8] == x[9]
 
 
-def test_blocks_that_branch_to_the_same_side_do_not_drift():
-    # Each block: a box, below it a long and a short branch to its left, and both meet in the next block's box.
-    rows, edges, blocks = [[0]], [], 60
+@pytest.mark.parametrize("trunk", [0, 1], ids=["left", "right"])
+def test_blocks_that_branch_to_the_same_side_do_not_drift(trunk):
+    # Each block: a box, two ways down from it, and both meet in the next block's box. One way has two boxes, and goes
+    # straight; the other has a bend and a box.
+    rows, edges, bends, blocks = [[0]], [], set(), 60
     for block in range(blocks):
-        top, short, long, bottom = (3 * block + at for at in range(4))
-        rows += [[short, long], [bottom]]
-        edges += [(top, short), (top, long), (short, bottom), (long, bottom)]
-    x = placed(rows, edges)
+        top, bottom = 5 * block, 5 * block + 5
+        left, right = (top + 1, top + 2), (top + 3, top + 4)
+        rows += [[left[0], right[0]], [left[1], right[1]], [bottom]]
+        for first, second in (left, right):
+            edges += [(top, first), (first, second), (second, bottom)]
+        bends.add((right, left)[trunk][0])
+    x = placed(rows, edges, waypoints=bends)
     assert max(x.values()) <= 20
+    assert len({x[5 * block] for block in range(blocks + 1)}) == 1
 
 
 def test_a_fan_is_centred():

@@ -78,11 +78,24 @@ def test_warnings_that_the_user_made_errors_do_not_reach_the_child(in_the_child,
     assert isolated.call("version of wheel", advice=ADVICE).ok
 
 
-def test_a_module_in_the_working_folder_shadows_nothing(monkeypatch, tmp_path):
-    (tmp_path / "json.py").write_text("raise ValueError('not me')")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
+def test_a_module_on_the_path_of_this_process_shadows_nothing(monkeypatch, tmp_path):
+    (tmp_path / "secrets.py").write_text("raise ValueError('not me')")
+    (tmp_path / "graphviz.py").write_text("raise ValueError('not me')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert isolated.call("version of wheel", advice=ADVICE).ok
+    # Without a program named dot the real package says so; autograd_lab/draw/graphviz.py has no such function.
+    said = isolated.call("version of program", advice=ADVICE).said
+    assert "ExecutableNotFound" in said
+
+
+def test_a_package_that_only_this_process_finds_is_found(monkeypatch, tmp_path):
+    (tmp_path / "found_here.py").write_text("__graphviz_version__ = '5'")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "pygraphviz.py").write_text("from found_here import __graphviz_version__")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "first"))
+    assert isolated.call("version of wheel", advice=ADVICE).result.startswith(b"5\n")
 
 
 def test_a_python_that_cannot_be_started_is_an_error(monkeypatch):

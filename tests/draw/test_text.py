@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from autograd_lab.draw.text import LEAST, MOST, graph_table, scalar_table
+from autograd_lab.draw.tables import LEAST, MOST
+from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.records import Edge, Graph, Node, Saved, ScalarGraph, Source, TensorMeta, Variable
 
 
@@ -89,10 +90,10 @@ def test_a_table_is_never_narrower_than_can_be_read(residual):
 
 @given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(LEAST, 120))
 def test_columns_always_fit(natural, width):
-    from autograd_lab.draw.text import _fitted
+    from autograd_lab.draw.tables import fitted
 
     room = width - 2 - 3 * len(natural)
-    fitted = _fitted(natural, room)
+    fitted = fitted(natural, room)
     assert sum(fitted) <= room
     assert all(1 <= given <= wanted for given, wanted in zip(fitted, natural, strict=True))
     assert sum(fitted) == min(sum(natural), room)

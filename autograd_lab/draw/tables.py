@@ -1,0 +1,117 @@
+"""Laying out a table for a terminal, with ``rich``: what all tables have in common.
+
+Promises a text of the given width, plain and without colours, in which no part of a cell is cut off.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from autograd_lab.draw.picture import clean
+
+WIDTH = 120
+"""Characters, where nobody says how wide the table may be."""
+
+MOST = 40
+"""Rows that ``str()`` shows."""
+
+LEAST = 60
+"""Characters: no table is narrower."""
+
+_NARROWEST = 3
+_NUMBERS = ("id", "step", "ms")
+"""Columns whose cells are set against the right."""
+
+
+def terminal_width() -> int:
+    """Gives the terminal's width in characters; ``WIDTH`` where there's none."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
+
+
+def ends(items: Sequence[Any], most: int | None) -> Sequence[Any]:
+    """Gives all items, or the first two thirds and the last third of as many as may be shown."""
+    if most is None or len(items) <= most:
+        return items
+    last = most // 3
+    return (*items[: most - last], *items[len(items) - last :])
+
+
+def table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | None) -> str:
+    """Lays out rows; ``gap`` stands where rows were left out, before the last third."""
+    found = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    if gap is not None:
+        at = len(rows) - len(rows) // 3
+        rows = [*rows[:at], gap + [""] * (len(names) - len(gap)), *rows[at:]]
+    width = max(width, LEAST)
+    cells = [[clean(cell) for cell in row] for row in rows]
+    natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
+    for name, room in zip(names, fitted(natural, width - 2 - 3 * len(names)), strict=True):
+        found.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left", width=room)
+    for row in cells:
+        found.add_row(*map(Text, row))
+    return _printed(found, width)
+
+
+def _cell_width(cell: str) -> int:
+    return max(map(cell_len, cell.split("\n")))
+
+
+def fitted(natural: list[int], room: int) -> list[int]:
+    """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last."""
+    least = sum(min(width, _NARROWEST) for width in natural[2:])
+    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST))
+    return given + _capped(natural[2:], room - sum(given))
+
+
+def _capped(natural: list[int], room: int) -> list[int]:
+    """Widths none of which is above the highest cap that lets all of them fit, or 1."""
+    cap = max(natural, default=0)
+    while cap > 1 and sum(min(width, cap) for width in natural) > room:
+        cap -= 1
+    given = [min(width, cap) for width in natural]
+    # What rounding down left over goes to the first columns that can use it.
+    for column, width in enumerate(natural):
+        if sum(given) < room and given[column] < width:
+            given[column] += 1
+    return given
+
+
+def _printed(table: Table, width: int) -> str:
+    stream = io.StringIO()
+    # Nothing of the terminal or notebook that we're in may change the text.
+    console = Console(
+        file=stream,
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
+        emoji=False,
+        markup=False,
+        highlight=False,
+    )
+    console.print(table)
+    return _stripped(stream.getvalue().splitlines())
+
+
+def _stripped(lines: Iterable[str]) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
+
+
+def count(count: int, one: str, many: str | None = None) -> str:
+    """Writes how many there are.
+
+    Example:
+        >>> count(1, "leaf", "leaves"), count(1200, "node")
+        ('1 leaf', '1,200 nodes')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
