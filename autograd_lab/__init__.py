@@ -12,23 +12,31 @@ import autograd_lab.draw  # noqa: F401 - teaches records to show themselves
 from autograd_lab._version import __version__ as __version__
 from autograd_lab.errors import GraphError as GraphError
 from autograd_lab.errors import LabError as LabError
+from autograd_lab.errors import OptionError as OptionError
 from autograd_lab.errors import RecordError as RecordError
 from autograd_lab.errors import RenderError as RenderError
 from autograd_lab.errors import TargetError as TargetError
+from autograd_lab.records import Accumulation as Accumulation
+from autograd_lab.records import Contribution as Contribution
 from autograd_lab.records import Edge as Edge
+from autograd_lab.records import GradStats as GradStats
 from autograd_lab.records import Graph as Graph
 from autograd_lab.records import Hook as Hook
+from autograd_lab.records import Kernel as Kernel
 from autograd_lab.records import Node as Node
 from autograd_lab.records import Operand as Operand
 from autograd_lab.records import Operation as Operation
 from autograd_lab.records import Saved as Saved
 from autograd_lab.records import ScalarGraph as ScalarGraph
 from autograd_lab.records import Source as Source
+from autograd_lab.records import Step as Step
 from autograd_lab.records import TensorMeta as TensorMeta
+from autograd_lab.records import Trace as Trace
 from autograd_lab.records import Variable as Variable
 from autograd_lab.records import load as load
 from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
+    from autograd_lab.backward import trace as trace
     from autograd_lab.capture import capture as capture
     from autograd_lab.pictures import render as render

@@ -21,13 +21,13 @@ from autograd_lab.capture.outputs import Outputs, roots, tensors
 from autograd_lab.draw import graphviz
 from autograd_lab.draw.views import nearest
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Graph, ScalarGraph, files
+from autograd_lab.records import Graph, ScalarGraph, Trace, files
 
 VIEWS = ("graph", "scalar", "torchviz")
 
 
 def render(
-    record: Graph | ScalarGraph | Outputs,
+    record: Graph | ScalarGraph | Trace | Outputs,
     path: str | os.PathLike[str] | None = None,
     *,
     format: str | None = None,  # noqa: A002 - the word that Graphviz and torchviz use
@@ -39,7 +39,7 @@ def render(
     """Draws a graph.
 
     Args:
-        record: A ``Graph`` or ``ScalarGraph``, or live outputs, which are captured first.
+        record: A ``Graph``, ``Trace`` or ``ScalarGraph``, or live outputs, which are captured first.
         path: Where to write the picture; it is there whole or not at all.
         format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"txt"``, ``"md"`` (a Mermaid diagram) or ``"json"``.
             Without it, what the path's ending says; without a path, ``"txt"``.
@@ -75,7 +75,7 @@ def render(
 def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
-    if isinstance(record, Graph | ScalarGraph):
+    if isinstance(record, Graph | ScalarGraph | Trace):
         if view == "torchviz":
             raise RenderError(
                 f"view='torchviz' needs live outputs, not a {type(record).__name__}; pass the loss"

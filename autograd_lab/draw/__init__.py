@@ -13,6 +13,8 @@ from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.text import graph_table, scalar_table
+from autograd_lab.draw.trace_text import trace_table
+from autograd_lab.draw.trace_view import trace_picture
 from autograd_lab.draw.views import VIEWS, picture_maker
 
 __all__ = [
@@ -31,4 +33,6 @@ __all__ = [
     "scalar_table",
     "to_dot",
     "to_mermaid",
+    "trace_picture",
+    "trace_table",
 ]

@@ -19,9 +19,10 @@ from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.progress import progress
 from autograd_lab.draw.tables import WIDTH
 from autograd_lab.draw.text import graph_table, scalar_table
+from autograd_lab.draw.trace_text import trace_table
 from autograd_lab.draw.views import nearest, picture_maker
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Graph, Record, ScalarGraph
+from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 MOST_FOR_DOT = 1_500
 """Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
@@ -76,7 +77,7 @@ def draw(
     """Draws a record.
 
     Args:
-        record: A ``Graph`` or a ``ScalarGraph``.
+        record: A ``Graph``, a ``ScalarGraph`` or a ``Trace``.
         format: A key of ``FORMATS``.
         view: A key of ``views.VIEWS``; ``None`` takes the usual one of the record.
         saved: View ``"graph"``: whether saved tensors and values are drawn.
@@ -177,6 +178,8 @@ def _rendered(picture: Picture, kind: Literal["svg", "png", "pdf"], settings: Se
 def _txt(record: Record, settings: Settings) -> str:
     if isinstance(record, ScalarGraph):
         return scalar_table(record, width=settings.width)
+    if isinstance(record, Trace):
+        return trace_table(record, width=settings.width)
     assert isinstance(record, Graph)
     return graph_table(record, width=settings.width)
 

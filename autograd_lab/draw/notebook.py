@@ -1,6 +1,6 @@
 """How records show themselves in a notebook: a picture and, for what can't show one, the table.
 
-Importing it makes a ``Graph`` or a ``ScalarGraph`` that ends a cell a picture. Relies on ``formats`` and ``text``.
+Importing it makes a record that ends a cell a picture. Relies on ``formats`` and ``text``.
 Promises that a record can always be shown: of a large one, or where Graphviz can't be had, there's the table alone.
 """
 
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from autograd_lab.draw.formats import draw
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Graph, ScalarGraph
+from autograd_lab.records import Graph, ScalarGraph, Trace
 from autograd_lab.records.display import as_mimebundle, as_text
 
 MOST = 300
 """Nodes or variables: a picture of more would be too large for a page, and take seconds to lay out."""
 
 
-def mimebundle(record: Graph | ScalarGraph) -> dict[str, str]:
+def mimebundle(record: Graph | ScalarGraph | Trace) -> dict[str, str]:
     """Gives what a notebook shows of a record.
 
     Args:
@@ -30,7 +30,7 @@ def mimebundle(record: Graph | ScalarGraph) -> dict[str, str]:
         ['image/svg+xml', 'text/plain']
     """
     text = as_text(record)
-    size = len(record.nodes) if isinstance(record, Graph) else len(record.variables)
+    size = _size(record)
     if size > MOST:
         return {"text/plain": text}
     try:
@@ -41,5 +41,12 @@ def mimebundle(record: Graph | ScalarGraph) -> dict[str, str]:
     return {"image/svg+xml": svg, "text/plain": text}
 
 
+def _size(record: Graph | ScalarGraph | Trace) -> int:
+    if isinstance(record, ScalarGraph):
+        return len(record.variables)
+    return len(record.graph if isinstance(record, Trace) else record)
+
+
 as_mimebundle.register(Graph, mimebundle)
+as_mimebundle.register(Trace, mimebundle)
 as_mimebundle.register(ScalarGraph, mimebundle)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from autograd_lab.draw.graph_view import graph_picture
 from autograd_lab.draw.picture import DIRECTIONS, Picture
 from autograd_lab.draw.scalar_view import DETAILS, scalar_picture
+from autograd_lab.draw.trace_view import trace_picture
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Graph, Record, ScalarGraph
+from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 
 class View(NamedTuple):
@@ -37,6 +38,7 @@ class View(NamedTuple):
 
 VIEWS: dict[str, View] = {
     "graph": View(Graph, graph_picture, {"saved": None, "direction": DIRECTIONS, "title": None}),
+    "trace": View(Trace, trace_picture, {"saved": None, "direction": DIRECTIONS, "title": None}),
     "scalar": View(ScalarGraph, scalar_picture, {"detail": DETAILS, "direction": DIRECTIONS, "title": None}),
 }
 """View's name → what draws it. Of two views of one type of record the first is the usual one."""

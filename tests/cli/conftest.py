@@ -34,12 +34,19 @@ class Ran(NamedTuple):
     err: str
 
 
+@pytest.fixture(autouse=True)
+def _imports_are_forgotten(monkeypatch):
+    """What a TARGET imported isn't there for the next one."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name in [name for name in sys.modules if name.startswith("autograd_lab_target_") or name == "helper"]:
+        del sys.modules[name]
+
+
 @pytest.fixture
 def lab(tmp_path, monkeypatch, capsys):
     """Calls ``autograd-lab`` in a fresh folder that holds ``models.py``."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
     (tmp_path / "models.py").write_text(MODELS)
 
     def run(*arguments: str) -> Ran:

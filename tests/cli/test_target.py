@@ -41,9 +41,7 @@ class Nested:
 
 
 @pytest.fixture
-def file(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
+def file(tmp_path):
     (tmp_path / "helper.py").write_text("WIDTH = 3\n")
     path = tmp_path / "random.py"  # the name of a module of the standard library's
     path.write_text(FILE)
@@ -84,8 +82,7 @@ def test_a_file_may_be_called_like_a_module_that_is_loaded(file):
     assert sys.modules["random"] is random
 
 
-def test_an_installed_module(monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def test_an_installed_module():
     with pytest.raises(TargetError, match="no floating output that requires a gradient"):
         load("torch.nn:ReLU", ["2x3"])
 
@@ -127,9 +124,7 @@ def test_an_error_in_the_users_file_names_the_line(file):
         load(f"{file}:explodes")
 
 
-def test_a_file_that_does_not_import_names_the_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
+def test_a_file_that_does_not_import_names_the_line(tmp_path):
     path = Path(tmp_path / "broken.py")
     path.write_text("x = 1\ndef (\n")
     with pytest.raises(TargetError, match=r"raised SyntaxError: .*broken\.py:2\)"):

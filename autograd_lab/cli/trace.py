@@ -1,0 +1,42 @@
+"""``autograd-lab trace``: runs the backward of a TARGET and shows what every node did."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--out", "-o", metavar="PATH", help="Write it here too: .json, .svg, .png, .pdf, .txt, .md, .dot."
+)
+@click.option("--stats", metavar="NAME", default="norm", show_default=True, help="none, norm or full.")
+@click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
+@click.option(
+    "--input",
+    "-i",
+    "inputs",
+    metavar="SHAPE",
+    multiple=True,
+    help="A module's input: 1x3x224x224, 2x16:int64.",
+)
+@click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
+def trace(
+    target: str, out: str | None, stats: str, kernels: bool, inputs: tuple[str, ...], whole: bool
+) -> None:
+    """Run the backward of TARGET and show what every node did."""
+    from autograd_lab.backward import trace as run
+    from autograd_lab.cli.target import load
+    from autograd_lab.draw import format_of, trace_table
+    from autograd_lab.pictures import render
+    from autograd_lab.records.files import check_writable
+
+    if out is not None:
+        format_of(check_writable(out))
+    found = load(target, inputs)
+    level = None if stats == "none" else stats
+    done = run(found.loss, model=found.model, names=found.names, stats=level, kernels=kernels)  # type: ignore[arg-type]
+    click.echo(trace_table(done).rstrip("\n") if whole else done)
+    if out is not None:
+        render(done, out)
+        click.echo(f"wrote {out}")

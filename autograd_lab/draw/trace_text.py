@@ -1,0 +1,164 @@
+"""A trace as a table: a row for each step, in the order in which the nodes ran.
+
+Relies on ``tables`` and ``digits``. Promises that a column is there only if it has something to say: a trace without
+statistics has no norms, one without kernels lists none. Importing it makes ``str()`` of a ``Trace`` such a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autograd_lab.draw import digits
+from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
+from autograd_lab.records import Accumulation, GradStats, Step, Trace
+from autograd_lab.records.display import as_text
+
+
+def trace_table(trace: Trace, *, width: int = WIDTH, most: int | None = None) -> str:
+    """Writes a trace as a table.
+
+    Args:
+        trace: The trace.
+        width: Characters.
+        most: Rows; where there are more steps, the first and the last are shown. ``None`` shows all.
+
+    Returns:
+        The table, each line ended by a newline, with a summary above it.
+
+    Example:
+        >>> from autograd_lab.records import Edge, Graph, Node, TensorMeta
+        >>> graph = Graph((Node(0, "ExpBackward0", "op", 0),), (Edge(0, 0),))
+        >>> one = GradStats(TensorMeta((), "float32", "cpu"), norm=1.0)
+        >>> print(trace_table(Trace(graph, (Step(0, 0, (one,), (), 0, 1_500_000),), 2_000_000)), end="")
+        1 step in 2 ms
+         step   node                 ms   came in
+         ────────────────────────────────────────
+            0   #0 ExpBackward0   1.500   1
+    """
+    columns = [
+        column
+        for column in _COLUMNS
+        if column[0] == "node" or any(column[1](step, trace) for step in trace.steps)
+    ]
+    shown = ends(trace.steps, most)
+    rows = [[text(step, trace) for _, text in columns] for step in shown]
+    left_out = len(trace.steps) - len(rows)
+    gap = ["…", f"… {left_out:,} more steps …"] if left_out else None
+    return f"{_summary(trace)}\n{table([name for name, _ in columns], rows, width, gap)}"
+
+
+@as_text.register(Trace)
+def _(trace: Trace) -> str:
+    return trace_table(trace, width=terminal_width(), most=MOST).rstrip("\n")
+
+
+def gradient(stats: GradStats | None) -> str:
+    """Writes a gradient in a word or two.
+
+    Args:
+        stats: Its statistics.
+
+    Returns:
+        Its norm, and what is wrong with it; ``"–"`` where there is none.
+
+    Example:
+        >>> meta = GradStats(None, norm=8.0).meta
+        >>> gradient(GradStats(meta, norm=8.0)), gradient(GradStats(meta, norm=float("nan"), nans=2)), gradient(None)
+        ('8', 'nan (2 nan)', '–')
+    """
+    if stats is None or stats.norm is None:
+        return "–"
+    wrong = [f"{number} {what}" for number, what in ((stats.nans, "nan"), (stats.infs, "inf")) if number]
+    return digits.number(stats.norm) + (f" ({', '.join(wrong)})" if wrong else "")
+
+
+# --- rows ----------------------------------------------------------------------------
+
+
+def _summary(trace: Trace) -> str:
+    took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
+    stopped = "" if trace.error is None else f"; stopped by {trace.error}"
+    return f"{count(len(trace.steps), 'step')}{took}{stopped}"
+
+
+def _step(step: Step, trace: Trace) -> str:
+    del trace
+    return str(step.index)
+
+
+def _node(step: Step, trace: Trace) -> str:
+    node = trace.graph.node(step.node)
+    return f"#{node.id} {node.variable or node.name}"
+
+
+def _ms(step: Step, trace: Trace) -> str:
+    del trace
+    return "" if step.duration_ns is None else f"{step.duration_ns / 1e6:.3f}"
+
+
+def _came_in(step: Step, trace: Trace) -> str:
+    del trace
+    return _gradients(step.grad_outputs)
+
+
+def _went_out(step: Step, trace: Trace) -> str:
+    edges = trace.graph.node(step.node).next
+    parts = [
+        f"{gradient(stats)} → {edge.node}"
+        for stats, edge in zip(step.grad_inputs, edges, strict=False)
+        if edge is not None and stats is not None
+    ]
+    return ", ".join(parts)
+
+
+def _sum_of(step: Step, trace: Trace) -> str:
+    """Where more than one gradient met: from which nodes they came."""
+    del trace
+    if len(step.contributions) < 2:
+        return ""
+    return " + ".join(
+        f"{gradient(part.stats)} of {'the start' if part.source is None else part.source}"
+        for part in step.contributions
+    )
+
+
+def _grad(step: Step, trace: Trace) -> str:
+    del trace
+    return "" if step.accumulation is None else _accumulated(step.accumulation)
+
+
+def _accumulated(accumulation: Accumulation) -> str:
+    before = "None" if accumulation.before is None else gradient(accumulation.before)
+    if accumulation.after is None:
+        return accumulation.how
+    return f"{accumulation.how}: {before} → {gradient(accumulation.after)}"
+
+
+def _kernels(step: Step, trace: Trace) -> str:
+    del trace
+    names = (kernel.name.removeprefix("aten::") for kernel in step.kernels)
+    return ", ".join(
+        f"({name})" if kernel.hidden else name for name, kernel in zip(names, step.kernels, strict=True)
+    )
+
+
+def _thread(step: Step, trace: Trace) -> str:
+    return str(step.thread) if any(other.thread for other in trace.steps) else ""
+
+
+def _gradients(all_stats: Sequence[GradStats | None]) -> str:
+    return ", ".join(map(gradient, all_stats)) if any(stats is not None for stats in all_stats) else ""
+
+
+_COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (
+    ("step", _step),
+    ("node", _node),
+    ("ms", _ms),
+    ("thread", _thread),
+    ("came in", _came_in),
+    ("sum of", _sum_of),
+    ("went out", _went_out),
+    (".grad", _grad),
+    ("kernels", _kernels),
+)
+"""Column's name → its text. Gradients are written as their norms."""

@@ -1,0 +1,50 @@
+"""``autograd-lab trace``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autograd_lab.records import load
+
+
+def test_a_table_of_the_backward(lab):
+    ran = lab("trace", "models.py:scalar", "--stats", "full")
+    assert (ran.code, ran.err) == (0, "")
+    rows = [line.split() for line in ran.out.splitlines()]
+    assert [row[2] for row in rows if row and row[0].isdigit() and row[1].startswith("#")] == [
+        "PowBackward0", "SubBackward0", "MulBackward0", "leaf0"
+    ]  # fmt: skip
+    assert "stole: None → 16" in ran.out
+
+
+def test_it_is_written_too(lab):
+    for ending in ("json", "svg", "txt", "md"):
+        ran = lab("trace", "models.py:loss_and_model", "--out", f"trace.{ending}")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.endswith(f"wrote trace.{ending}\n")
+    trace = load("trace.json")
+    assert len(trace.steps) == len(trace.graph)
+    assert ".grad = " in Path("trace.svg").read_text("utf-8")
+
+
+def test_kernels_and_every_step(lab):
+    ran = lab("trace", "models.py:loss_and_model", "--kernels", "--all", "--stats", "none")
+    assert "mm" in ran.out
+    assert "more steps" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["models.py:loss", "--stats", "some"], "stats='some' isn't one; use None, 'norm' or 'full'"),
+        (["models.py:loss", "--out", "trace.gif"], "unknown format 'gif'"),
+        (["models.py:no_graph"], "has no graph"),
+    ],
+)
+def test_wrong_calls_get_one_line(lab, arguments, says):
+    ran = lab("trace", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+    assert ran.err.count("\n") == 1

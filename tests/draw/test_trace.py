@@ -1,0 +1,94 @@
+"""Traces as tables and pictures."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from autograd_lab.draw import draw, trace_picture, trace_table
+from autograd_lab.records import (
+    Accumulation,
+    Contribution,
+    Edge,
+    GradStats,
+    Graph,
+    Kernel,
+    Node,
+    Step,
+    TensorMeta,
+    Trace,
+)
+
+ONE = TensorMeta((), "float32", "cpu")
+
+
+def stats(norm, **others):
+    return GradStats(ONE, norm=norm, **others)
+
+
+@pytest.fixture
+def trace():
+    graph = Graph(
+        (
+            Node(0, "AddBackward0", "op", 1, (ONE,), (Edge(1, 0), Edge(1, 0))),
+            Node(1, "AccumulateGrad", "accumulate", 2**64 - 1, (ONE,), variable="w"),
+        ),
+        (Edge(0, 0, "loss"),),
+    )
+    steps = (
+        Step(
+            0, 0, (stats(1.0),), (stats(1.0), stats(math.inf, nans=0, infs=1)), 0, 2_000_000,
+            kernels=(Kernel("aten::add.Tensor", hidden=True),), contributions=(Contribution(0, None),),
+        ),
+        Step(
+            1, 1, (stats(2.0),), (), 3_000_000, 500_000,
+            contributions=(Contribution(0, 0, 0, stats(1.0)), Contribution(0, 0, 1, stats(1.0))),
+            accumulation=Accumulation("added", stats(1.0), stats(3.0)),
+        ),
+    )  # fmt: skip
+    return Trace(graph, steps, 4_000_000)
+
+
+def test_the_table_says_it_all(trace):
+    summary, names, _, first, second = trace_table(trace).splitlines()
+    assert summary == "2 steps in 4 ms"
+    columns = ["step", "node", "ms", "came in", "sum of", "went out", ".grad", "kernels"]
+    assert [name.strip() for name in names.split("  ") if name.strip()] == columns
+    assert " ".join(first.split()) == "0 #0 AddBackward0 2.000 1 1 → 1, ∞ (1 inf) → 1 (add.Tensor)"
+    assert " ".join(second.split()) == "1 #1 w 0.500 2 1 of 0 + 1 of 0 added: 1 → 3"
+
+
+def test_without_statistics_there_are_no_such_columns(trace):
+    bare = Trace(trace.graph, (Step(0, 0, started_ns=0, duration_ns=1_000_000), Step(1, 1)))
+    assert trace_table(bare).splitlines()[1].split() == ["step", "node", "ms"]
+
+
+def test_a_backward_that_was_stopped_says_by_what(trace):
+    stopped = Trace(trace.graph, trace.steps[:1], error="KeyError('mine')")
+    assert trace_table(stopped).splitlines()[0] == "1 step; stopped by KeyError('mine')"
+
+
+def test_str_is_shortened_and_the_format_is_not(trace):
+    many = Trace(trace.graph, tuple(Step(index, 0) for index in range(500)))
+    assert "… 460 more steps …" in str(many)
+    assert len(draw(many, "txt").splitlines()) == 503
+
+
+def test_the_picture_has_norms_on_arrows_and_grads_on_leaves(trace):
+    picture = trace_picture(trace)
+    texts = {box.key: [line.text for line in box.lines] for box in picture.boxes}
+    assert texts["n0"][-1] == "step 0"
+    assert texts["n1"][-2:] == ["step 1", ".grad = 3 (added)"]
+    labels = [[line.text for line in arrow.lines] for arrow in picture.arrows if arrow.tail == "n0"]
+    assert labels == [["1"], ["∞ (1 inf)"]]
+
+
+def test_a_node_that_did_not_run_says_nothing(trace):
+    picture = trace_picture(Trace(trace.graph, ()))
+    assert all("step" not in line.text for box in picture.boxes for line in box.lines)
+
+
+@pytest.mark.parametrize("kind", ["svg", "md", "dot", "json"])
+def test_other_formats(trace, kind):
+    assert "AddBackward0" in draw(trace, kind)
