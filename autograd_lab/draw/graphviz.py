@@ -58,6 +58,10 @@ class Graphviz:
         source: ``"dot on the PATH"`` or ``"pygraphviz wheel"``.
         version: Such as ``"14.1.5"``.
         path: The program, or the wheel's folder.
+
+    Example:
+        >>> Graphviz("dot on the PATH", "14.1.5", "dot").version
+        '14.1.5'
     """
 
     source: Literal["dot on the PATH", "pygraphviz wheel"]

@@ -27,7 +27,17 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Answer(NamedTuple):
-    """What a job gave back: its result, what it said on standard error, and whether it went well."""
+    """What a job gave back.
+
+    Attributes:
+        result: What it wrote; nothing where it failed.
+        said: What was written on standard error.
+        ok: Whether it went well.
+
+    Example:
+        >>> Answer(b"", "Error: no graph", False).ok
+        False
+    """
 
     result: bytes
     said: str

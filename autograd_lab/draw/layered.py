@@ -47,6 +47,10 @@ class Layout:
         routes: The curve of each edge.
         width: Of the whole picture.
         height: Of the whole picture.
+
+    Example:
+        >>> layout([(40, 20)], []).positions
+        ((20.0, 10.0),)
     """
 
     positions: tuple[Point, ...]

@@ -47,6 +47,10 @@ class Sheet(NamedTuple):
         curves: One for each path that was handed in.
         width: From the left of the leftmost box to the right of the rightmost.
         height: From the top of the first row to the bottom of the last.
+
+    Example:
+        >>> draw_sheet([[0]], [[]], [(40, 20)], [], fold=False).width
+        40.0
     """
 
     centres: dict[int, Point]
@@ -63,6 +67,10 @@ class Path(NamedTuple):
         leaves: Points to the right of the first vertex's middle at which the edge leaves it.
         arrives: The same for the last.
         beside: Points by which the whole way is shifted, for parallel edges.
+
+    Example:
+        >>> Path((0, 1), leaves=5.0).arrives
+        0.0
     """
 
     vertices: tuple[int, ...]

@@ -38,9 +38,9 @@ def test_graphviz_draws_the_curve_as_written():
     numbers = [float(number) for number in re.findall(r"-?[\d.]+", curve[1])]
     begin, end = numbers[:2], numbers[-2:]
     assert [end[0] - begin[0], end[1] - begin[1]] == pytest.approx([200, 156], abs=0.02)
-    # The arrowhead's tip is where the route ends.
+    # The arrowhead's tip is where the route ends; newer Graphviz leaves the 1.5 points that its outline takes.
     lowest = max(float(point.split(",")[1]) for point in arrow[1].split())
-    assert lowest - end[1] == pytest.approx(6, abs=0.5)
+    assert 4.4 < lowest - end[1] < 6.1
 
 
 def test_a_curve_with_thousands_of_points_can_be_read():

@@ -1,0 +1,52 @@
+"""The README's own lines, as they stand there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+TRAIN = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Conv2d(3, 2, 3)
+
+    def forward(self, x):
+        return self.layer(x).relu()
+
+def make_loss():
+    return Net()(torch.ones(1, 3, 8, 8)).mean()
+"""
+
+
+def test_the_first_example_runs(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "MeanBackward0" in ran.stdout
+    assert (tmp_path / "graph.svg").read_text("utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize("line", re.findall(r"^autograd-lab (?!doctor)[^#\n]*", README, re.MULTILINE))
+def test_each_command_runs(tmp_path, line):
+    (tmp_path / "train.py").write_text(TRAIN)
+    command = [sys.executable, "-m", "autograd_lab", *line.split()[1:]]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_ci_finds_the_two_commands():
+    for mark, ends in (("the main job", "&& autograd-lab demo"), ("the tests", "&& pytest")):
+        (command,) = re.findall(rf"<!-- {mark} -->\n```sh\n(.*)\n```", README)
+        assert command.endswith(ends)
+        assert "-c constraints.txt" in command
