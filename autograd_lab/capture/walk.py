@@ -48,7 +48,7 @@ def walk(roots: Iterable[Root]) -> Walk:
         Every node that can be reached, in the engine's order.
     """
     roots = list(roots)
-    met, parents, nexts = _meet(roots)
+    met, nexts = _meet(roots)
     starts: list[Slot] = [(met[node], input_nr) for node, input_nr in roots]
     sequence_nrs = [_nodes.sequence_nr(node) for node in met]
     order = execution_order(sequence_nrs, nexts, starts)
@@ -56,7 +56,7 @@ def walk(roots: Iterable[Root]) -> Walk:
     for place, number in enumerate(order):
         ids[number] = place
     nodes = list(met)
-    keep_deletable(nodes, parents, order)
+    keep_deletable(nodes, nexts, order)
     return Walk(
         [nodes[number] for number in order],
         [sequence_nrs[number] for number in order],
@@ -65,17 +65,15 @@ def walk(roots: Iterable[Root]) -> Walk:
     )
 
 
-def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[int], list[list[Slot | None]]]:
-    """Numbers every node in the order met, and lists from where it was met and where its edges lead."""
+def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[list[Slot | None]]]:
+    """Numbers every node in the order met, and lists where its edges lead."""
     met: dict[TorchNode, int] = {}
     for node, _ in roots:
         met.setdefault(node, len(met))
-    parents = list(met.values())
     waiting = list(met)
     slots: dict[int, list[Slot | None]] = {}
     while waiting:
         node = waiting.pop()
-        place = met[node]
         found: list[Slot | None] = []
         for target, input_nr in node.next_functions:
             if target is None:
@@ -85,7 +83,6 @@ def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[int], list[
             if number is None:
                 number = met[target] = len(met)
                 waiting.append(target)
-                parents.append(place)
             found.append((number, input_nr))
-        slots[place] = found
-    return met, parents, [slots[number] for number in range(len(met))]
+        slots[met[node]] = found
+    return met, [slots[number] for number in range(len(met))]
