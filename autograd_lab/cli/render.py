@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
+from autograd_lab.cli.options import input_option, target_argument
+
 
 @click.command()
-@click.argument("target")
+@target_argument
 @click.option(
     "--out", "-o", metavar="PATH", help="Where to write; without it, the text goes to the terminal."
 )

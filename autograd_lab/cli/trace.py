@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from autograd_lab.cli.options import input_option, target_argument
+
 
 @click.command()
-@click.argument("target")
+@target_argument
 @click.option(
     "--out", "-o", metavar="PATH", help="Write it here too: .json, .svg, .png, .pdf, .txt, .md, .dot."
 )
