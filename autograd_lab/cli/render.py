@@ -22,14 +22,7 @@ from autograd_lab.cli.options import input_option, target_argument
     help="dot, svg, png, pdf, txt, md or json; else PATH's ending.",
 )
 @click.option("--view", metavar="NAME", default="graph", show_default=True, help="graph, scalar or torchviz.")
-@click.option(
-    "--input",
-    "-i",
-    "inputs",
-    metavar="SHAPE",
-    multiple=True,
-    help="A module's input: 1x3x224x224, 2x16:int64.",
-)
+@input_option
 @click.option("--saved", is_flag=True, help="Show what the forward saved for the backward.")
 @click.option("--detail", metavar="NAME", help="For the scalar view: expression, values or gradients.")
 @click.option("--direction", metavar="NAME", help="down, up, right or left.")

@@ -14,14 +14,7 @@ from autograd_lab.cli.options import input_option, target_argument
 )
 @click.option("--stats", metavar="NAME", default="norm", show_default=True, help="none, norm or full.")
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
-@click.option(
-    "--input",
-    "-i",
-    "inputs",
-    metavar="SHAPE",
-    multiple=True,
-    help="A module's input: 1x3x224x224, 2x16:int64.",
-)
+@input_option
 @click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
 def trace(
     target: str, out: str | None, stats: str, kernels: bool, inputs: tuple[str, ...], whole: bool
