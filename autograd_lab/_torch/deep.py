@@ -58,8 +58,7 @@ def keep_deletable(
             run = 0
             nodes[place].metadata[KEY] = tuple(nodes[child] for child in children)  # type: ignore[index]
         for child in children:
-            if bare[child] < run:
-                bare[child] = run
+            bare[child] = max(bare[child], run)
 
 
 def _levels(nexts: Sequence[Sequence[Slot | None]], order: Sequence[int]) -> int:

@@ -6,6 +6,8 @@ Relies on, of ``torch.autograd.graph.Node``:
 - ``_input_metadata``: shape, dtype and device of each slot of ``grad_outputs``. No public way; without it
   the shapes of gradients are unknown until a backward has run.
 - ``torch._C._functions.AccumulateGrad``: the type of a leaf's node. It's the one type with a ``variable``.
+- ``torch.utils._python_dispatch._disable_current_modes``: a leaf's node can only be had by way of a view of the
+  leaf, and without this a user's ``TorchDispatchMode`` would see that view being made.
 - ``_forward_cls`` of Python Functions, and ``_lazy_backward_info`` on it where ``torch.compile`` made the
   Function: where the forward was written, and that a node is compiled. Without them such nodes look alike.
 """
@@ -20,7 +22,8 @@ from typing import Any
 
 import torch
 from torch.autograd.function import BackwardCFunction
-from torch.autograd.graph import Node
+from torch.autograd.graph import Node, get_gradient_edge
+from torch.utils._python_dispatch import _disable_current_modes
 
 from autograd_lab._torch.saved import SavedField, saved_fields
 
@@ -91,6 +94,25 @@ def _kind(node: Node) -> str:
     if not issubclass(type(node), BackwardCFunction):
         return "op"
     return "compiled" if hasattr(forward_class(node), "_lazy_backward_info") else "function"
+
+
+def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
+    """Gives the node that a tensor's gradient flows into, and which of its slots.
+
+    ``torch.autograd.graph.get_gradient_edge`` gives the same, but makes a view of what a Python Function returned, to
+    keep the Function's node alive. Here it's the tensor that does.
+
+    Args:
+        tensor: Any tensor that requires a gradient.
+
+    Returns:
+        The node and the number of its slot.
+    """
+    node = tensor.grad_fn
+    if node is None:
+        with _disable_current_modes():
+            node = get_gradient_edge(tensor).node
+    return node, tensor.output_nr
 
 
 def input_metadata(node: Node) -> Sequence[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -28,14 +29,19 @@ def of_leaf(variable: torch.Tensor) -> tuple[Sequence[Hook], Sequence[Hook]]:
     )
 
 
-def of_intermediate(tensor: torch.Tensor) -> Iterator[Hook]:
-    """Gives the hooks on a tensor that is no leaf; they belong to the node that made it.
+def of_intermediates(tensors: Collection[torch.Tensor]) -> list[Hook]:
+    """Gives the hooks on the tensors that a node made; they belong to the node.
 
-    ``retain_grad`` comes last, as it fires after the hooks that may change the gradient.
+    The engine goes from tensor to tensor in the order in which each got its first hook, which the hooks' numbers tell
+    as long as that first hook is there. ``retain_grad`` comes last, after the hooks that may change a gradient.
     """
-    yield from _records("tensor_pre_hook", _hooks.of_tensor(tensor), input_nr=tensor.output_nr)
-    if tensor.retains_grad:
-        yield Hook("retains_grad_hook", "retain_grad", tensor.output_nr)
+    hooked = [(_hooks.of_tensor(tensor), tensor.output_nr) for tensor in tensors]
+    hooked.sort(key=lambda pair: min(pair[0], default=0))
+    retained = sorted(tensor.output_nr for tensor in tensors if tensor.retains_grad)
+    return [
+        *itertools.chain.from_iterable(_records("tensor_pre_hook", *pair) for pair in hooked),
+        *(Hook("retains_grad_hook", "retain_grad", input_nr) for input_nr in retained),
+    ]
 
 
 def _records(kind: str, hooks: _hooks.Hooks, input_nr: int | None = None) -> list[Hook]:

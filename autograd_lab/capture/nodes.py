@@ -117,8 +117,7 @@ class NodeReader:
         if kind == "accumulate":
             first, last = _hook_records.of_leaf(_nodes.variable(node))
             return (*first, *before, *last, *after)
-        tensors = sorted(self._hooked.get(node, {}).items())
-        first = [hook for _, tensor in tensors for hook in _hook_records.of_intermediate(tensor)]
+        first = _hook_records.of_intermediates(self._hooked.get(node, {}).values())
         return (*first, *before, *after)
 
 

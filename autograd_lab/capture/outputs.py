@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
-from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+from torch.autograd.graph import GradientEdge, Node
 
+from autograd_lab._torch import nodes as _nodes
 from autograd_lab.errors import GraphError
 
 Outputs: TypeAlias = Any
@@ -40,13 +41,13 @@ def roots(outputs: Outputs) -> list[Root]:
             f"outputs holds no tensor (it is {_article(type(outputs).__name__)}); pass a loss or what a model returned"
         )
     edges = [
-        get_gradient_edge(item) if isinstance(item, torch.Tensor) else item
+        _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
         for item in found
         if _has_graph(item)
     ]
     if not edges:
         raise GraphError(_why_none(found))
-    return [(edge.node, edge.output_nr) for edge in edges]
+    return edges
 
 
 def tensors(outputs: Outputs) -> Iterator[torch.Tensor]:

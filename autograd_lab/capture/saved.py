@@ -86,7 +86,8 @@ class SavedReader:
         for name, value in _saved.read(node, fields):
             kind = type(value)
             if kind in _PLAIN:  # graphs save few different numbers, so equal ones share a record
-                key = (name, kind, value)  # the type, since 1 == 1.0 == True
+                # the type, since 1 == 1.0 == True, and a float's digits, since 0.0 == -0.0
+                key = (name, kind, repr(value) if kind is float or kind is complex else value)
                 record = self._shared.get(key)
                 if record is None:
                     record = self._shared[key] = Saved(name, None, _saved.signed(value))
@@ -122,9 +123,9 @@ def _known(nbytes: Any) -> int | None:
 
 
 def plain(value: Any) -> Scalar:
-    """Gives a saved value that is no tensor as plain data; what JSON has no place for, as torch prints it."""
+    """Gives a value as plain data: what JSON has no place for as Python prints it, a tensor without its numbers."""
     if type(value) in _PLAIN:
         return value  # type: ignore[no-any-return]
     if isinstance(value, list | tuple):
         return tuple(plain(item) for item in value)
-    return str(value)
+    return str(MetaTable().of_tensor(value) if isinstance(value, torch.Tensor) else value)

@@ -1,7 +1,8 @@
 """Writing a file so that it is there whole or not at all.
 
 Every file that the lab writes goes through here: the bytes go into a file beside the target, which is then
-renamed onto it. A crash, a full disk or an error in the middle leaves the old file, or none.
+renamed onto it. A crash, a full disk or an error in the middle leaves the old file, or none. A link stays a link:
+what it leads to is replaced. Devices and pipes are refused, since renaming onto ``/dev/null`` would replace it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
         The path.
 
     Raises:
-        UnwritableError: The folder isn't there, isn't a folder or can't be written, or ``path`` is a folder.
+        UnwritableError: The folder isn't there, isn't a folder or can't be written, or ``path`` is no file.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +40,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
     target = check_writable(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        _write_and_rename(target, data)
+        _write_and_rename(Path(os.path.realpath(target)), data)
     except OSError as error:
         raise UnwritableError(f"cannot write {target}: {error.strerror or error}") from error
     return target
@@ -55,15 +56,18 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
         The path.
 
     Raises:
-        UnwritableError: The folder isn't there or can't be written, or ``path`` is a folder.
+        UnwritableError: The folder isn't there or can't be written, or ``path`` is no file.
     """
     target = Path(path)
-    if target.is_dir():
+    folder = Path(os.path.realpath(target)).parent if os.path.islink(target) else target.parent
+    if os.path.isdir(target):
         raise UnwritableError(f"cannot write {target}: it is a folder; give a file's path")
-    if not target.parent.is_dir():
-        raise UnwritableError(f"cannot write {target}: there is no folder {target.parent}; make it first")
-    if not os.access(target.parent, os.W_OK):
-        raise UnwritableError(f"cannot write {target}: the folder {target.parent} may not be written to")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise UnwritableError(f"cannot write {target}: it is a device or a pipe; give a file's path")
+    if not os.path.isdir(folder):
+        raise UnwritableError(f"cannot write {target}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise UnwritableError(f"cannot write {target}: the folder {folder} may not be written to")
     return target
 
 
@@ -88,7 +92,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def _write_and_rename(target: Path, data: bytes) -> None:
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=".autograd_lab.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

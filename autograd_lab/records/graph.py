@@ -170,7 +170,8 @@ class Node(NamedTuple):
         source: The user's line that made it, where it is known; for a Python Function its ``forward``.
         hooks: What was registered on it, on its leaf, or on a tensor of its that could be reached.
         metadata: Torch's own dictionary on the node (anomaly mode keeps the forward's traceback there),
-            as pairs; what is neither a number nor a text is there as its ``repr``.
+            as pairs; a tensor is there as its ``TensorMeta`` says, anything else that is neither a number nor a text
+            as Python prints it.
 
     Example:
         >>> Node(0, "SumBackward0", "op", 7).next

@@ -101,7 +101,9 @@ def dumps(record: Record) -> str:
         raise RecordError(f"cannot save a {name}: give one of {', '.join(RECORDS)}")
     head = json.dumps({"schema": SCHEMA, "record": name})
     fields = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items())
-    return f'{{"autograd_lab": {head},\n"data": {{\n{fields}\n}}}}\n'
+    text = f'{{"autograd_lab": {head},\n"data": {{\n{fields}\n}}}}\n'
+    # UTF-8 has no place for half a surrogate pair, which Python's names for oddly named files hold; JSON writes \udcff
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def loads(text: str) -> Record:
@@ -117,18 +119,26 @@ def loads(text: str) -> Record:
         RecordError: It isn't a record's text.
     """
     try:
-        document = json.loads(text, parse_constant=_refuse_constant)
-    except json.JSONDecodeError as error:
-        raise RecordError(f"not JSON: {error}") from error
+        document = _parse(text)
+        record = _decoder(_read_head(document))(document.get("data"), "data")
     except RecursionError as error:
         raise RecordError("not a record: nested too deeply") from error
-    record_type = _read_head(document)
-    record = _decoder(record_type)(document.get("data"), "data")
     try:
         record.validate()
     except ValueError as error:
         raise RecordError(f"data.{error}") from error
     return record
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    except RecordError:
+        raise
+    except ValueError as error:
+        raise RecordError("not a record: a number has too many digits") from error
 
 
 def _refuse_constant(token: str) -> None:

@@ -6,6 +6,7 @@ from autograd_lab.draw.graph_view import graph_picture
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.views import VIEWS, nearest, picture_maker
 from autograd_lab.errors import RenderError
+from autograd_lab.records import Trace
 
 
 def test_each_record_has_its_usual_view(residual, seed):
@@ -21,7 +22,7 @@ def test_options_reach_the_view_and_none_leaves_the_choice_to_it(residual, seed)
 
 def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
     for name, view in VIEWS.items():
-        record = {"graph": residual, "scalar": seed}[name]
+        record = {"graph": residual, "trace": Trace(residual, ()), "scalar": seed}[name]
         for option, values in view.options.items():
             for value in values or (True,):
                 assert picture_maker(record, name, **{option: value})() is not None
@@ -47,7 +48,7 @@ def test_what_is_wrong_is_said_in_one_line(residual, view, options, message):
 
 
 def test_what_has_no_picture_is_said():
-    with pytest.raises(RenderError, match=r"^cannot draw a dict: give one of Graph, ScalarGraph$"):
+    with pytest.raises(RenderError, match=r"^cannot draw a dict: give one of Graph, Trace, ScalarGraph$"):
         picture_maker({})
 
 
