@@ -123,17 +123,22 @@ def execution_order(
     awaited = dependencies(nexts, roots)
     queue: ReadyQueue[int] = ReadyQueue()
     order: list[int] = []
-
-    def send(edges: Sequence[Slot | None]) -> None:
+    edges: Sequence[Slot | None] = roots
+    while True:
+        ready = []
         for edge in edges:
             if edge is not None:
                 node = edge[0]
                 awaited[node] -= 1
                 if awaited[node] == 0:
-                    queue.push(sequence_nrs[node], node)
-
-    send(roots)
-    while queue:
-        order.append(queue.pop())
-        send(nexts[order[-1]])
-    return order
+                    ready.append(node)
+        if len(ready) == 1 and not queue:  # it would go into the empty queue and come straight out again
+            node = ready[0]
+        else:
+            for node in ready:
+                queue.push(sequence_nrs[node], node)
+            if not queue:
+                return order
+            node = queue.pop()
+        order.append(node)
+        edges = nexts[node]
