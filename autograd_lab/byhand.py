@@ -446,14 +446,30 @@ def table(epochs: Iterable[Epoch]) -> str:
     return "\n".join(("epoch: loss, w, dw", *map(str, epochs)))
 
 
+def report(run: Run) -> str:
+    """Tells one run: its data, its lesson and its table.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The lines, without a newline at the end.
+
+    Example:
+        >>> print(report(RUNS["sum"]).splitlines()[0])
+        sum: x = 1, 2, 3, 4; y = 2, 4, 6, 8; lr 0.01; error factor 0.4
+    """
+    x, y = (", ".join(f"{value:g}" for value in values) for values in (run.x, run.y))
+    head = f"{run.name}: x = {x}; y = {y}; lr {run.lr:g}; error factor {run.factor:.3g}"
+    return f"{head}\n{run.lesson}\n{table(run.train())}"
+
+
 def main() -> None:
     """Prints the worked example and every run."""
     example = chain_rule()
     print(f"x = {example.x:g}, y = {example.y:g}, w = {example.w:g}\n{example}")
     for run in RUNS.values():
-        x, y = (", ".join(f"{value:g}" for value in values) for values in (run.x, run.y))
-        print(f"\n{run.name}: x = {x}; y = {y}; lr {run.lr:g}; error factor {run.factor:.3g}")
-        print(f"{run.lesson}\n{table(run.train())}")
+        print(f"\n{report(run)}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,9 @@ def test_it_prints_the_numbers_of_the_worked_example(lab):
     assert "dloss/dw = -8 · 1 · 2 = -16" in out
     assert "w.grad = -16" in out
     assert "10: 3.56698155, 1.131, -7.555" in out
+    assert "10: 0.00000206, 2.000, -0.031" in out
+    assert "2: 235.20004272, -1.920, 672.000" in out
+    assert "4 of 4 runs have equal gradients at every epoch" in out
 
 
 def test_what_it_writes_can_be_read(lab):
