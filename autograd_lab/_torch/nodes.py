@@ -110,7 +110,7 @@ def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
     """
     node = tensor.grad_fn
     if node is None:
-        with _disable_current_modes():
+        with _disable_current_modes(), torch.inference_mode(False):
             node = get_gradient_edge(tensor).node
     return node, tensor.output_nr
 

@@ -31,6 +31,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd.graph import Node
 
+ORDINARY = (torch.Tensor, torch.nn.Parameter)
+"""The types whose sizes are all plain numbers."""
+
 _STRIDED = torch.strided
 _has_storage = torch._C._has_storage
 _RAW = "_raw_saved_"
@@ -151,7 +154,9 @@ def memory(tensor: torch.Tensor) -> tuple[int, Any, Any] | None:
     if not _has_storage(tensor) or tensor.is_nested:
         return None
     storage = tensor.untyped_storage()
-    return storage._cdata, storage.nbytes(), tensor.nbytes
+    # Only subclasses have symbolic sizes, for which nbytes raises.
+    own = tensor.nbytes if type(tensor) in ORDINARY else tensor.numel() * tensor.element_size()
+    return storage._cdata, storage.nbytes(), own
 
 
 def version(tensor: torch.Tensor) -> int | None:

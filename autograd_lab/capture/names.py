@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch.autograd.graph import Node
 
+from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import saved as _saved
 from autograd_lab.errors import GraphError
 
@@ -111,11 +112,12 @@ def _checked(names: Names | None) -> list[tuple[str, torch.Tensor]]:
 
 
 def _same_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
-    memory = _saved.memory(a)
-    return (
-        memory is not None
-        and memory == _saved.memory(b)
-        and a.storage_offset() == b.storage_offset()
-        and a.shape == b.shape
-        and a.stride() == b.stride()
-    )
+    ours, theirs = _saved.memory(a), _saved.memory(b)
+    if ours is None or theirs is None or ours[0] != theirs[0]:
+        return False
+    return _layout(a) == _layout(b)
+
+
+def _layout(tensor: torch.Tensor) -> tuple[_nodes.Sizes, ...]:
+    """Shape, strides and offset as plain data: symbolic sizes mustn't be compared, since that decides them."""
+    return tuple(map(_nodes.sizes, (tensor.shape, tensor.stride(), (tensor.storage_offset(),))))

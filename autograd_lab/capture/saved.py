@@ -20,9 +20,6 @@ from autograd_lab.records import Saved, Scalar, TensorMeta
 _PLAIN = frozenset((bool, int, float, complex, str, type(None)))
 
 
-_ORDINARY = (torch.Tensor, torch.nn.Parameter)
-
-
 class MetaTable:
     """Makes ``TensorMeta`` records, one for all that are equal: a graph has many nodes and few shapes."""
 
@@ -42,7 +39,7 @@ class MetaTable:
     def of_tensor(self, tensor: torch.Tensor) -> TensorMeta:
         """Gives the record for a tensor."""
         shape = _saved.shape(tensor)
-        if shape is not None and type(tensor) not in _ORDINARY:
+        if shape is not None and type(tensor) not in _saved.ORDINARY:
             shape = _nodes.sizes(shape)  # only subclasses have symbolic sizes, which mustn't be compared
         key = (shape, tensor.dtype, tensor.device)
         return self._known.get(key) or self._make(key)
