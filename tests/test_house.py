@@ -36,8 +36,8 @@ MAY_IMPORT = {
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
-        "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch", "cli",
-        "_version", "",
+        "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
+        "cli", "_version", "",
     },
     "__main__": {"cli"},
 }  # fmt: skip
