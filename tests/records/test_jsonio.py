@@ -8,7 +8,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from models import CASES, shared
 
 from autograd_lab.errors import RecordError
 from autograd_lab.records import (
@@ -84,30 +83,6 @@ def graphs(draw):
     return Graph(nodes, draw(tuples(edges)))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_every_models_graph_comes_back(name, tmp_path):
-    from autograd_lab.capture import capture
-
-    built = shared(name)
-    graph = capture(built.outputs, model=built.model, names=built.names)
-    back = load(save(graph, tmp_path / "graph.json"))
-    assert back == graph
-    assert repr(back) == repr(graph)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None, True, False, 0, 1, -1, 2**64, 0.0, -0.0, 1.0, 0.1, 5e-324, 1.7976931348623157e308, math.inf, -math.inf,
-        1j, complex(-0.0, math.inf), "", "ŷ", "\u2028\n\r\t\"\\", "float", "\ud800", (), ((),), (1, (2.0, ("a", None))),
-    ],
-)  # fmt: skip
-def test_a_value_comes_back_of_the_same_type(value, tmp_path):
-    graph = Graph((Node(0, "A", "op", 0, saved=(Saved("a", value=value),), metadata=(("k", value),)),), ())
-    back = load(save(graph, tmp_path / "a.json"))
-    assert repr(back) == repr(graph)
-
-
 @given(graphs())
 def test_any_graph_comes_back_equal_and_of_the_same_types(graph):
     back = loads(dumps(graph))
@@ -163,13 +138,6 @@ def document(**changes):
     return json.dumps(found)
 
 
-def nested(depth):
-    value = []
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -178,13 +146,6 @@ def nested(depth):
         ("3", "autograd_lab: missing"),
         ('{"a": NaN}', "NaN isn't JSON"),
         ("[" * 100_000, "nested too deeply"),
-        (document(data__nodes__0__saved=[{"name": "a", "value": nested(700)}]), "nested too deeply"),
-        ('{"a": ' + "1" * 5000 + "}", "a number has too many digits"),
-        ('{"a": Infinity}', "Infinity isn't JSON"),
-        ("\ufeff{}", "not JSON: Unexpected UTF-8 BOM"),
-        ("{} {}", "not JSON: Extra data"),
-        (document()[:-20], "not JSON"),
-        (document(autograd_lab=[1]), "autograd_lab: missing"),
         (document(autograd_lab__schema=SCHEMA + 1), "was written by a later release"),
         (document(autograd_lab__schema=True), "autograd_lab.schema: expected a version"),
         (document(autograd_lab__schema=0), "autograd_lab.schema: expected a version"),
@@ -217,31 +178,6 @@ def nested(depth):
             "data.nodes[0].saved[0].value: expected a number",
         ),
         (document(data__nodes__0__metadata=[["key"]]), "data.nodes[0].metadata[0]: expected a list of 2"),
-        (document(data__nodes__0__kind=None), "data.nodes[0].kind: expected a str, found null"),
-        (document(data__nodes__0__sequence_nr=1.0), "data.nodes[0].sequence_nr: expected an int, found 1.0"),
-        (document(data__nodes__0__next=[[1, 0]]), "data.nodes[0].next[0]: expected the fields of a Edge"),
-        (document(data__nodes__0__next=[{"node": 1}]), "data.nodes[0].next[0].input_nr: missing"),
-        (
-            document(data__nodes__0__saved=[{"name": "a", "released": 1}]),
-            "saved[0].released: expected a bool, found 1",
-        ),
-        (
-            document(data__nodes__0__saved=[{"name": "a", "value": {"complex": ["1"]}}]),
-            "value: expected a number",
-        ),
-        (
-            document(data__nodes__0__saved=[{"name": "a", "value": {"float": "inf", "b": 1}}]),
-            "value: expected a number",
-        ),
-        (document(data__nodes__0__source="file.py"), "data.nodes[0].source: expected the fields of a Source"),
-        (document(data__nodes__0__hooks={}), "data.nodes[0].hooks: expected a list, found {}"),
-        (document(data__nodes__0__aliases=["a", 1]), "data.nodes[0].aliases[1]: expected a str, found 1"),
-        (document(data__nodes__1=None), "data.nodes[1]: expected the fields of a Node, found null"),
-        (document(data__roots=KeyError), "data.roots: missing"),
-        (document(data__trace=1), "data.trace: a Graph has no such field"),
-        (document(data="x" * 1000), 'data: expected the fields of a Graph, found "xxxx'),
-        (document(autograd_lab__record="Trace"), "data.nodes: a Trace has no such field"),
-        (document(autograd_lab__record="ScalarGraph"), "data.nodes: a ScalarGraph has no such field"),
     ],
 )
 def test_a_wrong_text_gets_one_line_that_names_the_field(text, says):
@@ -249,80 +185,7 @@ def test_a_wrong_text_gets_one_line_that_names_the_field(text, says):
         loads(text)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 250
     assert isinstance(caught.value, ValueError)
-
-
-OTHERS = [
-    None,
-    True,
-    0,
-    -1,
-    10**30,
-    1.5,
-    "",
-    "x",
-    [],
-    [[]],
-    {},
-    {"float": "inf"},
-    {"float": 1},
-    {"complex": []},
-]
-
-
-@given(graphs(), st.data())
-def test_any_change_to_a_file_is_refused_in_one_line_or_gives_a_record(graph, data):
-    """And never anything else: no other exception, no record of a wrong type."""
-    changed = json.loads(dumps(graph))
-    place, keys = changed, list(changed)
-    while True:
-        key = data.draw(st.sampled_from(keys))
-        inner = place[key]
-        keys = (
-            list(inner)
-            if isinstance(inner, dict)
-            else list(range(len(inner)))
-            if isinstance(inner, list)
-            else []
-        )
-        if not keys or data.draw(st.integers(0, 3)) == 0:
-            break
-        place = inner
-    how = data.draw(st.sampled_from(["replace", "remove", "add"]))
-    if how == "remove":
-        del place[key]
-    elif how == "add" and isinstance(place, dict):
-        place["unknown"] = 1
-    else:
-        place[key] = data.draw(st.sampled_from(OTHERS))
-    refused_or_a_record(json.dumps(changed))
-
-
-@given(graphs(), st.integers(0), st.text(alphabet='{}[]",:0123456789.eE-NaInfty \\\x00é', max_size=3))
-def test_any_damaged_text_is_refused_in_one_line_or_gives_a_record(graph, at, text):
-    whole = dumps(graph)
-    at %= len(whole)
-    refused_or_a_record(whole[:at] + text + whole[at + 1 :])
-    refused_or_a_record(whole[:at])
-
-
-def refused_or_a_record(text):
-    try:
-        record = loads(text)
-    except RecordError as error:
-        assert "\n" not in str(error)
-        assert str(error).split(":")[0].split(".")[0].split("[")[0] in (
-            "data",
-            "autograd_lab",
-            "not JSON",
-            "not a record",
-        )
-    else:
-        record.validate()
-        assert type(record) in (Graph, ScalarGraph, Trace)
-        again = loads(dumps(record))
-        assert repr(again) == repr(record)
 
 
 def test_a_wrong_file_is_named(tmp_path):
@@ -334,33 +197,6 @@ def test_a_wrong_file_is_named(tmp_path):
         load(tmp_path / "nowhere.json")
     with pytest.raises(RecordError, match="cannot be read"):
         load(tmp_path)
-
-
-def test_what_is_refused_is_not_half_read():
-    """A field of an unknown name isn't passed over: it may be what a later version means something by."""
-    with pytest.raises(
-        RecordError, match=r"^autograd_lab\.schema: version 9 was written by a later release, and this one"
-    ):
-        loads(document(autograd_lab__schema=9, data__new="field"))
-
-
-def test_equal_records_give_equal_text_of_one_node_a_line():
-    built = shared("seed")
-    from autograd_lab.capture import capture
-
-    texts = [dumps(capture(built.outputs, names=built.names)) for _ in range(2)]
-    assert texts[0] == texts[1]
-    lines = texts[0].splitlines()
-    assert len([line for line in lines if line.startswith('{"id": ')]) == 4
-
-
-def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path):
-    path = save(Graph((), ()), tmp_path / "a.json")
-    before = path.read_bytes()
-    with pytest.raises(TypeError):
-        save(Graph((Node(0, "A", "op", 0, saved=(Saved("a", value=object()),)),), ()), path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_only_records_that_stand_by_themselves_are_saved(tmp_path):
