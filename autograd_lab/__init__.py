@@ -17,6 +17,7 @@ from autograd_lab.errors import RecordError as RecordError
 from autograd_lab.errors import RenderError as RenderError
 from autograd_lab.errors import TargetError as TargetError
 from autograd_lab.records import Accumulation as Accumulation
+from autograd_lab.records import Call as Call
 from autograd_lab.records import Contribution as Contribution
 from autograd_lab.records import Edge as Edge
 from autograd_lab.records import GradStats as GradStats
@@ -37,6 +38,8 @@ from autograd_lab.records import load as load
 from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
+    from autograd_lab.backward import Watcher as Watcher
     from autograd_lab.backward import trace as trace
+    from autograd_lab.backward import watch as watch
     from autograd_lab.capture import capture as capture
     from autograd_lab.pictures import render as render

@@ -1,25 +1,51 @@
-"""Which ATen kernels run.
+"""Which ATen kernels run, and who runs them.
 
-Relies on ``torch.utils._python_dispatch.TorchDispatchMode``: it sees every kernel of the threads that run under it.
-Without it, only the profiler would tell, and only after the fact.
+Relies on
+
+- ``torch.utils._python_dispatch.TorchDispatchMode``: it sees every kernel of the threads that run under it. Without
+  it, only the profiler would tell, and only after the fact.
+- ``torch._C._profiler.gather_traceback`` and ``symbolize_tracebacks``: the C++ stack. Without them nobody can tell a
+  sum of a node's own formula (``ExpandBackward0``) from the engine's hidden one that reduces what the node returned
+  to the receiving slot's shape: same kernel, same thread, same current node.
+
+Note [Who runs a kernel]
+The C++ frames that lead to a kernel say it: read from the innermost outwards, the first that is one of these decides.
+``InputBuffer`` adds up, ``validate_outputs`` reduces to shape and casts, a ``…Hook`` calls a user's hook, and
+``Node::operator()`` is the node itself. Torch gathers C++ frames on Linux only; elsewhere nobody is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+Stack = Any
+"""What torch remembers of the C++ stack: addresses, not yet names."""
+
+_CAN_TELL = sys.platform == "linux"
+
+_WHO = re.compile(
+    r"(?P<input_buffer>torch::autograd::InputBuffer::)"
+    r"|(?P<validate_outputs>validate_outputs)"
+    r"|(?P<hook>_hooks\b|PyFunction\w*Hook\b|PyFunctionTensorPostAccGradHooks\b)"
+    r"|(?P<node>torch::autograd::Node::operator\(\)|torch::autograd::PyNode::apply)"
+    r"|(?P<engine>torch::autograd::Engine::)"
+)
 
 
 class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Tells about each kernel before it runs, and runs it unchanged.
 
     Args:
-        tell: Is called with the kernel's name: ``"aten::mul.Tensor"``.
+        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``who`` reads.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str, Stack], None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._tell = tell
 
@@ -27,5 +53,35 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         del types
-        self._tell(func.name())
+        self._tell(func.name(), _gather())
         return func(*args, **(kwargs or {}))
+
+
+def who(stacks: Iterable[Stack]) -> list[str | None]:
+    """Reads stacks: see Note [Who runs a kernel]. Slow at first, when torch looks up the names of its functions.
+
+    Args:
+        stacks: As ``KernelWatch`` told them.
+
+    Returns:
+        For each, ``"node"``, ``"validate_outputs"``, ``"input_buffer"``, ``"hook"`` or ``"engine"``; ``None`` where
+        nothing of the engine's is on the stack, or torch can't gather stacks on this platform.
+    """
+    stacks = list(stacks)
+    if not _CAN_TELL or not stacks:
+        return [None] * len(stacks)
+    return [_first(frames) for frames in torch._C._profiler.symbolize_tracebacks(stacks)]
+
+
+def _gather() -> Stack:
+    if not _CAN_TELL:
+        return None
+    return torch._C._profiler.gather_traceback(python=False, script=False, cpp=True)
+
+
+def _first(frames: Iterable[Mapping[str, Any]]) -> str | None:
+    for frame in frames:
+        found = _WHO.search(frame["name"])
+        if found is not None:
+            return found.lastgroup
+    return None

@@ -2,20 +2,32 @@
 
 Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclass for its shape calls the user's
 ``__torch_function__``. And on ``Tensor._values`` of sparse tensors: the public ``values()`` needs a coalesced
-tensor, and making one would change it.
+tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and ``_disable_current_modes``: without
+these, a mode of the user's that counts kernels would count those that measure.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 
 def no_torch_function() -> Any:
     """Gives a context in which reading a tensor's attributes runs no code of a subclass or mode."""
     return torch._C.DisableTorchFunction()
+
+
+@contextlib.contextmanager
+def unseen() -> Iterator[None]:
+    """Gives a context in which kernels run without a subclass, a mode or a user's ``TorchDispatchMode`` noticing."""
+    modes = _disable_current_modes() if torch._C._len_torch_dispatch_stack() else contextlib.nullcontext()
+    with modes, torch._C.DisableTorchFunction():
+        yield
 
 
 def elements(tensor: torch.Tensor) -> torch.Tensor | None:

@@ -24,6 +24,18 @@ from autograd_lab.errors import OptionError
 from autograd_lab.records import GradStats, TensorMeta
 
 Level: TypeAlias = Literal["norm", "full"] | None
+"""How much a user wants measured."""
+
+
+def checked(stats: Level) -> Level:
+    """Gives back what a user passed as ``stats``.
+
+    Raises:
+        OptionError: It is no level.
+    """
+    if stats not in (None, "norm", "full"):
+        raise OptionError(f"stats={stats!r} isn't one; use None, 'norm' or 'full'")
+    return stats
 
 
 class Measure:
@@ -48,15 +60,11 @@ class Meter:
     """Measures gradients; one for each trace.
 
     Args:
-        level: ``None`` (nothing is measured), ``"norm"`` or ``"full"``.
-
-    Raises:
-        OptionError: It is none of these.
+        level: ``None`` (nothing is measured), ``"meta"`` (shape, dtype and device), ``"norm"`` or ``"full"``.
     """
 
-    def __init__(self, level: Level) -> None:
-        if level not in (None, "norm", "full"):
-            raise OptionError(f"stats={level!r} isn't one; use None, 'norm' or 'full'")
+    def __init__(self, level: Level | Literal["meta"]) -> None:
+        self.measures = level is not None
         self._level = level
         self._metas = MetaTable()
 
@@ -64,7 +72,9 @@ class Meter:
         """Measures a gradient; ``None`` for an undefined one, or where nothing is to be measured."""
         if grad is None or self._level is None:
             return None
-        with torch.no_grad(), _tensors.no_torch_function():
+        if self._level == "meta":
+            return Measure(self._metas.of_tensor(grad), {})
+        with torch.no_grad(), _tensors.unseen():
             return Measure(self._metas.of_tensor(grad), self._numbers(grad.detach()))
 
     def _numbers(self, grad: torch.Tensor) -> dict[str, Any]:

@@ -50,6 +50,11 @@ def roots(outputs: Outputs) -> list[Root]:
     return edges
 
 
+def starts(outputs: Outputs) -> list[torch.Tensor | GradientEdge]:
+    """Gives what ``torch.autograd.backward`` takes: the tensors and edges in ``outputs``, in order."""
+    return list(_flatten(outputs))
+
+
 def tensors(outputs: Outputs) -> Iterator[torch.Tensor]:
     """Gives the tensors in ``outputs``, in the order in which they stand."""
     return (item for item in _flatten(outputs) if isinstance(item, torch.Tensor))

@@ -1,7 +1,9 @@
 """What is known about a backward, as plain data. Imports the standard library only."""
 
 from autograd_lab.records.graph import (
+    Call,
     Edge,
+    GradStats,
     Graph,
     Hook,
     Node,
@@ -13,10 +15,11 @@ from autograd_lab.records.graph import (
 )
 from autograd_lab.records.jsonio import dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
-from autograd_lab.records.trace import Accumulation, Contribution, GradStats, Kernel, Step, Trace
+from autograd_lab.records.trace import Accumulation, Contribution, Kernel, Step, Trace
 
 __all__ = [
     "Accumulation",
+    "Call",
     "Contribution",
     "Edge",
     "GradStats",

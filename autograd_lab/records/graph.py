@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 from autograd_lab.records.display import DisplayMixin
+from autograd_lab.records.scalar import Number
 
 Scalar = Annotated[bool | int | float | complex | str | tuple["Scalar", ...] | None, "scalar"]
 """A saved value that is not a tensor: a number, a text, a flag, or tuples of them (sizes, strides, dims)."""
@@ -56,6 +57,32 @@ class TensorMeta(NamedTuple):
     def __str__(self) -> str:
         dtype = _ABBREVIATIONS.get(self.dtype, self.dtype)
         return f"{dtype}[{'?' if self.shape is None else ','.join(map(str, self.shape))}]"
+
+
+class GradStats(NamedTuple):
+    """A gradient, or what an operation of the forward made, in a few numbers; what was not asked for is ``None``.
+
+    Attributes:
+        meta: Its shape, dtype and device.
+        norm: The 2-norm of its elements.
+        max_abs: The largest magnitude.
+        mean: The mean.
+        zeros: How many elements are exactly zero.
+        nans: How many elements are NaN; counted where the norm isn't finite.
+        infs: How many elements are infinite; counted where the norm isn't finite.
+
+    Example:
+        >>> GradStats(TensorMeta((), "float32", "cpu"), norm=8.0).norm
+        8.0
+    """
+
+    meta: TensorMeta
+    norm: float | None = None
+    max_abs: float | None = None
+    mean: Number | None = None
+    zeros: int | None = None
+    nans: int | None = None
+    infs: int | None = None
 
 
 class Edge(NamedTuple):
@@ -129,6 +156,27 @@ class Source(NamedTuple):
         return f"{self.file}:{self.line} in {self.function}"
 
 
+class Call(NamedTuple):
+    """The forward's call during which a node was made, where the forward was watched.
+
+    A call may make several nodes: ``torch.nn.functional.cross_entropy`` makes two. They carry the same ``Call``.
+
+    Attributes:
+        name: What was called: ``"torch.nn.functional.linear"``, ``"torch.Tensor.__mul__"``.
+        number: Equal for nodes that one call made, and growing in the order of the calls.
+        made: What it returned: one entry for each tensor that requires a gradient. Numbers are there where
+            ``forward="stats"`` asked for them; it's empty under ``forward=None``.
+
+    Example:
+        >>> Call("torch.exp", 3).name
+        'torch.exp'
+    """
+
+    name: str
+    number: int = 0
+    made: tuple[GradStats, ...] = ()
+
+
 class Hook(NamedTuple):
     """A hook that was there when the graph was captured.
 
@@ -166,12 +214,15 @@ class Node(NamedTuple):
         saved: What the forward left on it.
         variable: The name of the leaf that an ``AccumulateGrad`` feeds.
         aliases: Further names of that leaf (tied parameters).
-        module: The dotted path of the module that made it, where the forward was watched.
+        module: The dotted path of the module in whose ``forward`` it was made, as ``named_modules()`` says it, where
+            the forward was watched: ``""`` is the model itself, ``None`` is outside of any module. A module's second
+            call is ``"cell#2"``, within one call of the module around it.
         source: The user's line that made it, where it is known; for a Python Function its ``forward``.
         hooks: What was registered on it, on its leaf, or on a tensor of its that could be reached.
         metadata: Torch's own dictionary on the node (anomaly mode keeps the forward's traceback there),
             as pairs; a tensor is there as its ``TensorMeta`` says, anything else that is neither a number nor a text
             as Python prints it.
+        call: The forward's call during which it was made, where the forward was watched.
 
     Example:
         >>> Node(0, "SumBackward0", "op", 7).next
@@ -191,6 +242,7 @@ class Node(NamedTuple):
     source: Source | None = None
     hooks: tuple[Hook, ...] = ()
     metadata: tuple[tuple[str, Scalar], ...] = ()
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,34 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autograd_lab.records.display import DisplayMixin
-from autograd_lab.records.graph import Graph, TensorMeta
-from autograd_lab.records.scalar import Number
-
-
-class GradStats(NamedTuple):
-    """A gradient in a few numbers; what was not asked for is ``None``.
-
-    Attributes:
-        meta: Its shape, dtype and device.
-        norm: The 2-norm of its elements.
-        max_abs: The largest magnitude.
-        mean: The mean.
-        zeros: How many elements are exactly zero.
-        nans: How many elements are NaN; counted where the norm isn't finite.
-        infs: How many elements are infinite; counted where the norm isn't finite.
-
-    Example:
-        >>> GradStats(TensorMeta((), "float32", "cpu"), norm=8.0).norm
-        8.0
-    """
-
-    meta: TensorMeta
-    norm: float | None = None
-    max_abs: float | None = None
-    mean: Number | None = None
-    zeros: int | None = None
-    nans: int | None = None
-    infs: int | None = None
+from autograd_lab.records.graph import GradStats, Graph, Source
 
 
 class Contribution(NamedTuple):
@@ -81,20 +54,26 @@ class Accumulation(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """An ATen kernel that a node ran.
+    """An ATen kernel that ran while a node's turn lasted.
 
     Attributes:
         name: As torch says it: ``"aten::mul.Tensor"``.
-        hidden: Whether the engine ran it after the node was done: a sum into an input buffer. What reduces a
-            gradient to its slot's shape runs before the node's post-hooks and isn't told apart.
+        by: Who ran it: ``"node"``; ``"validate_outputs"``, the engine's reducing of what the node returned to the
+            receiving slot's shape and dtype; ``"input_buffer"``, the engine's adding up; ``"hook"``, a user's hook;
+            ``"engine"``, something else of the engine's. ``None`` where torch can't tell (see ``_torch/kernels.py``).
 
     Example:
-        >>> Kernel("aten::mul.Tensor").hidden
-        False
+        >>> Kernel("aten::sum.dim_IntList", "validate_outputs").hidden
+        True
     """
 
     name: str
-    hidden: bool = False
+    by: str | None = "node"
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it was the engine's own, which no formula shows."""
+        return self.by in ("validate_outputs", "input_buffer", "engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +120,10 @@ class Trace(DisplayMixin):
         total_ns: Nanoseconds from beginning to end.
         error: What the backward raised, as text; the steps are then those that ran until it did.
         grads: A leaf's name → its gradient tensor, where gradients were kept. Not compared, not saved.
+        number: Which backward of a watch it was: 0, 1, …; those inside another don't count.
+        within: For a backward inside another one (a hook's, a reentrant checkpoint's), the id of the node, in the
+            other one's graph, whose turn it was.
+        started: The user's line that started it, where it was watched.
 
     Example:
         >>> Trace(Graph((), ()), ()).steps
@@ -152,6 +135,9 @@ class Trace(DisplayMixin):
     total_ns: int | None = None
     error: str | None = None
     grads: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    number: int = 0
+    within: int | None = None
+    started: Source | None = None
 
     def step(self, node: int) -> Step:
         """Gives the step of a node.

@@ -1,0 +1,111 @@
+"""The engine's front door, and which backward is going on.
+
+Relies on
+
+- ``torch.autograd._engine_run_backward``: the one function through which ``Tensor.backward``,
+  ``torch.autograd.backward`` and ``torch.autograd.grad`` all start the engine, however the user imported them. Torch
+  itself replaces it in the same way (``torch/compiler/__init__.py``, ``_patch_engine_backward``). Without it, each of
+  the three would have to be replaced, and a ``from torch.autograd import grad`` of the user's would slip by.
+- ``torch._C._current_graph_task_id()``: which backward the calling thread works for, −1 outside of one. Without it, a
+  backward that a hook starts on the same graph couldn't be told from the one that it's in.
+- ``torch._C._functorch.peek_interpreter_stack()``: whether a ``torch.func`` transform is running. Without it, the
+  transforms' own backwards, whose tensors are wrappers without numbers, would be taken for the user's.
+- ``torch._guards.TracingContext``: whether ``torch.compile`` is at work, which traces a backward of its own. Without
+  it, that one would be taken for the user's too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch._guards import TracingContext
+
+
+class Start(NamedTuple):
+    """What the engine was started with: the arguments of ``_engine_run_backward``.
+
+    Attributes:
+        outputs: Tensors and ``GradientEdge``s.
+        create_graph: Whether a graph of the backward is to be built.
+        keeps_graph: Whether the graph is still there afterwards.
+        name: Which of torch's functions started it: ``"torch.autograd.backward"`` or ``"torch.autograd.grad"``.
+    """
+
+    outputs: Sequence[Any]
+    create_graph: bool
+    keeps_graph: bool
+    name: str
+
+
+Run = Callable[[], Any]
+"""Runs the engine, as if nobody were watching."""
+
+Visitor = Callable[[Start, Run], Any]
+"""Is called in the engine's place; returns what running it returned."""
+
+_visitors: list[Visitor] = []
+_lock = threading.Lock()
+_native: Callable[..., Any] | None = None
+
+
+def visit(visitor: Visitor) -> Callable[[], None]:
+    """Has a visitor called whenever a backward starts, in any thread.
+
+    Several visitors are called inside one another, the last to come outermost. Each sees every start.
+
+    Args:
+        visitor: See ``Visitor``.
+
+    Returns:
+        A function that takes the visitor away. With the last one torch's own function is back.
+    """
+    global _native  # noqa: PLW0603 - torch's function is a global too
+    with _lock:
+        if not _visitors:
+            _native = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
+            torch.autograd._engine_run_backward = _visited  # type: ignore[attr-defined]
+        _visitors.append(visitor)
+
+    def leave() -> None:
+        with _lock:
+            _visitors.remove(visitor)
+            if not _visitors and torch.autograd._engine_run_backward is _visited:  # type: ignore[attr-defined]
+                torch.autograd._engine_run_backward = _native  # type: ignore[assignment,attr-defined]
+
+    return leave
+
+
+def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+    native = _native
+    assert native is not None
+    _, retain_graph, create_graph, *_ = args
+
+    def run() -> Any:
+        return native(t_outputs, *args, **kwargs)
+
+    name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
+    start = Start(t_outputs, bool(create_graph), bool(retain_graph), name)
+    for visitor in tuple(_visitors):
+        run = _inside(visitor, start, run)
+    return run()
+
+
+def _inside(visitor: Visitor, start: Start, run: Run) -> Run:
+    return lambda: visitor(start, run)
+
+
+NONE = -1
+"""No backward."""
+
+
+def current_backward() -> int:
+    """Gives the number of the backward that this thread works for, torch's *graph task*; ``NONE`` outside of one."""
+    return torch._C._current_graph_task_id()
+
+
+def in_transform() -> bool:
+    """Whether this thread is in a ``torch.func`` transform (``grad``, ``vmap``, ``jvp``), or is compiling."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or TracingContext.try_get() is not None

@@ -1,0 +1,235 @@
+"""``watch``: unmodified code, every backward traced, every node with its place in the forward.
+
+Relies on the engine's front door (``_torch/engine.py``) to see every backward start, on ``Forward`` for what the
+forward did, and on ``Recorder`` for what each node did. Promises that nothing of it is left when the block is over,
+and that code inside can't tell that it was watched.
+
+Note [A backward of a transform]
+``torch.func`` transforms start the engine too, on wrappers that have no numbers of their own. Those backwards are no
+calls of the user's; they run unwatched.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from autograd_lab._torch import engine as _engine
+from autograd_lab._torch import tensors as _tensors
+from autograd_lab.backward.forward import Forward
+from autograd_lab.backward.forward import Level as ForwardLevel
+from autograd_lab.backward.modules import Roots
+from autograd_lab.backward.places import place, source
+from autograd_lab.backward.recorder import Keep, Recorder, chooser
+from autograd_lab.backward.stats import Level, Meter, checked
+from autograd_lab.capture.graph import live
+from autograd_lab.capture.names import NameBook, Names
+from autograd_lab.errors import LabError, OptionError
+from autograd_lab.records import Node, Source, Trace
+
+
+def watch(
+    model: torch.nn.Module | None = None,
+    *,
+    names: Names | None = None,
+    forward: ForwardLevel = "meta",
+    skip: int = 0,
+    limit: int | None = None,
+    stats: Level = "norm",
+    keep: Keep = None,
+    kernels: bool = False,
+) -> Watcher:
+    """Watches unmodified code: every backward that starts inside the ``with`` block is traced.
+
+    That is ``loss.backward()``, ``torch.autograd.backward`` and ``torch.autograd.grad``, whoever calls them and in
+    whichever thread. Because the forward was seen too, each node knows the module in which it was made, the line of
+    the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
+    block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
+    transforms run unwatched; an exception goes its way, and the trace has what ran until then.
+
+    Args:
+        model: Its parameters and modules are called by their dotted names. Without it, the models are found as they
+            are called; if there are several, what stands before the names is the main program's variable for each,
+            or else its class.
+        names: As for ``capture``.
+        forward: What is kept of what each call of the forward made: ``"meta"`` (shape, dtype and device), ``"stats"``
+            (their norms too) or ``None``.
+        skip: How many backwards aren't traced at first. Those inside another one don't count, here and for ``limit``.
+        limit: How many are traced after that; ``None`` for all.
+        stats: As for ``trace``.
+        keep: As for ``trace``.
+        kernels: As for ``trace``.
+
+    Returns:
+        A context manager that gives a ``Watcher``.
+
+    Raises:
+        OptionError: An option has a value that isn't one.
+        GraphError: ``model`` is no module, or ``names`` no mapping of texts to tensors.
+
+    Example:
+        >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh())
+        >>> with watch(model) as watcher:
+        ...     for _ in range(2):
+        ...         model(torch.ones(1, 2)).sum().backward()
+        >>> [len(trace.steps) for trace in watcher.traces]
+        [6, 6]
+        >>> tanh = watcher.traces[0].graph.find("tanh")[0]
+        >>> tanh.module, tanh.call.name, str(tanh.call.made[0].meta)
+        ('1', 'torch.tanh', 'f32[1,3]')
+    """
+    NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
+    for option, value in (("skip", skip), ("limit", 0 if limit is None else limit)):
+        if not isinstance(value, int) or value < 0:
+            raise OptionError(f"{option}={value!r} isn't one; use a whole number from 0")
+    roots = Roots(model)
+    options = _Options(names or {}, checked(stats), chooser(keep), kernels)
+    return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit)
+
+
+class _Options(NamedTuple):
+    """How each backward is traced."""
+
+    names: Names
+    stats: Level
+    keeps: Callable[[Node], bool]
+    kernels: bool
+
+
+class _Backward(NamedTuple):
+    """A backward that is being traced.
+
+    Attributes:
+        recorder: Records it.
+        order: How many traced ones began before it.
+        number: See ``Trace``.
+        within: See ``Trace``.
+        started: See ``Trace``.
+    """
+
+    recorder: Recorder
+    order: int
+    number: int
+    within: int | None
+    started: Source | None
+
+    def trace(self, raised: BaseException | None) -> Trace:
+        """Gives its record."""
+        done = self.recorder.trace(raised)
+        return dataclasses.replace(done, number=self.number, within=self.within, started=self.started)
+
+
+class Watcher:
+    """What ``watch`` gives.
+
+    Attributes:
+        traces: A trace for each backward that was chosen, in the order in which they began.
+        count: How many backwards began in the block, traced or not; those inside another one don't count.
+        skip: How many of them aren't traced at first. May be changed at any time, as ``limit`` may.
+        limit: How many are traced after that; ``None`` for all.
+    """
+
+    def __init__(
+        self, roots: Roots, forward: Forward, options: _Options, *, skip: int, limit: int | None
+    ) -> None:
+        self.traces: list[Trace] = []
+        self.count = 0
+        self.skip = skip
+        self.limit = limit
+        self._roots = roots
+        self._forward = forward
+        self._options = options
+        self._lock = threading.Lock()
+        self._orders: list[int] = []
+        self._begun = 0
+        self._running: list[_Backward] = []
+        self._leave: Callable[[], None] | None = None
+
+    def __enter__(self) -> Watcher:
+        if self._leave is not None:
+            raise LabError("this watch is on already; call lab.watch() for another one")
+        self._choose()
+        self._forward.enter()
+        self._leave = _engine.visit(self._visit)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        assert self._leave is not None
+        self._leave()
+        self._leave = None
+        self._forward.leave()
+
+    # --- which -------------------------------------------------------------------------
+
+    def _is_chosen(self, number: int) -> bool:
+        return number >= self.skip and (self.limit is None or number < self.skip + self.limit)
+
+    def _choose(self) -> None:
+        """Has the forward noted from one backward early: what is traced next may have been made by then."""
+        self._forward.active = self._is_chosen(self.count) or self._is_chosen(self.count + 1)
+
+    # --- what happens ------------------------------------------------------------------
+
+    def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
+        """A backward starts. See Note [A backward of a transform]."""
+        if _engine.in_transform():
+            return run()
+        current = _engine.current_backward()
+        if current == _engine.NONE:
+            return self._outermost(start, run)
+        outer = next((each for each in self._running if each.recorder.is_for(current)), None)
+        if outer is None:
+            return run()
+        return self._traced(start, run, outer.number, outer.recorder.current)
+
+    def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
+        with self._lock:
+            number = self.count
+            self.count += 1
+        try:
+            return self._traced(start, run, number) if self._is_chosen(number) else run()
+        finally:
+            self._forward.grow_older()
+            self._choose()
+
+    def _traced(self, start: _engine.Start, run: _engine.Run, number: int, within: int | None = None) -> Any:
+        began = source(place())
+        with self._lock:
+            order = self._begun
+            self._begun += 1
+        backward = _Backward(self._recorder(start.outputs), order, number, within, began)
+        self._running.append(backward)
+        raised: BaseException | None = None
+        try:
+            with self._forward.backward(start.name):
+                return backward.recorder.run(run)
+        except BaseException as error:
+            raised = error
+            raise
+        finally:
+            self._running.remove(backward)
+            self._keep(backward, raised)
+            if not start.keeps_graph:
+                self._forward.forget(backward.recorder.graph)
+
+    def _recorder(self, outputs: Sequence[Any]) -> Recorder:
+        model, names = self._roots.naming()
+        options = self._options
+        with _tensors.no_torch_function():
+            graph, nodes = live(outputs, model=model, names={**names, **options.names})
+        graph = self._forward.annotated(graph)
+        return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels)
+
+    def _keep(self, backward: _Backward, raised: BaseException | None) -> None:
+        trace = backward.trace(raised)
+        if raised is not None:
+            raised.autograd_lab_trace = trace  # type: ignore[attr-defined]
+        with self._lock:
+            place_of_it = bisect.bisect(self._orders, backward.order)
+            self._orders.insert(place_of_it, backward.order)
+            self.traces.insert(place_of_it, trace)
