@@ -143,7 +143,8 @@ class Recorder:
         if record.kind == "accumulate":
             run.leaf = _Leaf(_nodes.variable(self._nodes[place]), grad_outputs[0], self._meter)
             if grad_outputs[0] is not None and record.variable is not None and self._keeps(record):
-                self._grads[record.variable] = grad_outputs[0].detach().clone()
+                with _tensors.unseen():
+                    self._grads[record.variable] = grad_outputs[0].detach().clone()
         self._runs.append(run)
         self._running[place, thread] = run
         run.started = time.perf_counter_ns()
@@ -242,20 +243,29 @@ class _Run:
 class _Leaf:
     """A leaf's ``.grad`` before its ``AccumulateGrad`` ran. No gradient is held: a held one couldn't be stolen."""
 
-    __slots__ = ("_before", "_came", "_measured", "_meter", "_variable")
+    __slots__ = ("_before", "_came", "_came_measured", "_measured", "_meter", "_variable", "_version")
 
     def __init__(self, variable: torch.Tensor, came: torch.Tensor | None, meter: Meter) -> None:
         self._variable = variable
         self._meter = meter
         self._came = None if came is None else _tensors.address(came)
+        self._came_measured = meter.measure(came)
+        self._version = None if came is None else _tensors.version(came)
         self._before = None if variable.grad is None else weakref.ref(variable.grad)
         self._measured = meter.measure(variable.grad)
 
     def look_again(self) -> Callable[[], Accumulation]:
         """Looks at ``.grad`` now; what is returned makes the record once numbers may be read."""
         how = self._how()
-        before, after = self._measured, self._meter.measure(self._variable.grad)
+        before, after = self._measured, self._measure_after(how)
         return lambda: Accumulation(how, _finished(before), _finished(after))
+
+    def _measure_after(self, how: str) -> Measure | None:
+        """What was stolen is what came, unless a hook of the user's has changed it since: then its version grew."""
+        grad = self._variable.grad
+        if how == "stole" and grad is not None and _tensors.version(grad) == self._version:
+            return self._came_measured
+        return self._meter.measure(grad)
 
     def _how(self) -> str:
         grad = self._variable.grad

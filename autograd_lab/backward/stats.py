@@ -4,6 +4,11 @@ The choice of reduction decides what statistics cost: ``vector_norm`` passes onc
 ``isfinite().all()`` takes fifteen times as long. So the norm comes first, and only a norm that isn't finite has NaN
 and inf counted.
 
+Note [Measured once]
+What a node returns is most often the very tensor that the next one is given. So a measure is kept with a weak
+reference to its tensor and the tensor's version, and as long as both are the same it isn't measured again. A weak
+reference holds nothing: what could be stolen still can.
+
 Note [Statistics stay on the device]
 Reading a number from a GPU waits until the GPU has done all the work given to it, so reading one for each node would
 serialise the backward. Numbers of a tensor that isn't on the CPU stay there, as tensors without dimensions, until
@@ -14,6 +19,7 @@ and inf are counted there only with ``"full"``.
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -49,15 +55,16 @@ class Measure:
 
     def finish(self) -> GradStats:
         """Reads the numbers. See Note [Statistics stay on the device]."""
-        read: dict[str, Any] = {
-            name: number.item() if isinstance(number, torch.Tensor) else number
-            for name, number in self._numbers.items()
-        }
+        with _tensors.unseen():
+            read: dict[str, Any] = {
+                name: number.item() if isinstance(number, torch.Tensor) else number
+                for name, number in self._numbers.items()
+            }
         return GradStats(self._meta, **read)
 
 
 class Meter:
-    """Measures gradients; one for each trace.
+    """Measures gradients; one for each trace. See Note [Measured once].
 
     Args:
         level: ``None`` (nothing is measured), ``"meta"`` (shape, dtype and device), ``"norm"`` or ``"full"``.
@@ -67,6 +74,7 @@ class Meter:
         self.measures = level is not None
         self._level = level
         self._metas = MetaTable()
+        self._known: dict[int, tuple[weakref.ref[torch.Tensor], int, Measure]] = {}
 
     def measure(self, grad: torch.Tensor | None) -> Measure | None:
         """Measures a gradient; ``None`` for an undefined one, or where nothing is to be measured."""
@@ -74,8 +82,15 @@ class Meter:
             return None
         if self._level == "meta":
             return Measure(self._metas.of_tensor(grad), {})
+        version = _tensors.version(grad)
+        known = self._known.get(id(grad))
+        if known is not None and known[0]() is grad and known[1] == version:
+            return known[2]
         with torch.no_grad(), _tensors.unseen():
-            return Measure(self._metas.of_tensor(grad), self._numbers(grad.detach()))
+            measure = Measure(self._metas.of_tensor(grad), self._numbers(grad.detach()))
+        if version is not None:
+            self._known[id(grad)] = (weakref.ref(grad), version, measure)
+        return measure
 
     def _numbers(self, grad: torch.Tensor) -> dict[str, Any]:
         values = _tensors.elements(grad)

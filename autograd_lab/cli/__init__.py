@@ -15,6 +15,7 @@ from autograd_lab._version import __version__
 from autograd_lab.cli.demo import demo
 from autograd_lab.cli.doctor import doctor
 from autograd_lab.cli.render import render
+from autograd_lab.cli.run import run
 from autograd_lab.cli.trace import trace
 from autograd_lab.errors import LabError
 
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (render, trace, demo, doctor):
+for command in (render, trace, run, demo, doctor):
     cli.add_command(command)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autograd_lab.cli.options import input_option, target_argument
+from autograd_lab.cli.options import input_option, stats_level, stats_option, target_argument
 
 
 @click.command()
@@ -12,7 +12,7 @@ from autograd_lab.cli.options import input_option, target_argument
 @click.option(
     "--out", "-o", metavar="PATH", help="Write it here too: .json, .svg, .png, .pdf, .txt, .md, .dot."
 )
-@click.option("--stats", metavar="NAME", default="norm", show_default=True, help="none, norm or full.")
+@stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
 @input_option
 @click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
@@ -29,8 +29,7 @@ def trace(
     if out is not None:
         format_of(check_writable(out))
     found = load(target, inputs)
-    level = None if stats == "none" else stats
-    done = run(found.loss, model=found.model, names=found.names, stats=level, kernels=kernels)  # type: ignore[arg-type]
+    done = run(found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels)
     click.echo(trace_table(done).rstrip("\n") if whole else done)
     if out is not None:
         render(done, out)

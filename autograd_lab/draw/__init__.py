@@ -13,7 +13,7 @@ from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.text import graph_table, scalar_table
-from autograd_lab.draw.trace_text import trace_table
+from autograd_lab.draw.trace_text import trace_table, traces_table
 from autograd_lab.draw.trace_view import trace_picture
 from autograd_lab.draw.views import VIEWS, picture_maker
 
@@ -35,4 +35,5 @@ __all__ = [
     "to_mermaid",
     "trace_picture",
     "trace_table",
+    "traces_table",
 ]

@@ -6,11 +6,13 @@ statistics has no norms, one without kernels lists none. Importing it makes ``st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
-from autograd_lab.records import Accumulation, GradStats, Step, Trace
+from autograd_lab.records import Accumulation, GradStats, Source, Step, Trace
 from autograd_lab.records.display import as_text
 
 
@@ -47,6 +49,33 @@ def trace_table(trace: Trace, *, width: int = WIDTH, most: int | None = None) ->
     return f"{_summary(trace)}\n{table([name for name, _ in columns], rows, width, gap)}"
 
 
+def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
+    """Writes several backwards as a table: a row for each.
+
+    Args:
+        traces: The backwards, in the order in which they began.
+        width: Characters in a line.
+
+    Returns:
+        The table. ``gradient`` is the norm of all that arrived at leaves, taken together.
+
+    Example:
+        >>> from autograd_lab.records import Graph
+        >>> print(traces_table([Trace(Graph((), ()), (), number=3)]))
+         backward   steps   raised
+         ─────────────────────────
+                3       0
+        <BLANKLINE>
+    """
+    columns = [
+        column
+        for column in _TRACE_COLUMNS
+        if column[0] in ("backward", "steps", "raised") or any(column[1](trace) for trace in traces)
+    ]
+    rows = [[text(trace) for _, text in columns] for trace in traces]
+    return table([name for name, _ in columns], rows, width, None)
+
+
 @as_text.register(Trace)
 def _(trace: Trace) -> str:
     return trace_table(trace, width=terminal_width(), most=MOST).rstrip("\n")
@@ -78,7 +107,12 @@ def gradient(stats: GradStats | None) -> str:
 def _summary(trace: Trace) -> str:
     took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
     stopped = "" if trace.error is None else f"; stopped by {trace.error}"
-    return f"{count(len(trace.steps), 'step')}{took}{stopped}"
+    began = "" if trace.started is None else f"; backward {trace.number}, {_place(trace.started)}"
+    return f"{count(len(trace.steps), 'step')}{took}{began}{stopped}"
+
+
+def _place(source: Source) -> str:
+    return f"{PurePath(source.file).name}:{source.line}"
 
 
 def _step(step: Step, trace: Trace) -> str:
@@ -94,6 +128,16 @@ def _node(step: Step, trace: Trace) -> str:
 def _ms(step: Step, trace: Trace) -> str:
     del trace
     return "" if step.duration_ns is None else f"{step.duration_ns / 1e6:.3f}"
+
+
+def _module(step: Step, trace: Trace) -> str:
+    return trace.graph.node(step.node).module or ""
+
+
+def _line(step: Step, trace: Trace) -> str:
+    """Only where a call was seen: a Function's ``forward`` is no line that ran."""
+    node = trace.graph.node(step.node)
+    return "" if node.call is None or node.source is None else _place(node.source)
 
 
 def _came_in(step: Step, trace: Trace) -> str:
@@ -138,7 +182,8 @@ def _kernels(step: Step, trace: Trace) -> str:
     del trace
     names = (kernel.name.removeprefix("aten::") for kernel in step.kernels)
     return ", ".join(
-        f"({name})" if kernel.hidden else name for name, kernel in zip(names, step.kernels, strict=True)
+        f"({name})" if kernel.hidden else f"{name} in a hook" if kernel.by == "hook" else name
+        for name, kernel in zip(names, step.kernels, strict=True)
     )
 
 
@@ -153,6 +198,8 @@ def _gradients(all_stats: Sequence[GradStats | None]) -> str:
 _COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (
     ("step", _step),
     ("node", _node),
+    ("module", _module),
+    ("line", _line),
     ("ms", _ms),
     ("thread", _thread),
     ("came in", _came_in),
@@ -162,3 +209,27 @@ _COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (
     ("kernels", _kernels),
 )
 """Column's name → its text. Gradients are written as their norms."""
+
+
+def _total(trace: Trace) -> str:
+    """The norm of everything that arrived at leaves."""
+    norms = [
+        stats.norm
+        for step in trace.steps
+        if step.accumulation is not None
+        for stats in step.grad_outputs
+        if stats is not None and stats.norm is not None
+    ]
+    return digits.number(math.hypot(*norms)) if norms else ""
+
+
+_TRACE_COLUMNS: tuple[tuple[str, Callable[[Trace], str]], ...] = (
+    ("backward", lambda trace: str(trace.number)),
+    ("in node", lambda trace: "" if trace.within is None else f"#{trace.within}"),
+    ("line", lambda trace: "" if trace.started is None else _place(trace.started)),
+    ("steps", lambda trace: str(len(trace.steps))),
+    ("ms", lambda trace: "" if trace.total_ns is None else f"{trace.total_ns / 1e6:.3f}"),
+    ("gradient", _total),
+    ("raised", lambda trace: trace.error or ""),
+)
+"""Column's name → its text, for a table of several backwards."""

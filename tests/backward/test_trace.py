@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import autograd_lab as lab
 from autograd_lab.backward import trace
@@ -328,6 +331,87 @@ def test_statistics_do_not_show_among_the_kernels():
         for stats in (None, "full")
     ]
     assert listed[0] == listed[1]
+
+
+def test_kernels_of_hooks_are_the_hooks():
+    w = torch.ones(3, requires_grad=True)
+    y = w * 2
+    y.register_hook(lambda grad: grad.neg())
+    y.grad_fn.register_hook(lambda grads, _: (grads[0].cos(), None))
+    w.register_post_accumulate_grad_hook(lambda leaf: [leaf.grad.sign_()] and None)
+    done = trace(y.sum(), names={"w": w}, kernels=True)
+    by = {kernel.name: kernel.by for step in done.steps for kernel in step.kernels}
+    assert (by["aten::neg"], by["aten::cos"], by["aten::sign_"]) == ("hook", "hook", "hook")
+    assert by["aten::mul.Tensor"] == "node"
+
+
+class Counts(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_users_mode_does_not_see_what_measures():
+    def run(backward):
+        w = torch.ones(3, requires_grad=True)
+        loss = (w.exp() * 2).sum()
+        with Counts() as counts:
+            backward(loss)
+        return counts.names
+
+    assert run(lambda loss: trace(loss, stats="full", keep="all")) == run(lambda loss: loss.backward())
+
+
+def test_what_is_measured_once_is_measured_again_when_it_changed():
+    w = torch.ones(3, requires_grad=True)
+    y = w * 2
+    y.register_hook(lambda grad: grad.mul_(5))
+    done = trace((y * 3).sum(), names={"w": w})
+    sent = done.steps[1].grad_inputs[0].norm
+    assert done.steps[2].grad_outputs[0].norm == pytest.approx(5 * sent)
+    v = torch.ones(3, requires_grad=True)
+    v.register_post_accumulate_grad_hook(lambda leaf: [leaf.grad.zero_()] and None)
+    done = trace((v * 3).sum(), names={"v": v})
+    assert done.steps[-1].accumulation.after.norm == 0.0
+    assert done.steps[-1].grad_outputs[0].norm > 0.0
+
+
+def test_an_edge_is_an_output_too():
+    w = torch.tensor(2.0, requires_grad=True)
+    edge = torch.autograd.graph.get_gradient_edge(w * 3.0)
+    trace([edge], names={"w": w}, grad_tensors=[torch.tensor(1.0)])
+    assert w.grad == 3.0
+
+
+@pytest.mark.sweep
+def test_a_million_nodes():
+    """In a process of its own: a crash would take the test run with it."""
+    program = """if True:
+        import torch, autograd_lab as lab
+        leaf = y = torch.ones(1, requires_grad=True)
+        for _ in range(1_000_000):
+            y = y * 1.0
+        done = lab.trace(y, stats=None)
+        assert len(done.steps) == 1_000_001
+        assert [step.node for step in done.steps] == list(range(1_000_001))
+        assert leaf.grad == 1
+        with lab.watch(stats=None, forward=None) as watcher:
+            y = leaf
+            for _ in range(1_000_000):
+                y = y * 1.0
+            y.backward()
+        del y
+        (trace,) = watcher.traces
+        assert len(trace.steps) == 1_000_001
+        assert trace.graph.nodes[5].call.name == "torch.Tensor.mul"
+        print("done")
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
 
 
 def test_wrong_options_get_one_line():

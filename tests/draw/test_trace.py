@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from autograd_lab.draw import draw, trace_picture, trace_table
+from autograd_lab.draw import draw, trace_picture, trace_table, traces_table
 from autograd_lab.records import (
     Accumulation,
+    Call,
     Contribution,
     Edge,
     GradStats,
     Graph,
     Kernel,
     Node,
+    Source,
     Step,
     TensorMeta,
     Trace,
@@ -39,7 +42,7 @@ def trace():
     steps = (
         Step(
             0, 0, (stats(1.0),), (stats(1.0), stats(math.inf, nans=0, infs=1)), 0, 2_000_000,
-            kernels=(Kernel("aten::add.Tensor", hidden=True),), contributions=(Contribution(0, None),),
+            kernels=(Kernel("aten::add.Tensor", "input_buffer"),), contributions=(Contribution(0, None),),
         ),
         Step(
             1, 1, (stats(2.0),), (), 3_000_000, 500_000,
@@ -67,6 +70,28 @@ def test_without_statistics_there_are_no_such_columns(trace):
 def test_a_backward_that_was_stopped_says_by_what(trace):
     stopped = Trace(trace.graph, trace.steps[:1], error="KeyError('mine')")
     assert trace_table(stopped).splitlines()[0] == "1 step; stopped by KeyError('mine')"
+
+
+def test_what_was_watched_shows_module_and_line(trace):
+    source = Source("/home/me/train.py", 12, "step")
+    nodes = (trace.graph.nodes[0]._replace(module="head", source=source, call=Call("torch.add")),)
+    graph = Graph((*nodes, *trace.graph.nodes[1:]), trace.graph.roots)
+    steps = (replace(trace.steps[0], kernels=(Kernel("aten::mul.Tensor", "hook"),)), *trace.steps[1:])
+    watched = Trace(graph, steps, number=3, started=source)
+    summary, names, _, first, _ = trace_table(watched, width=200).splitlines()
+    assert summary == "2 steps; backward 3, train.py:12"
+    assert names.split()[:4] == ["step", "node", "module", "line"]
+    assert first.split()[1:5] == ["#0", "AddBackward0", "head", "train.py:12"]
+    assert first.endswith("mul.Tensor in a hook")
+
+
+def test_several_backwards_in_a_table(trace):
+    source = Source("/home/me/train.py", 12, "step")
+    inner = replace(trace, number=1, within=4, error="KeyError('mine')", started=source)
+    lines = traces_table([trace, inner]).splitlines()
+    assert lines[0].split() == ["backward", "in", "node", "line", "steps", "ms", "gradient", "raised"]
+    assert lines[2].split() == ["0", "2", "4.000", "2"]
+    assert lines[3].split() == ["1", "#4", "train.py:12", "2", "4.000", "2", "KeyError('mine')"]
 
 
 def test_str_is_shortened_and_the_format_is_not(trace):

@@ -1,0 +1,118 @@
+"""``autograd-lab run``: watches a script that knows nothing of the lab."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from autograd_lab.cli.options import stats_level, stats_option
+
+if TYPE_CHECKING:
+    from autograd_lab.records import Trace
+
+
+class Chosen(NamedTuple):
+    """Which backwards are traced: so many are passed over, then so many are taken; ``None`` takes all."""
+
+    skip: int
+    limit: int | None
+
+
+class _Backwards(click.ParamType[Chosen]):
+    """``3`` is one backward, ``3:6`` three of them, ``3:`` all from there on; they're counted from 0."""
+
+    name = "N"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Chosen:
+        found = re.fullmatch(r"(\d+)|(\d*):(\d*)", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no backward; write 0, 3:6 or 3:", param, ctx)
+        if found[1] is not None:
+            return Chosen(int(found[1]), 1)
+        skip = int(found[2] or 0)
+        if found[3] and int(found[3]) <= skip:
+            self.fail(f"{value!r} holds no backward; write the smaller number first", param, ctx)
+        return Chosen(skip, int(found[3]) - skip if found[3] else None)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option(
+    "--out", "-o", metavar="PATH", help="Write it here too; the ending says how: .json, .svg, .perfetto …."
+)
+@click.option("--view", metavar="NAME", help="For --out: trace, or norms for a plot of gradient norms.")
+@click.option(
+    "--backward",
+    "chosen",
+    type=_Backwards(),
+    default="0",
+    show_default=True,
+    help="Which of the script's backwards: 3, 3:6 or 3:; counted from 0.",
+)
+@stats_option
+@click.option("--kernels", is_flag=True, help="List the ATen kernels that ran in each node's turn.")
+@click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
+@click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as after python -m.")
+@click.argument("script")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(
+    script: str,
+    arguments: tuple[str, ...],
+    out: str | None,
+    view: str | None,
+    chosen: Chosen,
+    stats: str,
+    kernels: bool,
+    whole: bool,
+    as_module: bool,
+) -> None:
+    """Run SCRIPT with its ARGUMENTS, unchanged, and show what its backwards did.
+
+    What the script prints, its exit code and its exceptions are its own; the lab's table goes to standard error.
+    """
+    from autograd_lab.backward import watch
+    from autograd_lab.cli.script import run as run_script
+    from autograd_lab.draw import format_of
+    from autograd_lab.records.files import check_writable
+
+    if out is not None:
+        format_of(check_writable(out))
+    with watch(skip=chosen.skip, limit=chosen.limit, stats=stats_level(stats), kernels=kernels) as watcher:
+        code = run_script(script, arguments, as_module=as_module)
+    sys.stdout.flush()
+    _report(watcher.traces, watcher.count, chosen, whole)
+    if out is not None and watcher.traces:
+        for path in _written(watcher.traces, out, view):
+            click.echo(f"wrote {path}", err=True)
+    sys.exit(code)
+
+
+def _report(traces: Sequence[Trace], count: int, chosen: Chosen, whole: bool) -> None:
+    from autograd_lab.draw import trace_table, traces_table
+
+    if not traces:
+        ran = f"it ran {count}, counted from 0" if count else "it ran none"
+        click.echo(f"autograd-lab: the script never came to backward {chosen.skip}; {ran}", err=True)
+        return
+    if len(traces) > 1:
+        click.echo(traces_table(traces).rstrip("\n"), err=True)
+    else:
+        click.echo(trace_table(traces[0]).rstrip("\n") if whole else str(traces[0]), err=True)
+
+
+def _written(traces: Sequence[Trace], out: str, view: str | None) -> list[Path]:
+    """One file for all where the format can hold several backwards, else one for each, numbered."""
+    from autograd_lab.draw import format_of
+    from autograd_lab.pictures import render
+
+    if len(traces) == 1 or view == "norms" or format_of(out) == "perfetto":
+        render(traces if len(traces) > 1 else traces[0], out, view=view)
+        return [Path(out)]
+    paths = [Path(out).with_stem(f"{Path(out).stem}-{place}") for place in range(len(traces))]
+    for trace, path in zip(traces, paths, strict=True):
+        render(trace, path, view=view)
+    return paths

@@ -1,0 +1,167 @@
+"""``lab.trace`` and ``lab.watch`` beside the plain run: ``python benchmarks/trace.py``.
+
+1. GPT-2 of 124 M parameters from its ``transformers`` configuration (random weights, 128 tokens). Each round times, in
+   an order that changes from round to round, the plain backward, ``trace(stats=None)`` and ``trace(stats="norm")``;
+   and forward and backward together, plain and under ``watch``. Wanted: at most 1.03, 1.10 and 1.15.
+2. A graph of tiny operations: ``trace(stats=None)`` beside torch's own
+   ``torch.autograd.graph._register_logging_hooks_on_whole_graph`` with its logger on. Wanted: at most 1.
+
+What is shown is the median of each and the ratio of the medians. The garbage collector is off while the clock runs,
+as in ``timeit``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import autograd_lab as lab
+
+Timed = Callable[[], float]
+
+
+def gpt2() -> tuple[torch.nn.Module, torch.Tensor]:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
+    return GPT2LMHeadModel(config), torch.randint(0, config.vocab_size, (1, 128))
+
+
+def seconds(run: Callable[[], object]) -> float:
+    gc.collect()
+    gc.disable()
+    try:
+        began = time.perf_counter()
+        run()
+        return time.perf_counter() - began
+    finally:
+        gc.enable()
+
+
+def in_turn(contestants: dict[str, Timed], rounds: int) -> dict[str, float]:
+    """Runs all of them in each round, each time in another order, and gives the medians without the first."""
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    names = list(contestants)
+    for turn in range(rounds + 1):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            took = contestants[name]()
+            if turn:
+                times[name].append(took)
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def table(title: str, medians: dict[str, float], unit: float, wanted: dict[str, str]) -> Table:
+    """The first one is what the others are compared with."""
+    shown = Table("run", "time", "ratio", "wanted", title=title)
+    first = next(iter(medians.values()))
+    for name, median in medians.items():
+        shown.add_row(name, f"{median / unit:.4g}", f"{median / first:.3f}", wanted.get(name, ""))
+    return shown
+
+
+def large(rounds: int, console: Console) -> None:
+    model, tokens = gpt2()
+
+    def loss() -> torch.Tensor:
+        model.zero_grad()
+        return model(tokens, labels=tokens).loss
+
+    def backward(run: Callable[[torch.Tensor], object]) -> Timed:
+        def timed() -> float:
+            made = loss()
+            return seconds(lambda: run(made))
+
+        return timed
+
+    def watched() -> None:
+        with lab.watch(model):
+            loss().backward()
+
+    backwards = {
+        "loss.backward()": backward(lambda made: made.backward()),
+        "trace(stats=None)": backward(lambda made: lab.trace(made, model=model, stats=None)),
+        'trace(stats="norm")': backward(lambda made: lab.trace(made, model=model)),
+    }
+    console.print(
+        table(
+            f"GPT-2, {len(lab.capture(loss()))} nodes: backward, ms",
+            in_turn(backwards, rounds),
+            1e-3,
+            {"trace(stats=None)": "1.03", 'trace(stats="norm")': "1.10"},
+        )
+    )
+    steps = {
+        "forward and backward": lambda: seconds(lambda: loss().backward()),
+        "with watch(model)": lambda: seconds(watched),
+    }
+    console.print(
+        table(
+            "GPT-2: forward and backward, ms",
+            in_turn(steps, rounds),
+            1e-3,
+            {"with watch(model)": "1.15"},
+        )
+    )
+
+
+def tiny(rounds: int, console: Console, length: int = 2_000) -> None:
+    leaf = torch.ones(1, requires_grad=True)
+
+    def chain() -> torch.Tensor:
+        made = leaf
+        for _ in range(length // 2):
+            made = made * 1.0 + leaf
+        return made
+
+    def logged() -> float:
+        log, made = torch.autograd.graph.log, chain()
+        level, terminal, nowhere = log.level, os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        log.setLevel(logging.DEBUG)  # as TORCH_LOGS="autograd" does
+        os.dup2(nowhere, 2)
+        try:
+            return seconds(made.backward)
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            os.close(nowhere)
+            log.setLevel(level)
+
+    def traced() -> float:
+        made = chain()
+        return seconds(lambda: lab.trace(made, stats=None))
+
+    def plain() -> float:
+        return seconds(chain().backward)
+
+    medians = in_turn(
+        {"torch's logging hooks": logged, "trace(stats=None)": traced, "loss.backward()": plain}, rounds
+    )
+    console.print(
+        table(f"{length} tiny operations, µs a node", medians, 1e-6 * length, {"trace(stats=None)": "1"})
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--only", choices=("large", "tiny"))
+    arguments = parser.parse_args()
+    console = Console(width=100)
+    if arguments.only != "tiny":
+        large(arguments.rounds, console)
+    if arguments.only != "large":
+        tiny(max(arguments.rounds, 15), console)
+
+
+if __name__ == "__main__":
+    main()
