@@ -338,7 +338,11 @@ def test_kernels_of_hooks_are_the_hooks():
     y = w * 2
     y.register_hook(lambda grad: grad.neg())
     y.grad_fn.register_hook(lambda grads, _: (grads[0].cos(), None))
-    w.register_post_accumulate_grad_hook(lambda leaf: [leaf.grad.sign_()] and None)
+
+    def sign(leaf):
+        leaf.grad.sign_()
+
+    w.register_post_accumulate_grad_hook(sign)
     done = trace(y.sum(), names={"w": w}, kernels=True)
     by = {kernel.name: kernel.by for step in done.steps for kernel in step.kernels}
     assert (by["aten::neg"], by["aten::cos"], by["aten::sign_"]) == ("hook", "hook", "hook")
@@ -374,7 +378,11 @@ def test_what_is_measured_once_is_measured_again_when_it_changed():
     sent = done.steps[1].grad_inputs[0].norm
     assert done.steps[2].grad_outputs[0].norm == pytest.approx(5 * sent)
     v = torch.ones(3, requires_grad=True)
-    v.register_post_accumulate_grad_hook(lambda leaf: [leaf.grad.zero_()] and None)
+
+    def zero(leaf):
+        leaf.grad.zero_()
+
+    v.register_post_accumulate_grad_hook(zero)
     done = trace((v * 3).sum(), names={"v": v})
     assert done.steps[-1].accumulation.after.norm == 0.0
     assert done.steps[-1].grad_outputs[0].norm > 0.0
