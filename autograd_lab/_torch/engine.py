@@ -10,6 +10,8 @@ Relies on
   backward that a hook starts on the same graph couldn't be told from the one that it's in.
 - ``torch._C._functorch.peek_interpreter_stack()``: whether a ``torch.func`` transform is running. Without it, the
   transforms' own backwards, whose tensors are wrappers without numbers, would be taken for the user's.
+- ``torch._C._functorch.is_legacy_batchedtensor``: whether a gradient is a batch of them, made by torch's older ``vmap``
+  for ``is_grads_batched=True``. Without it, hooks would ask such a tensor for what it can't do.
 - ``torch._guards.TracingContext``: whether ``torch.compile`` is at work, which traces a backward of its own. Without
   it, that one would be taken for the user's too.
 """
@@ -86,6 +88,8 @@ def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
     def run() -> Any:
         return native(t_outputs, *args, **kwargs)
 
+    if any(map(_is_batched, t_outputs)) or any(map(_is_batched, args[0])):
+        return native(t_outputs, *args, **kwargs)
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
     start = Start(t_outputs, bool(create_graph), bool(retain_graph), name)
     for visitor in tuple(_visitors):
@@ -95,6 +99,11 @@ def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _inside(visitor: Visitor, start: Start, run: Run) -> Run:
     return lambda: visitor(start, run)
+
+
+def _is_batched(tensor: Any) -> bool:
+    """Whether a tensor is one that ``is_grads_batched=True`` and ``gradcheck(check_batched_grad=True)`` make."""
+    return isinstance(tensor, torch.Tensor) and torch._C._functorch.is_legacy_batchedtensor(tensor)
 
 
 NONE = -1

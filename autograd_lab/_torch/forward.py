@@ -9,6 +9,7 @@ Relies on
   ``torch._C._len_torch_function_stack`` and ``_get_function_stack_at``. Without the last two a mode couldn't step
   aside.
 
+- ``torch._C._get_tracing_state``: whether ``torch.jit.trace`` is at work.
 - ``torch._dynamo.OptimizedModule``, which ``torch.compile`` wraps a module in, and its ``_orig_mod``. Without them its
   modules would be called ``_orig_mod…``, and watching would have it compile anew.
 
@@ -16,7 +17,8 @@ Note [Stepping aside]
 While any ``TorchFunctionMode`` is active, torch's own modules believe that their inputs override functions, and don't
 take the *fast path* of ``MultiheadAttention``, ``TransformerEncoderLayer`` and ``TransformerEncoder``, whose results
 differ in the last bits. They would have taken it only where no graph is made: in a frozen teacher, in an evaluation.
-There's nothing to see there, so the mode steps aside for that time, and the fast path is taken as ever.
+There's nothing to see there, so the mode steps aside for that time, and the fast path is taken as ever. It does so too
+for ``torch.jit.trace``, which names values after the variables of whoever calls, and would find the mode's.
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ def is_active(mode: TorchFunctionMode) -> bool:
 
 def makes_no_graph(module: torch.nn.Module) -> bool:
     """Whether a module, called now, may make no graph and take a fast path: see Note [Stepping aside]."""
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or torch._C._get_tracing_state() is not None:
         return True
     if module.training or not isinstance(module, _FAST_PATHS):
         return False

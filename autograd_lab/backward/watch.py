@@ -6,7 +6,8 @@ and that code inside can't tell that it was watched.
 
 Note [A backward of a transform]
 ``torch.func`` transforms start the engine too, on wrappers that have no numbers of their own. Those backwards are no
-calls of the user's; they run unwatched.
+calls of the user's; they run unwatched. So do those of ``torch.autograd.grad(…, is_grads_batched=True)``, whose
+gradients are such wrappers.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def watch(
     whichever thread. Because the forward was seen too, each node knows the module in which it was made, the line of
     the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
     block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
-    transforms run unwatched; an exception goes its way, and the trace has what ran until then.
+    transforms, and those with ``is_grads_batched=True``, run unwatched. An exception goes its way, and the trace has
+    what ran until then.
 
     Args:
         model: Its parameters and modules are called by their dotted names. Without it, the models are found as they

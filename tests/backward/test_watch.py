@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import sys
 import threading
@@ -13,6 +14,7 @@ import torch
 from models import CASES, backward, leaf_tensors, live_nodes, raw_bytes
 from torch import nn
 from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 import autograd_lab as lab
 from autograd_lab.errors import GraphError, LabError, OptionError
@@ -395,6 +397,82 @@ def test_a_compiled_model_stays_compiled():
     assert grads(model) == plain
     assert [node.kind for node in watcher.traces[0].graph.nodes][:2] == ["op", "compiled"]
     assert len(watcher.traces) == 1
+
+
+def traced_by_jit(model):
+    return torch.jit.trace(model, X)(X).sum().backward()
+
+
+def scripted(model):
+    return torch.jit.script(nn.Sequential(nn.Linear(3, 2), nn.Tanh()))(X).sum().backward()
+
+
+def symbolically_traced(model):
+    return torch.fx.symbolic_trace(model)(X).sum().backward()
+
+
+def exported(model):
+    return torch.export.export(model, (X,)).module()(X).sum().backward()
+
+
+def copied(model):
+    return copy.deepcopy(model)(X).sum().backward()
+
+
+def parametrised(model):
+    return torch.nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3))(X).sum().backward()
+
+
+def compiled_in_place(model):
+    model.compile(backend="aot_eager")
+    return model(X).sum().backward()
+
+
+def compiled_function(model):
+    return torch.compile(lambda x: model(x).sum() * 2, backend="aot_eager")(X).backward()
+
+
+def checked(model):
+    x = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    return torch.autograd.gradcheck(
+        lambda x: (x * x).sum(), x, check_batched_grad=True, check_forward_ad=True
+    )
+
+
+def batched(model):
+    output = model(X)
+    return torch.autograd.grad(
+        output, list(model.parameters()), torch.eye(2)[..., None], is_grads_batched=True
+    )
+
+
+def counted(model):
+    with FlopCounterMode(display=False) as counter:
+        model(X).sum().backward()
+    return counter.get_total_flops()
+
+
+OTHERS = [
+    traced_by_jit, scripted, symbolically_traced, exported, copied, parametrised, compiled_in_place,
+    compiled_function, checked, batched, counted,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("use", OTHERS, ids=lambda use: use.__name__)
+def test_what_else_torch_does_with_models_and_backwards(use):
+    def run():
+        torch.manual_seed(0)
+        torch.compiler.reset()
+        model = Net()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = use(model)
+        made = torch.utils._pytree.tree_leaves(found)
+        return [raw_bytes(each) if isinstance(each, torch.Tensor) else each for each in made], grads(model)
+
+    plain = run()
+    with lab.watch():
+        assert run() == plain
 
 
 # --- undisturbed -------------------------------------------------------------------------
