@@ -656,7 +656,7 @@ def test_nothing_is_kept_alive_and_memory_returns_to_where_it_was():
             if step in (399, 999):
                 gc.collect()
                 counts.append(len(gc.get_objects()))
-    assert abs(counts[1] - counts[0]) < 300
+    assert counts[1] - counts[0] < 300
     del model, abandoned
     gc.collect()
     assert reference() is None
