@@ -7,7 +7,7 @@
 2. A graph of tiny operations: ``trace(stats=None)`` beside torch's own
    ``torch.autograd.graph._register_logging_hooks_on_whole_graph`` with its logger on. Wanted: at most 1.
 
-What is shown is the median of each and the ratio of the medians. The garbage collector is off while the clock runs,
+What is shown is the median of each, and the median of the ratios within a round. The garbage collector is off while the clock runs,
 as in ``timeit``.
 """
 
@@ -49,8 +49,8 @@ def seconds(run: Callable[[], object]) -> float:
         gc.enable()
 
 
-def in_turn(contestants: dict[str, Timed], rounds: int) -> dict[str, float]:
-    """Runs all of them in each round, each time in another order, and gives the medians without the first."""
+def in_turn(contestants: dict[str, Timed], rounds: int) -> dict[str, list[float]]:
+    """Runs all of them in each round, each time in another order, and gives the times but the first round's."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
     names = list(contestants)
     for turn in range(rounds + 1):
@@ -58,15 +58,16 @@ def in_turn(contestants: dict[str, Timed], rounds: int) -> dict[str, float]:
             took = contestants[name]()
             if turn:
                 times[name].append(took)
-    return {name: statistics.median(each) for name, each in times.items()}
+    return times
 
 
-def table(title: str, medians: dict[str, float], unit: float, wanted: dict[str, str]) -> Table:
+def table(title: str, times: dict[str, list[float]], unit: float, wanted: dict[str, str]) -> Table:
     """The first one is what the others are compared with."""
     shown = Table("run", "time", "ratio", "wanted", title=title)
-    first = next(iter(medians.values()))
-    for name, median in medians.items():
-        shown.add_row(name, f"{median / unit:.4g}", f"{median / first:.3f}", wanted.get(name, ""))
+    first = next(iter(times.values()))
+    for name, each in times.items():
+        ratio = statistics.median(time / other for time, other in zip(each, first, strict=True))
+        shown.add_row(name, f"{statistics.median(each) / unit:.4g}", f"{ratio:.3f}", wanted.get(name, ""))
     return shown
 
 
@@ -145,11 +146,11 @@ def tiny(rounds: int, console: Console, length: int = 2_000) -> None:
     def plain() -> float:
         return seconds(chain().backward)
 
-    medians = in_turn(
+    times = in_turn(
         {"torch's logging hooks": logged, "trace(stats=None)": traced, "loss.backward()": plain}, rounds
     )
     console.print(
-        table(f"{length} tiny operations, µs a node", medians, 1e-6 * length, {"trace(stats=None)": "1"})
+        table(f"{length} tiny operations, µs a node", times, 1e-6 * length, {"trace(stats=None)": "1"})
     )
 
 
