@@ -7,8 +7,8 @@
 2. A graph of tiny operations: ``trace(stats=None)`` beside torch's own
    ``torch.autograd.graph._register_logging_hooks_on_whole_graph`` with its logger on. Wanted: at most 1.
 
-What is shown is the median of each, and the median of the ratios within a round. The garbage collector is off while the clock runs,
-as in ``timeit``.
+What is shown is the median of each, and the median of the ratios within a round. The garbage collector is off while
+the clock runs, as in ``timeit``.
 """
 
 from __future__ import annotations

@@ -234,6 +234,24 @@ class Forward:
         return stack
 
 
+@contextlib.contextmanager
+def noting(model: torch.nn.Module | None = None) -> Iterator[Forward]:
+    """Notes the forward in the block, for those who look at its graph inside the block.
+
+    Args:
+        model: As for ``watch``.
+
+    Returns:
+        A context manager that gives the ``Forward``, whose ``annotated`` tells what was noted.
+    """
+    forward = Forward(Roots(model), "meta")
+    forward.enter()
+    try:
+        yield forward
+    finally:
+        forward.leave()
+
+
 class _Entry(NamedTuple):
     """A running call of a module, and whether the mode stepped aside for it."""
 

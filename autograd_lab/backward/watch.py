@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import tensors as _tensors
@@ -30,8 +31,9 @@ from autograd_lab.backward.recorder import Keep, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
+from autograd_lab.capture.outputs import Outputs
 from autograd_lab.errors import LabError, OptionError
-from autograd_lab.records import Node, Source, Trace
+from autograd_lab.records import Graph, Node, Source, Trace
 
 
 def watch(
@@ -166,6 +168,27 @@ class Watcher:
         self._leave = None
         self._forward.leave()
 
+    def capture(self, outputs: Outputs, *, names: Names | None = None) -> Graph:
+        """Gives the graph of outputs made in the block, before any backward, each node with its place in the forward.
+
+        Args:
+            outputs: As for ``lab.capture``.
+            names: As for ``lab.capture``, besides those that ``watch`` was given.
+
+        Returns:
+            The graph. After the block nothing is known of the forward any more.
+
+        Raises:
+            GraphError: As for ``lab.capture``.
+
+        Example:
+            >>> with watch() as watcher:
+            ...     graph = watcher.capture(torch.nn.Linear(2, 3)(torch.ones(1, 2)).sum())
+            >>> [node.call.name for node in graph.nodes if node.call]
+            ['torch.Tensor.sum', 'torch.nn.functional.linear', 'torch.nn.functional.linear']
+        """
+        return self._live(outputs, names or {})[0]
+
     # --- which -------------------------------------------------------------------------
 
     def _is_chosen(self, number: int) -> bool:
@@ -220,12 +243,15 @@ class Watcher:
                 self._forward.forget(backward.recorder.graph)
 
     def _recorder(self, outputs: Sequence[Any]) -> Recorder:
-        model, names = self._roots.naming()
+        graph, nodes = self._live(outputs, {})
         options = self._options
-        with _tensors.no_torch_function():
-            graph, nodes = live(outputs, model=model, names={**names, **options.names})
-        graph = self._forward.annotated(graph)
         return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels)
+
+    def _live(self, outputs: Outputs, given: Names) -> tuple[Graph, list[TorchNode]]:
+        model, names = self._roots.naming()
+        with _tensors.no_torch_function():
+            graph, nodes = live(outputs, model=model, names={**names, **self._options.names, **given})
+        return self._forward.annotated(graph), nodes
 
     def _keep(self, backward: _Backward, raised: BaseException | None) -> None:
         trace = backward.trace(raised)

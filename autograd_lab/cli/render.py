@@ -37,16 +37,21 @@ def render(
     direction: str | None,
 ) -> None:
     """Draw the backward graph of TARGET."""
-    from autograd_lab.cli.target import load
-    from autograd_lab.pictures import render as render_live
+    from autograd_lab.capture import capture
+    from autograd_lab.cli.target import watched
+    from autograd_lab.pictures import render as render_any
 
-    found = load(target, inputs)
     options: dict[str, Any] = {
         key: value for key, value in (("saved", saved), ("detail", detail), ("direction", direction)) if value
     }
-    picture = render_live(
-        found.loss, out, format=format_, view=view, model=found.model, names=found.names, **options
-    )
+    with watched(target, inputs) as (found, annotated):
+        if view == "graph":
+            record = annotated(capture(found.loss, model=found.model, names=found.names))
+            picture = render_any(record, out, format=format_, view=view, **options)
+        else:
+            picture = render_any(
+                found.loss, out, format=format_, view=view, model=found.model, names=found.names, **options
+            )
     if isinstance(picture, bytes):
         raise click.UsageError(
             f"a {format_} picture is no text for the terminal; say where to write it with --out"

@@ -12,23 +12,30 @@ what to do.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
 
+from autograd_lab.backward.forward import noting
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import TargetError
+from autograd_lab.records import Graph
 
 _INPUT = re.compile(r"(?P<sizes>\d+(?:x\d+)*|scalar)(?::(?P<dtype>\w+))?")
+
+
+Annotate = Callable[[Graph], Graph]
+"""Gives a graph whose nodes know where in the forward they were made."""
 
 
 class Target(NamedTuple):
@@ -43,6 +50,24 @@ class Target(NamedTuple):
     loss: Any
     model: torch.nn.Module | None
     names: Mapping[str, torch.Tensor]
+
+
+@contextlib.contextmanager
+def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Annotate]]:
+    """Loads a TARGET and notes its forward.
+
+    Args:
+        text: As for ``load``.
+        inputs: As for ``load``.
+
+    Returns:
+        A context manager that gives the target, and what puts modules, lines and calls into its graph.
+
+    Raises:
+        TargetError: As for ``load``.
+    """
+    with noting() as forward:
+        yield load(text, inputs), forward.annotated
 
 
 def load(text: str, inputs: Sequence[str] = ()) -> Target:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import click
 
 from autograd_lab.cli.options import input_option, stats_level, stats_option, target_argument
@@ -21,15 +23,18 @@ def trace(
 ) -> None:
     """Run the backward of TARGET and show what every node did."""
     from autograd_lab.backward import trace as run
-    from autograd_lab.cli.target import load
+    from autograd_lab.cli.target import watched
     from autograd_lab.draw import format_of, trace_table
     from autograd_lab.pictures import render
     from autograd_lab.records.files import check_writable
 
     if out is not None:
         format_of(check_writable(out))
-    found = load(target, inputs)
-    done = run(found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels)
+    with watched(target, inputs) as (found, annotated):
+        done = run(
+            found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels
+        )
+        done = dataclasses.replace(done, graph=annotated(done.graph))
     click.echo(trace_table(done).rstrip("\n") if whole else done)
     if out is not None:
         render(done, out)

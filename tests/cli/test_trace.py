@@ -16,7 +16,7 @@ def test_a_table_of_the_backward(lab):
     assert [row[2] for row in rows if row and row[0].isdigit() and row[1].startswith("#")] == [
         "PowBackward0", "SubBackward0", "MulBackward0", "leaf0"
     ]  # fmt: skip
-    assert "stole: None → 16" in ran.out
+    assert "stole: None → 16" in " ".join(ran.out.split())
 
 
 def test_it_is_written_too(lab):
@@ -48,3 +48,12 @@ def test_wrong_calls_get_one_line(lab, arguments, says):
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["trace", "render"])
+def test_nodes_know_where_the_target_made_them(lab, tmp_path, command):
+    assert lab(command, "models.py:loss", "--out", "made.json").code == 0
+    record = load(tmp_path / "made.json")
+    nodes = (record.graph if command == "trace" else record).nodes
+    assert [node.module for node in nodes if node.name == "AddmmBackward0"] == ["2", "0"]
+    assert nodes[0].source.function == "loss"
