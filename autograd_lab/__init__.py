@@ -23,6 +23,7 @@ from autograd_lab.records import Edge as Edge
 from autograd_lab.records import GradStats as GradStats
 from autograd_lab.records import Graph as Graph
 from autograd_lab.records import Hook as Hook
+from autograd_lab.records import Kept as Kept
 from autograd_lab.records import Kernel as Kernel
 from autograd_lab.records import Node as Node
 from autograd_lab.records import Operand as Operand

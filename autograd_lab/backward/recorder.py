@@ -23,8 +23,7 @@ import functools
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import torch
@@ -36,7 +35,7 @@ from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.stats import Measure, Meter
 from autograd_lab.errors import OptionError
-from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Kernel, Node, Step, Trace
+from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Kept, Kernel, Node, Step, Trace
 
 Grads: TypeAlias = tuple[torch.Tensor | None, ...]
 Measures: TypeAlias = tuple[Measure | None, ...]
@@ -72,7 +71,6 @@ class Recorder:
         self._keeps = keeps
         self._runs: list[_Run] = []
         self._running: dict[tuple[int, int], _Run] = {}
-        self._grads: dict[str, torch.Tensor] = {}
         self._backward: int | None = None
         self._thread = threading.get_ident()
         self._began = 0
@@ -142,9 +140,8 @@ class Recorder:
             run.grad_outputs = tuple(map(self._meter.measure, grad_outputs))
         if record.kind == "accumulate":
             run.leaf = _Leaf(_nodes.variable(self._nodes[place]), grad_outputs[0], self._meter)
-            if grad_outputs[0] is not None and record.variable is not None and self._keeps(record):
-                with _tensors.unseen():
-                    self._grads[record.variable] = grad_outputs[0].detach().clone()
+        if self._keeps(record):
+            run.kept = Kept(_copies(grad_outputs))
         self._runs.append(run)
         self._running[place, thread] = run
         run.started = time.perf_counter_ns()
@@ -161,6 +158,8 @@ class Recorder:
         if run.leaf is not None:
             run.accumulation = run.leaf.look_again()
             run.leaf = None
+        if run.kept is not None:
+            run.kept = run.kept._replace(grad_inputs=_copies(grad_inputs))
 
     def trace(self, error: BaseException | None = None) -> Trace:
         """Makes the record of what was seen.
@@ -196,7 +195,15 @@ class Recorder:
             if run.ended:
                 self._send(run.node, grad_inputs, arrived)
         described = None if error is None else repr(error)
-        return Trace(self.graph, tuple(steps), self._total, described, MappingProxyType(self._grads))
+        kept = {run.node: run.kept for run in self._runs if run.kept is not None}
+        return Trace(self.graph, tuple(steps), self._total, described, self._leaf_grads(kept), kept)
+
+    def _leaf_grads(self, kept: Mapping[int, Kept]) -> dict[str, torch.Tensor]:
+        return {
+            node.variable: kept[node.id].grad_outputs[0]
+            for node in self.graph.leaves
+            if node.variable is not None and node.id in kept and kept[node.id].grad_outputs[0] is not None
+        }
 
     def _named_kernels(self) -> Iterator[tuple[Kernel, ...]]:
         """Each run's kernels. The stacks are read all at once, when the backward is over."""
@@ -221,6 +228,7 @@ class _Run:
         "ended",
         "grad_inputs",
         "grad_outputs",
+        "kept",
         "kernels",
         "leaf",
         "node",
@@ -237,6 +245,7 @@ class _Run:
         self.grad_outputs: Measures = ()
         self.grad_inputs: Measures = ()
         self.leaf: _Leaf | None = None
+        self.kept: Kept | None = None
         self.accumulation: Callable[[], Accumulation] | None = None
 
 
@@ -274,6 +283,11 @@ class _Leaf:
         if self._before is not None:
             return "added" if self._before() is grad else "replaced"
         return "stole" if _tensors.address(grad) == self._came else "copied"
+
+
+def _copies(grads: Grads) -> Grads:
+    with _tensors.unseen():
+        return tuple(None if grad is None else grad.detach().clone() for grad in grads)
 
 
 def _finished(measure: Measure | None) -> GradStats | None:

@@ -42,8 +42,8 @@ def trace(
         retain_graph: As for ``torch.autograd.backward``.
         create_graph: As for ``torch.autograd.backward``.
         stats: ``None``, ``"norm"`` (and NaN and inf where the norm isn't finite) or ``"full"``.
-        keep: Whose gradients are kept, as copies: ``None``, ``"all"`` or a predicate on ``Node``. A leaf's is in
-            ``Trace.grads``.
+        keep: Whose gradients are kept, as copies: ``None``, ``"all"`` or a predicate on ``Node``. They are in
+            ``Trace.kept``, and a leaf's in ``Trace.grads`` too.
         kernels: Whether the ATen kernels are listed that ran in each node's turn, and who ran them. Torch takes
             other paths through some formulas when it is watched so closely, and all are slower.
 

@@ -15,7 +15,7 @@ from autograd_lab.records.graph import (
 )
 from autograd_lab.records.jsonio import dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
-from autograd_lab.records.trace import Accumulation, Contribution, Kernel, Step, Trace
+from autograd_lab.records.trace import Accumulation, Contribution, Kept, Kernel, Step, Trace
 
 __all__ = [
     "Accumulation",
@@ -25,6 +25,7 @@ __all__ = [
     "GradStats",
     "Graph",
     "Hook",
+    "Kept",
     "Kernel",
     "Node",
     "Number",

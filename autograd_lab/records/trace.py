@@ -1,7 +1,7 @@
 """What a backward did, as plain data: what ``trace``, ``watch`` and ``replay`` return.
 
-Relies on the standard library only. ``Trace.grads`` is the one place where a record may hold live tensors; it is
-left out of comparisons and of files.
+Relies on the standard library only. ``Trace.grads`` and ``Trace.kept`` are the two places where a record may hold live
+tensors; they are left out of comparisons and of files.
 """
 
 from __future__ import annotations
@@ -110,6 +110,22 @@ class Step:
     accumulation: Accumulation | None = None
 
 
+class Kept(NamedTuple):
+    """A node's gradients themselves, as copies.
+
+    Attributes:
+        grad_outputs: What came in: a tensor for each slot, ``None`` where it was undefined.
+        grad_inputs: What it returned, likewise; empty if it never did.
+
+    Example:
+        >>> Kept((), ()).grad_inputs
+        ()
+    """
+
+    grad_outputs: tuple[Any, ...]
+    grad_inputs: tuple[Any, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Trace(DisplayMixin):
     """A backward as it ran.
@@ -120,6 +136,7 @@ class Trace(DisplayMixin):
         total_ns: Nanoseconds from beginning to end.
         error: What the backward raised, as text; the steps are then those that ran until it did.
         grads: A leaf's name → its gradient tensor, where gradients were kept. Not compared, not saved.
+        kept: A node's id → its gradients, where they were kept. Not compared, not saved.
         number: Which backward of a watch it was: 0, 1, …; those inside another don't count.
         within: For a backward inside another one (a hook's, a reentrant checkpoint's), the id of the node, in the
             other one's graph, whose turn it was.
@@ -135,6 +152,7 @@ class Trace(DisplayMixin):
     total_ns: int | None = None
     error: str | None = None
     grads: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    kept: Mapping[int, Kept] = field(default_factory=dict, compare=False, repr=False)
     number: int = 0
     within: int | None = None
     started: Source | None = None

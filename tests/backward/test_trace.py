@@ -181,7 +181,20 @@ def test_what_is_kept_is_a_copy():
     done = trace((w * 2).sum(), names={"w": w}, keep=lambda node: node.kind == "accumulate")
     w.grad.zero_()
     assert done.grads["w"].tolist() == [2.0, 2.0, 2.0]
-    assert trace((w * 2).sum(), names={"w": w}).grads == {}
+    none = trace((w * 2).sum(), names={"w": w})
+    assert (none.grads, none.kept) == ({}, {})
+
+
+def test_what_every_node_was_given_and_returned_is_kept():
+    loss, w = seed()
+    done = trace(loss, names={"w": w}, keep="all")
+    w.grad.zero_()
+    came = [done.kept[node.id].grad_outputs[0].item() for node in done.graph.nodes]
+    went = [done.kept[node.id].grad_inputs[0].item() for node in done.graph.nodes[:3]]
+    assert (came, went) == ([1.0, -8.0, -8.0, -16.0], [-8.0, -8.0, -16.0])
+    assert done.kept[2].grad_inputs[1] is None
+    assert done.kept[3].grad_inputs == ()
+    assert done.grads == {"w": torch.tensor(-16.0)}
 
 
 def test_users_hooks_fire_once_in_their_order_and_their_changes_are_seen():
