@@ -16,3 +16,16 @@ input_option = click.option(
     help="What goes into a module: 1x3x224x224, 2x16:int64; once for each input.",
 )
 """The shapes of a module's inputs."""
+
+depth_option = click.option(
+    "--depth",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Draw modules this deep as one box each; 0: the whole model.",
+)
+"""Where modules collapse."""
+
+repeats_option = click.option(
+    "--repeats", is_flag=True, help="Draw modules that follow one another and are alike once, with × 12."
+)
+"""Whether repeated blocks are drawn once."""

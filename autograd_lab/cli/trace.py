@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from autograd_lab.cli.options import input_option, target_argument
+from autograd_lab.cli.options import depth_option, input_option, repeats_option, target_argument
 
 
 @click.command()
@@ -15,9 +15,18 @@ from autograd_lab.cli.options import input_option, target_argument
 @click.option("--stats", metavar="NAME", default="norm", show_default=True, help="none, norm or full.")
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
 @input_option
+@depth_option
+@repeats_option
 @click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
 def trace(
-    target: str, out: str | None, stats: str, kernels: bool, inputs: tuple[str, ...], whole: bool
+    target: str,
+    out: str | None,
+    stats: str,
+    kernels: bool,
+    inputs: tuple[str, ...],
+    depth: int | None,
+    repeats: bool,
+    whole: bool,
 ) -> None:
     """Run the backward of TARGET and show what every node did."""
     from autograd_lab.backward import trace as run
@@ -33,5 +42,5 @@ def trace(
     done = run(found.loss, model=found.model, names=found.names, stats=level, kernels=kernels)  # type: ignore[arg-type]
     click.echo(trace_table(done).rstrip("\n") if whole else done)
     if out is not None:
-        render(done, out)
+        render(done, out, depth=depth, repeats=repeats)
         click.echo(f"wrote {out}")
