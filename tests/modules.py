@@ -24,6 +24,8 @@ def in_modules(model: torch.nn.Module, loss_of: Callable[[], torch.Tensor]) -> t
     ranges: list[tuple[int, int, tuple[str, ...]]] = []  # inner ones first
 
     def begins(module, inputs):
+        if module not in names:
+            return  # a loss that the model makes on the way
         path = tuple(names[module].split(".")) if names[module] else ()
         for outer, outer_path, _ in reversed(open_calls):
             if names[outer] == "" or names[module].startswith(f"{names[outer]}."):
@@ -36,6 +38,8 @@ def in_modules(model: torch.nn.Module, loss_of: Callable[[], torch.Tensor]) -> t
         open_calls.append((module, path, torch._C._autograd._get_sequence_nr()))
 
     def ends(module, inputs, output):
+        if module not in names:
+            return
         _, path, start = open_calls.pop()
         ranges.append((start, torch._C._autograd._get_sequence_nr(), path))
 

@@ -131,7 +131,7 @@ def _parts(
         group = groups[texts[what]] if what in texts else ()
         times = _times(paths[what], found)
         if isinstance(what, tuple):
-            title = texts.get(what, WHOLE)
+            title = _title(what, found)
             parts.append(Part(f"m{modules}", tuple(nodes), None, title, group[:-1], times))
             modules += 1
         else:
@@ -146,6 +146,12 @@ def _text(path: Path, found: Repeats) -> str:
         times = found.times.get(path[:length])
         parts.append(f"{found.texts[path[:length]]} × {times}" if times else name)
     return ".".join(parts)
+
+
+def _title(path: Path, found: Repeats) -> str:
+    """A path where only its own blocks are counted, not those around it: ``h.0 … 11.attn``."""
+    told = ".".join(found.texts.get(path[:length], name) for length, name in enumerate(path, start=1))
+    return f"{told} × {found.times[path]}" if path in found.times else told or WHOLE
 
 
 def _times(path: Path | None, found: Repeats) -> int:
@@ -163,8 +169,8 @@ def _name(name: str, home: Path, found: Repeats) -> str:
         block = home[:length]
         inner = inner_name(name, block)
         if inner != name:
-            told = (found.texts.get(block[:at], block[at - 1]) for at in range(1, length + 1))
-            return ".".join(told) + inner if _times(block, found) > 1 else name
+            told = ".".join(found.texts.get(block[:at], block[at - 1]) for at in range(1, length + 1))
+            return told + inner if _times(block, found) > 1 else name
     return name
 
 

@@ -6,7 +6,7 @@ put together which are the same in every fact that a picture shows and are wired
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from autograd_lab.records import Edge, Graph, Node
 # Note [Alike]
 # Blocks of one run have the same nodes (names, kinds, shapes, modules inside, saved values, hooks, the leaves' names
 # inside the block), the same edges inside, and the same wiring: every block sends the same gradients to its follower,
-# and beyond that all of them have edges to the same nodes outside, from the same slots. Only where the chain
+# and beyond that all of them have edges to and from the same nodes outside. Only where the chain
 # begins and ends it may differ: what the first gets from outside in its neighbour's place, and where the last sends
 # what would go to a follower. Which node is which follows from the order in which the forward made them, so that no
 # search is needed; where that order differs the blocks aren't alike. The comparison is of whole descriptions, not of
@@ -51,8 +51,8 @@ class _Block(NamedTuple):
     inside: Hashable
     outs: frozenset[tuple[int, int, int, int, str | None]]
     """(place of the node, slot, node that it leads to, input_nr, name)."""
-    ins: frozenset[tuple[int, int, str | None, int, int]]
-    """(place of the node, input_nr, name, node that it comes from, slot)."""
+    ins: Counter[tuple[int, int, str | None, int]]
+    """(place of the node, input_nr, name, node that it comes from), and how many such edges."""
 
 
 def no_repeats(graph: Graph) -> Repeats:
@@ -128,13 +128,13 @@ def _home(homes: Sequence[Path | None], at: int) -> Path:
     return home
 
 
-def _into(graph: Graph) -> list[list[tuple[int, int, Edge]]]:
+def _into(graph: Graph) -> list[list[tuple[int, Edge]]]:
     """For each node the edges that lead to it; an output counts as a node with a number below 0."""
-    into: list[list[tuple[int, int, Edge]]] = [[] for _ in graph.nodes]
-    for tail, slot, edge in graph.edges:
-        into[edge.node].append((tail, slot, edge))
+    into: list[list[tuple[int, Edge]]] = [[] for _ in graph.nodes]
+    for tail, _, edge in graph.edges:
+        into[edge.node].append((tail, edge))
     for number, edge in enumerate(graph.roots):
-        into[edge.node].append((-1 - number, 0, edge))
+        into[edge.node].append((-1 - number, edge))
     return into
 
 
@@ -144,7 +144,7 @@ def _into(graph: Graph) -> list[list[tuple[int, int, Edge]]]:
 def _block(
     graph: Graph,
     homes: Sequence[Path | None],
-    into: list[list[tuple[int, int, Edge]]],
+    into: list[list[tuple[int, Edge]]],
     path: Path,
     inside: list[int],
 ) -> _Block:
@@ -172,10 +172,10 @@ def _block(
             for number, slot, edge in outs
             if edge.node not in place
         ),
-        frozenset(
-            (number, edge.input_nr, edge.name, tail, slot)
+        Counter(
+            (number, edge.input_nr, edge.name, tail)
             for number, at in enumerate(nodes)
-            for tail, slot, edge in into[at]
+            for tail, edge in into[at]
             if tail not in place
         ),
     )
@@ -253,19 +253,18 @@ def _run_from(blocks: Sequence[_Block], start: int) -> list[_Block]:
     tails, heads = {link[:2] for link in links}, {link[2:4] for link in links}
     of_first, of_second = set(first.nodes), set(second.nodes)
     outs = {out for out in first.outs if out[2] not in of_second}
-    ins = {into for into in second.ins if into[3] not in of_first}
+    ins = _but_from(second.ins, of_first)
     first_only = first.ins - ins
     if not ins <= first.ins or not {(at, nr) for at, nr, *_ in first_only} <= heads:
         return run
     outside = {out[2] for out in outs} | {into[3] for into in first.ins}
     seen = set(first.nodes)
     for block in blocks[start + 1 :]:
-        before = set(run[-1].nodes)
         last_only = block.outs - outs
         if (
             block.inside != first.inside
             or _links(run[-1], block) != links
-            or {into for into in block.ins if into[3] not in before} != ins
+            or _but_from(block.ins, set(run[-1].nodes)) != ins
             or not outs <= block.outs
             or {out[:2] for out in last_only} != tails
             or any(out[2] in seen for out in last_only)
@@ -275,6 +274,12 @@ def _run_from(blocks: Sequence[_Block], start: int) -> list[_Block]:
         run.append(block)
         seen |= set(block.nodes)
     return run
+
+
+def _but_from(
+    ins: Counter[tuple[int, int, str | None, int]], nodes: set[int]
+) -> Counter[tuple[int, int, str | None, int]]:
+    return Counter({into: number for into, number in ins.items() if into[3] not in nodes})
 
 
 def _links(block: _Block, follower: _Block) -> set[tuple[int, int, int, int, str | None]]:
