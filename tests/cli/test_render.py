@@ -107,3 +107,18 @@ def test_a_failed_drawing_leaves_the_old_file(lab):
     Path("graph.svg").write_text("old")
     assert lab("render", "models.py:no_graph", "--out", "graph.svg").code == 2
     assert Path("graph.svg").read_text() == "old"
+
+
+def test_depth_and_repeats_reach_the_picture(lab):
+    plain = lab("render", "models.py:loss_and_model", "--format", "dot")
+    # Without a watcher no module is known, so there's nothing to collapse.
+    assert lab("render", "models.py:loss_and_model", "--format", "dot", "--depth", "0", "--repeats") == plain
+    ran = lab("render", "models.py:loss", "--view", "torchviz", "--format", "dot", "--depth", "1")
+    assert (ran.code, "view 'torchviz' has no option 'depth'" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("depth", ["-1", "x", "1.5"])
+def test_a_wrong_depth_gets_one_line(lab, depth):
+    ran = lab("render", "models.py:loss", "--depth", depth)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "--depth" in ran.err

@@ -48,3 +48,12 @@ def test_wrong_calls_get_one_line(lab, arguments, says):
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_depth_and_repeats_reach_the_picture(lab):
+    assert lab("trace", "models.py:loss", "--out", "plain.md").code == 0
+    assert lab("trace", "models.py:loss", "--out", "deep.md", "--depth", "0", "--repeats").code == 0
+    assert Path("deep.md").read_text("utf-8").count("step") == Path("plain.md").read_text("utf-8").count(
+        "step"
+    )
+    assert lab("trace", "models.py:loss", "--depth", "-1").code == 2
