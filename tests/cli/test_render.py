@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autograd_lab.records import load
+from autograd_lab import pictures
+from autograd_lab.capture import capture
+from autograd_lab.records import Edge, Graph, Node, load
 
 
 @pytest.mark.parametrize("ending", ["dot", "svg", "png", "pdf", "txt", "md", "json"])
@@ -109,12 +111,24 @@ def test_a_failed_drawing_leaves_the_old_file(lab):
     assert Path("graph.svg").read_text() == "old"
 
 
-def test_depth_and_repeats_reach_the_picture(lab):
-    plain = lab("render", "models.py:loss_and_model", "--format", "dot")
-    # Without a watcher no module is known, so there's nothing to collapse.
-    assert lab("render", "models.py:loss_and_model", "--format", "dot", "--depth", "0", "--repeats") == plain
+def test_depth_and_repeats_reach_the_picture(lab, monkeypatch):
+    monkeypatch.setattr(pictures, "capture", lambda *args, **more: in_two_modules(capture(*args, **more)))
+    ran = lab("render", "models.py:loss_and_model", "--format", "dot", "--depth", "0")
+    assert (ran.code, "whole model" in ran.out) == (0, True)
+    ran = lab("render", "models.py:loss_and_model", "--format", "dot", "--repeats")
+    assert (ran.code, "step0 … step1 × 2" in ran.out) == (0, True)
     ran = lab("render", "models.py:loss", "--view", "torchviz", "--format", "dot", "--depth", "1")
     assert (ran.code, "view 'torchviz' has no option 'depth'" in ran.err) == (2, True)
+
+
+def in_two_modules(graph: Graph) -> Graph:
+    """As if a watcher had seen two modules, each an exponential."""
+    nodes = [
+        Node(0, "ExpBackward0", "op", 2, (), (Edge(1, 0),), module="step1"),
+        Node(1, "ExpBackward0", "op", 1, (), (Edge(2, 0),), module="step0"),
+        graph.leaves[0]._replace(id=2),
+    ]
+    return Graph(tuple(nodes), (Edge(0, 0),))
 
 
 @pytest.mark.parametrize("depth", ["-1", "x", "1.5"])
