@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd_lab.draw import draw, graph_picture, to_dot, to_mermaid, trace_picture
@@ -89,6 +89,15 @@ def lone(variable: str, users: list[str | None], *, aliases: tuple[str, ...] = (
 )
 def test_where_a_leaf_belongs(variable, users, aliases, home):
     assert lone(variable, users, aliases=aliases) == home
+
+
+def test_a_leaf_that_one_of_several_calls_uses_lies_in_that_call():
+    nodes = (
+        Node(0, "TanhBackward0", "op", 9, (META,), (Edge(1, 0),), module="cell#2"),
+        Node(1, "MmBackward0", "op", 8, (META,), (Edge(2, 0),), module="cell"),
+        leaf(2, "cell.w"),
+    )
+    assert homes(Graph(nodes, ()))[2] == ("cell",)
 
 
 # --- depth ---------------------------------------------------------------------------
@@ -293,6 +302,53 @@ def test_a_part_stands_for_nodes_that_are_alike(graph, repeats):
         assert len(part.nodes) == part.times
         assert part.node in part.nodes
         assert len({graph.nodes[at].name for at in part.nodes}) == 1
+
+
+@st.composite
+def rewired(draw):
+    """A chain of blocks where some edges were led elsewhere, and the loss got further ones."""
+    count = draw(st.integers(2, 6))
+    graph = blocks(count)
+    nodes = [*graph.nodes, leaf(len(graph), "y")]
+    last = len(nodes) - 1
+    for _ in range(draw(st.integers(0, 2))):
+        tails = draw(
+            st.just([1 + 3 * at for at in range(count)]) | st.lists(st.integers(1, last - 2), max_size=2)
+        )
+        away = draw(st.integers(0, 2))
+        for tail in tails:
+            if nodes[tail].next:
+                target = last if not away else min(tail + 3 * away, last)
+                nodes[tail] = nodes[tail]._replace(next=(nodes[tail].next[0], Edge(target, 0)))
+    further = draw(st.lists(st.integers(1, last), max_size=2) | st.just([1 + 3 * at for at in range(count)]))
+    nodes[0] = nodes[0]._replace(next=(*nodes[0].next, *(Edge(at, 0) for at in further)))
+    return Graph(tuple(nodes), (Edge(0, 0),))
+
+
+@settings(max_examples=400)
+@given(rewired())
+def test_repeated_blocks_are_wired_alike_but_for_the_ends(graph):
+    found = plan(graph, repeats=True)
+    links = [link for leaving in found.links for link in leaving]
+    fed = {link.head for link in links if link.again}
+    onwards = {(link.tail, link.edges[0][1]) for link in links if link.again}
+    arrived: dict[tuple[int, int], Counter[int]] = {}
+    for link in links:
+        tail, head = found.parts[link.tail], found.parts[link.head]
+        if link.again:  # from each block but the last
+            assert head.times == tail.times
+            assert sorted(node for node, _ in link.edges) == list(tail.nodes[:-1])
+        elif tail.times > 1:
+            ends = (link.tail, link.edges[0][1]) in onwards
+            assert [node for node, _ in link.edges] == list(tail.nodes[-1:] if ends else tail.nodes)
+        elif head.times > 1:
+            arrived.setdefault((link.tail, link.head), Counter()).update(
+                graph.nodes[node].next[slot].node for node, slot in link.edges
+            )
+    for (_, head), counts in arrived.items():  # as many to each block, or more where the chain begins
+        first, second, *others = (counts[at] for at in found.parts[head].nodes)
+        assert set(others) <= {second}
+        assert first == second or (first > second and head in fed)
 
 
 # --- traces --------------------------------------------------------------------------
