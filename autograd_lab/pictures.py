@@ -50,7 +50,7 @@ def render(
             what the record is.
         model: For live outputs, as for ``capture``.
         names: For live outputs, as for ``capture``.
-        **options: The view's own: see ``autograd_lab.draw.draw``.
+        **options: The view's own, such as ``saved``, ``depth`` and ``repeats``: see ``autograd_lab.draw.draw``.
 
     Returns:
         The path if there is one; otherwise the picture, as ``str`` for text formats and ``bytes`` for others.

@@ -178,6 +178,10 @@ class Forward:
             stack.pop()
             self._note(State(stack[-1].call))
 
+    def naming(self) -> tuple[torch.nn.Module | None, dict[str, torch.Tensor]]:
+        """Gives what ``capture`` takes as ``model`` and as ``names``, for the modules that were called."""
+        return self._roots.naming()
+
     # --- what is told ------------------------------------------------------------------
 
     def annotated(self, graph: Graph) -> Graph:

@@ -19,6 +19,19 @@ input_option = click.option(
 )
 """The shapes of a module's inputs."""
 
+depth_option = click.option(
+    "--depth",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Draw modules this deep as one box each; 0: the whole model.",
+)
+"""Where modules collapse."""
+
+repeats_option = click.option(
+    "--repeats", is_flag=True, help="Draw modules that follow one another and are alike once, with × 12."
+)
+"""Whether repeated blocks are drawn once."""
+
 stats_option = click.option(
     "--stats",
     type=click.Choice(["none", "norm", "full"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from autograd_lab.cli.options import input_option, target_argument
+from autograd_lab.cli.options import depth_option, input_option, repeats_option, target_argument
 
 
 @click.command()
@@ -24,6 +24,8 @@ from autograd_lab.cli.options import input_option, target_argument
 @click.option("--view", metavar="NAME", default="graph", show_default=True, help="graph, scalar or torchviz.")
 @input_option
 @click.option("--saved", is_flag=True, help="Show what the forward saved for the backward.")
+@depth_option
+@repeats_option
 @click.option("--detail", metavar="NAME", help="For the scalar view: expression, values or gradients.")
 @click.option("--direction", metavar="NAME", help="down, up, right or left.")
 def render(
@@ -33,6 +35,8 @@ def render(
     view: str,
     inputs: tuple[str, ...],
     saved: bool,
+    depth: int | None,
+    repeats: bool,
     detail: str | None,
     direction: str | None,
 ) -> None:
@@ -41,9 +45,14 @@ def render(
     from autograd_lab.cli.target import watched
     from autograd_lab.pictures import render as render_any
 
-    options: dict[str, Any] = {
-        key: value for key, value in (("saved", saved), ("detail", detail), ("direction", direction)) if value
+    asked: dict[str, Any] = {
+        "saved": saved or None,
+        "depth": depth,
+        "repeats": repeats or None,
+        "detail": detail,
+        "direction": direction,
     }
+    options = {key: value for key, value in asked.items() if value is not None}
     with watched(target, inputs) as (found, annotated):
         if view == "graph":
             record = annotated(capture(found.loss, model=found.model, names=found.names))

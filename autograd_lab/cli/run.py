@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from autograd_lab.cli.options import stats_level, stats_option
+from autograd_lab.cli.options import depth_option, repeats_option, stats_level, stats_option
 
 if TYPE_CHECKING:
     from autograd_lab.records import Trace
@@ -55,6 +55,8 @@ class _Backwards(click.ParamType[Chosen]):
 )
 @stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that ran in each node's turn.")
+@depth_option
+@repeats_option
 @click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as after python -m.")
 @click.argument("script")
@@ -67,6 +69,8 @@ def run(
     chosen: Chosen,
     stats: str,
     kernels: bool,
+    depth: int | None,
+    repeats: bool,
     whole: bool,
     as_module: bool,
 ) -> None:
@@ -86,7 +90,10 @@ def run(
     sys.stdout.flush()
     _report(watcher.traces, watcher.count, chosen, whole)
     if out is not None and watcher.traces:
-        for path in _written(watcher.traces, out, view):
+        asked = {"view": view, "depth": depth, "repeats": repeats or None}
+        for path in _written(
+            watcher.traces, out, {key: value for key, value in asked.items() if value is not None}
+        ):
             click.echo(f"wrote {path}", err=True)
     sys.exit(code)
 
@@ -104,15 +111,15 @@ def _report(traces: Sequence[Trace], count: int, chosen: Chosen, whole: bool) ->
         click.echo(trace_table(traces[0]).rstrip("\n") if whole else str(traces[0]), err=True)
 
 
-def _written(traces: Sequence[Trace], out: str, view: str | None) -> list[Path]:
+def _written(traces: Sequence[Trace], out: str, options: dict[str, Any]) -> list[Path]:
     """One file for all where the format can hold several backwards, else one for each, numbered."""
     from autograd_lab.draw import format_of
     from autograd_lab.pictures import render
 
-    if len(traces) == 1 or view == "norms" or format_of(out) == "perfetto":
-        render(traces if len(traces) > 1 else traces[0], out, view=view)
+    if len(traces) == 1 or options.get("view") == "norms" or format_of(out) == "perfetto":
+        render(traces if len(traces) > 1 else traces[0], out, **options)
         return [Path(out)]
     paths = [Path(out).with_stem(f"{Path(out).stem}-{place}") for place in range(len(traces))]
     for trace, path in zip(traces, paths, strict=True):
-        render(trace, path, view=view)
+        render(trace, path, **options)
     return paths

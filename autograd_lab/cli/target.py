@@ -67,7 +67,11 @@ def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Ann
         TargetError: As for ``load``.
     """
     with noting() as forward:
-        yield load(text, inputs), forward.annotated
+        found = load(text, inputs)
+        if found.model is None:  # the modules that were called name its leaves
+            model, names = forward.naming()
+            found = found._replace(model=model, names={**names, **found.names})
+        yield found, forward.annotated
 
 
 def load(text: str, inputs: Sequence[str] = ()) -> Target:

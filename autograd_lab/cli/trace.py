@@ -6,7 +6,14 @@ import dataclasses
 
 import click
 
-from autograd_lab.cli.options import input_option, stats_level, stats_option, target_argument
+from autograd_lab.cli.options import (
+    depth_option,
+    input_option,
+    repeats_option,
+    stats_level,
+    stats_option,
+    target_argument,
+)
 
 
 @click.command()
@@ -17,9 +24,18 @@ from autograd_lab.cli.options import input_option, stats_level, stats_option, ta
 @stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
 @input_option
+@depth_option
+@repeats_option
 @click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
 def trace(
-    target: str, out: str | None, stats: str, kernels: bool, inputs: tuple[str, ...], whole: bool
+    target: str,
+    out: str | None,
+    stats: str,
+    kernels: bool,
+    inputs: tuple[str, ...],
+    depth: int | None,
+    repeats: bool,
+    whole: bool,
 ) -> None:
     """Run the backward of TARGET and show what every node did."""
     from autograd_lab.backward import trace as run
@@ -37,5 +53,5 @@ def trace(
         done = dataclasses.replace(done, graph=annotated(done.graph))
     click.echo(trace_table(done).rstrip("\n") if whole else done)
     if out is not None:
-        render(done, out)
+        render(done, out, depth=depth, repeats=repeats)
         click.echo(f"wrote {out}")

@@ -31,7 +31,7 @@ _SHAPES = {
     "framed": {"shape": "box", "style": "filled", "peripheries": "2"},
     "circle": {"shape": "ellipse", "style": "filled"},
     "plain": {"shape": "plain", "style": "solid", "peripheries": "0"},
-} | {name: {"shape": name, "style": "filled"} for name in ("ellipse", "component", "note", "folder")}
+} | {name: {"shape": name, "style": "filled"} for name in ("ellipse", "component", "note", "folder", "tab")}
 
 
 def to_dot(picture: Picture, placement: Placement | None = None) -> str:
@@ -171,6 +171,8 @@ def _arrow(arrow: Arrow, direction: str, slotted: dict[str, tuple[bool, bool]]) 
     if arrow.head_slot is not None and slotted[head][0]:
         head = f"{head}:i{arrow.head_slot}:{comes_in}"
     attributes = _differences(_stroke(STROKES[arrow.look]), _stroke(STROKES["edge"]))
+    if arrow.look == "again":  # it closes a cycle, and must not turn the layout upside down
+        attributes["constraint"] = "false"
     if arrow.lines:
         attributes["label"] = label(arrow.lines)
     yield _edge(tail, head, attributes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from autograd_lab import records
 from autograd_lab.draw.dot import to_dot
@@ -67,12 +67,9 @@ def draw(
     format: str,  # noqa: A002 - the public name of the argument
     *,
     view: str | None = None,
-    saved: bool | None = None,
-    detail: str | None = None,
-    direction: str | None = None,
-    title: str | None = None,
     width: int | None = None,
     dpi: int | None = None,
+    **options: Any,
 ) -> str | bytes:
     """Draws a record.
 
@@ -80,12 +77,13 @@ def draw(
         record: A ``Graph``, a ``ScalarGraph`` or a ``Trace``.
         format: A key of ``FORMATS``.
         view: A key of ``views.VIEWS``; ``None`` takes the usual one of the record.
-        saved: View ``"graph"``: whether saved tensors and values are drawn.
-        detail: View ``"scalar"``: ``"expression"``, ``"values"`` or ``"gradients"``.
-        direction: Which way the arrows point: ``"down"``, ``"up"``, ``"right"`` or ``"left"``.
-        title: Written above the picture.
         width: Characters, for ``"txt"``.
         dpi: Pixels to the inch, for ``"png"``.
+        **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
+            ``"down"``, ``"up"``, ``"right"`` or ``"left"``. ``title``: written above the picture. Views ``"graph"`` and
+            ``"trace"``: ``saved``, whether saved tensors and values are drawn; ``depth``, at which modules are one box
+            each, 0 being the whole model; ``repeats``, whether modules that follow one another and are alike are
+            drawn once. View ``"scalar"``: ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
 
     Returns:
         Bytes for PNG and PDF, text for the others. Tables and JSON hold the whole record, whatever the view.
@@ -102,7 +100,7 @@ def draw(
     row = FORMATS[format]
     settings = Settings(width or WIDTH, dpi)
     # A wrong option is an error for tables too, although they don't look at it.
-    make = picture_maker(record, view, saved=saved, detail=detail, direction=direction, title=title)
+    make = picture_maker(record, view, **options)
     if row.of_picture is not None:
         return row.of_picture(make(), settings)
     assert row.of_record is not None

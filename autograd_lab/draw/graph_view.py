@@ -5,15 +5,18 @@ leaves. That is the order in which the engine runs, and the other way round than
 follow the forward. By default the outputs are at the top; ``direction="up"`` puts the leaves there, as torchviz
 does.
 
-Relies on the records and on ``picture``; ``saved_view`` draws what nodes saved. Promises a box for each node and
-each output, an arrow for each edge (parallel ones too), and a number on every slot where there's more than one.
+Relies on the records, ``picture`` and ``collapse``, which says what is drawn as one; ``saved_view`` draws what nodes
+saved, ``module_view`` a module that is one box. Promises a box for each node and each output, an arrow for each edge
+(parallel ones too), and a number on every slot where there's more than one; where modules are one box, the number of
+edges on each arrow that stands for several.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autograd_lab.draw.groups import group_paths
+from autograd_lab.draw.collapse import Link, Part, Plan, edge_of, plan
+from autograd_lab.draw.module_view import ids, module_box
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.saved_view import SavedView
 from autograd_lab.records import Edge, Graph, Hook, Node, Source, TensorMeta
@@ -22,67 +25,88 @@ _KINDS = ("op", "accumulate", "function", "compiled", "custom")
 """Kinds of nodes that have a look of their own; a later release's kinds look like operations."""
 
 _MOST_METAS = 3
+_MOST_NAMES = 3
 _MOST_HOOKS = 3
 
 
-def graph_picture(graph: Graph, *, saved: bool = False, direction: str = "down", title: str = "") -> Picture:
+def graph_picture(
+    graph: Graph,
+    *,
+    saved: bool = False,
+    depth: int | None = None,
+    repeats: bool = False,
+    direction: str = "down",
+    title: str = "",
+) -> Picture:
     """Draws a backward graph.
 
     Args:
         graph: The graph.
         saved: Whether what the forward left on each node is drawn too: saved tensors beside it, other saved
             values inside it.
+        depth: Modules this deep are drawn as one box each, whatever lies in them: 1 for ``encoder``, 2 for
+            ``encoder.layers``, 0 for the whole model. ``None`` draws every node.
+        repeats: Whether modules that follow one another and are alike in every part are drawn once, with
+            ``× 12`` beside their names.
         direction: Which way gradients go on the page: one of ``picture.DIRECTIONS``.
         title: Written above the picture.
 
     Returns:
-        The picture: nodes are ``n0``, ``n1``, … by id, outputs ``r0``, ``r1``, ….
+        The picture: nodes are ``n0``, ``n1``, … by id, modules ``m0``, ``m1``, …, outputs ``r0``, ``r1``, ….
 
     Example:
         >>> graph = Graph((Node(0, "ExpBackward0", "op", 0),), (Edge(0, 0, "loss"),))
         >>> [box.lines[0].text for box in graph_picture(graph).boxes]
         ['loss', 'ExpBackward0']
     """
-    groups = _groups(graph)
+    return planned_picture(graph, plan(graph, depth=depth, repeats=repeats), saved, direction, title)
+
+
+def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str, title: str) -> Picture:
+    """Draws a backward graph of which it's known what is drawn as one.
+
+    Args:
+        graph: The graph.
+        drawn: What ``collapse.plan`` made of it.
+        saved: As for ``graph_picture``.
+        direction: As for ``graph_picture``.
+        title: As for ``graph_picture``.
+
+    Returns:
+        The picture. Its arrows are those of the outputs, then the plan's links in order, with arrows in the look
+        ``"saved"`` in between.
+    """
     boxes, arrows = [], []
     for number, edge in enumerate(graph.roots):
         boxes.append(_root(number, edge, len(graph.roots)))
-        arrows.append(_arrow(f"r{number}", None, edge, graph, "root"))
+        part = drawn.parts[drawn.part_of[edge.node]]
+        arrows.append(Arrow(f"r{number}", part.key, (), "root", None, _head_slot(part, edge, graph)))
     view = SavedView(graph) if saved else None
-    for node in graph.nodes:
-        group = groups[node.id]
-        boxes.append(_box(node, group, view.lines(node) if view else ()))
-        arrows += _arrows(node, graph)
+    for part, links in zip(drawn.parts, drawn.links, strict=True):
+        arrows += [_arrow(link, drawn, graph) for link in links]
+        if part.node is None:
+            boxes.append(module_box(part, graph))
+            continue
+        node = graph.nodes[part.node]
+        boxes.append(_box(node, part, drawn.names[node.id], view.lines(node) if view else ()))
         if view:
-            notes = view.boxes(node, group)
+            notes = view.boxes(node, part.group)
             boxes += notes
-            arrows += [Arrow(f"n{node.id}", note.key, look="saved") for note in notes]
+            arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
     return Picture(tuple(boxes), tuple(arrows), title, direction)
 
 
 # --- nodes ---------------------------------------------------------------------------
 
 
-def _groups(graph: Graph) -> list[tuple[str, ...]]:
-    """Each node's clusters. A leaf lies in the innermost module drawn that its name begins with."""
-    paths = group_paths(node.module for node in graph.nodes if node.module)
-    return [_group(node, paths) for node in graph.nodes]
-
-
-def _group(node: Node, paths: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    owner = node.module or (node.variable or "").rpartition(".")[0]
-    while owner and owner not in paths:
-        owner = owner.rpartition(".")[0]
-    return paths.get(owner, ())
-
-
-def _box(node: Node, group: tuple[str, ...], more: tuple[Line, ...]) -> Box:
+def _box(node: Node, part: Part, names: tuple[str, ...], more: tuple[Line, ...]) -> Box:
+    others = "" if len(part.nodes) == 1 else f"\ndrawn for {len(part.nodes)} nodes: {ids(part.nodes)}"
     return Box(
-        key=f"n{node.id}",
-        lines=(*_lines(node), *more, *_hook_lines(node.hooks)),
+        key=part.key,
+        lines=(*_lines(node, names), *more, *_hook_lines(node.hooks)),
         look=node.kind if node.kind in _KINDS else "op",
-        tooltip=tooltip(node),
-        group=group,
+        tooltip=tooltip(node) + others,
+        group=part.group,
         ins=tuple(map(str, range(len(node.grad_outputs)))) if len(node.grad_outputs) > 1 else (),
         outs=tuple("–" if edge is None else str(slot) for slot, edge in enumerate(node.next))
         if len(node.next) > 1
@@ -90,10 +114,11 @@ def _box(node: Node, group: tuple[str, ...], more: tuple[Line, ...]) -> Box:
     )
 
 
-def _lines(node: Node) -> Iterator[Line]:
+def _lines(node: Node, names: tuple[str, ...]) -> Iterator[Line]:
     if node.kind == "accumulate":
-        yield Line(node.variable or node.name, "title")
-        yield from (Line(f"also {alias}", "quiet") for alias in node.aliases)
+        name, *aliases = names or (node.name,)
+        yield Line(name, "title")
+        yield from (Line(f"also {alias}", "quiet") for alias in aliases)
     else:
         yield Line(node.name, "title")
     if node.grad_outputs:
@@ -190,20 +215,34 @@ def _root(number: int, edge: Edge, count: int) -> Box:
     )
 
 
-def _arrows(node: Node, graph: Graph) -> Iterator[Arrow]:
-    for slot, edge in enumerate(node.next):
-        if edge is not None:
-            yield _arrow(f"n{node.id}", slot if len(node.next) > 1 else None, edge, graph, "edge")
-
-
-def _arrow(tail: str, slot: int | None, edge: Edge, graph: Graph, look: str) -> Arrow:
-    several = len(graph.nodes[edge.node].grad_outputs) > 1
-    name = edge.name if look != "root" else None  # the output's own box says it
+def _arrow(link: Link, drawn: Plan, graph: Graph) -> Arrow:
+    tail, head = drawn.parts[link.tail], drawn.parts[link.head]
+    edges = [edge_of(graph, *edge) for edge in link.edges]
+    names = dict.fromkeys(edge.name for edge in edges if edge.name)
+    count = _count(link, tail, head)
+    look = "again" if link.again else "named" if names else "several" if count > 1 else "edge"
+    several_slots = tail.node is not None and len(graph.nodes[tail.node].next) > 1
     return Arrow(
-        tail,
-        f"n{edge.node}",
-        (Line(name, "name"),) if name else (),
-        "named" if name else look,
-        slot,
-        edge.input_nr if several else None,
+        tail.key,
+        head.key,
+        (
+            *(Line(name, "name") for name in list(names)[:_MOST_NAMES]),
+            *([Line(f"… {len(names) - _MOST_NAMES} more", "name")] if len(names) > _MOST_NAMES else []),
+            *([Line(f"× {count}", "count")] if count > 1 else []),
+        ),
+        look,
+        link.edges[0][1] if several_slots else None,
+        _head_slot(head, edges[0], graph),
     )
+
+
+def _count(link: Link, tail: Part, head: Part) -> int:
+    """How many edges an arrow stands for; inside blocks of which one is drawn, how many in each."""
+    blocks = tail.times if tail.times == head.times and not link.again else 1
+    each, rest = divmod(len(link.edges), blocks)
+    return len(link.edges) if rest else each
+
+
+def _head_slot(part: Part, edge: Edge, graph: Graph) -> int | None:
+    several = part.node is not None and len(graph.nodes[part.node].grad_outputs) > 1
+    return edge.input_nr if several else None

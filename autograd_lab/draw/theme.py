@@ -59,7 +59,7 @@ class Look(NamedTuple):
         means: What the box stands for, in a few words: for legends.
         shape: A name that ``dot`` and ``mermaid`` each translate: ``"rounded"``, ``"box"``, ``"double"`` (rounded,
             with a second outline), ``"framed"`` (square, with a second outline), ``"component"``, ``"note"``,
-            ``"folder"``, ``"ellipse"``, ``"circle"`` (an ellipse that is round unless its text is wide) or
+            ``"folder"``, ``"tab"``, ``"ellipse"``, ``"circle"`` (an ellipse that is round unless its text is wide) or
             ``"plain"`` (no outline).
         fill: Colour of the inside.
         line: Colour of the outline.
@@ -130,6 +130,7 @@ LOOKS: dict[str, Look] = {
     "function": Look("a Python Function's node", "component", "#fdecd2", ORANGE),
     "compiled": Look("a node made by torch.compile", "framed", "#f1e6f5", PURPLE),
     "custom": Look("a node of a rule that was swapped in", "double", "#fce3d9", VERMILLION, width=1.2),
+    "module": Look("a module drawn as one box", "tab", "#eef0fb", "#4a4f94", width=1.4),
     "root": Look("an output", "ellipse", DEEP_BLUE, DEEP_BLUE, PAPER),
     # what the forward left on them
     "saved": Look("saved tensors", "note", "#fffae0", OLIVE),
@@ -150,6 +151,8 @@ STROKES: dict[str, Stroke] = {
     "edge": Stroke("an edge: the way a gradient goes", "#6a7b8c"),
     "named": Stroke("an edge that carries a named tensor's gradient", BLUE, 1.8),
     "root": Stroke("where the gradient enters", DEEP_BLUE, 1.6),
+    "several": Stroke("several edges between modules", "#6a7b8c", 2.4),
+    "again": Stroke("an edge from one repeated block to the next", SLATE, 1.4, "dashed"),
     "saved": Stroke("saved by", OLIVE, 1.0, "dotted", head=False),
     "forward": Stroke("the forward", SLATE, 1.2),
     "backward": Stroke("the gradient on its way back", VERMILLION, 1.2, "dashed"),
@@ -163,6 +166,7 @@ TONES: dict[str, Tone] = {
     "quiet": Tone(QUIET, 9.0),
     "slot": Tone(QUIET, 8.0),
     "name": Tone(BLUE, 10.0, bold=True),
+    "count": Tone(QUIET, 9.0, bold=True),
     "symbol": Tone(None, 13.0),
     "variable": Tone(None, 12.0, bold=True),
     "value": Tone(BLUE, 11.0),

@@ -6,23 +6,41 @@ nothing where nothing was measured or a node didn't run.
 
 from __future__ import annotations
 
-from autograd_lab.draw.graph_view import graph_picture
+from collections import defaultdict
+from collections.abc import Iterable
+
+from autograd_lab.draw import digits
+from autograd_lab.draw.collapse import Link, Part, Plan, plan
+from autograd_lab.draw.graph_view import planned_picture
+from autograd_lab.draw.module_view import gradient_lines, gradients_of, step_lines, together
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.trace_text import gradient
 from autograd_lab.records import Step, Trace
 
 
-def trace_picture(trace: Trace, *, saved: bool = False, direction: str = "down", title: str = "") -> Picture:
+def trace_picture(
+    trace: Trace,
+    *,
+    saved: bool = False,
+    depth: int | None = None,
+    repeats: bool = False,
+    direction: str = "down",
+    title: str = "",
+) -> Picture:
     """Makes the picture of a trace.
 
     Args:
         trace: The trace.
         saved: As for ``graph_picture``.
+        depth: As for ``graph_picture``.
+        repeats: As for ``graph_picture``.
         direction: As for ``graph_picture``.
         title: As for ``graph_picture``.
 
     Returns:
-        The graph's picture; each box also says when its node ran, each arrow the norm of the gradient it carried.
+        The graph's picture; each box also says when its node ran, each arrow the norm of the gradient it carried. A
+        module's box says how long its nodes took, and, as an arrow that stands for several edges does, the norm of
+        all gradients together: the root of the sum of their norms' squares.
 
     Example:
         >>> from autograd_lab.records import Edge, Graph, Node
@@ -30,17 +48,45 @@ def trace_picture(trace: Trace, *, saved: bool = False, direction: str = "down",
         >>> [line.text for line in trace_picture(Trace(graph, (Step(0, 0),))).boxes[1].lines]
         ['ExpBackward0', 'step 0']
     """
-    picture = graph_picture(trace.graph, saved=saved, direction=direction, title=title)
-    steps = {f"n{step.node}": step for step in trace.steps}
+    drawn = plan(trace.graph, depth=depth, repeats=repeats)
+    picture = planned_picture(trace.graph, drawn, saved, direction, title)
+    steps = {step.node: step for step in trace.steps}
+    parts = {part.key: part for part in drawn.parts}
+    links = [link for leaving in drawn.links for link in leaving]
+    ways = _Ways(drawn, links)
+    following = iter(links)
     return Picture(
-        tuple(_with_step(box, steps.get(box.key)) for box in picture.boxes),
-        tuple(_with_gradient(arrow, steps.get(arrow.tail)) for arrow in picture.arrows),
+        tuple(
+            _with_steps(box, parts[box.key], ways, steps) if box.key in parts else box
+            for box in picture.boxes
+        ),
+        tuple(
+            arrow if arrow.look in ("root", "saved") else _with_gradient(arrow, next(following), steps)
+            for arrow in picture.arrows
+        ),
         picture.title,
         picture.direction,
     )
 
 
-def _with_step(box: Box, step: Step | None) -> Box:
+class _Ways:
+    """The edges that lead to each box and away from it."""
+
+    def __init__(self, drawn: Plan, links: Iterable[Link]) -> None:
+        self.came: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self.went: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for link in links:
+            self.went[drawn.parts[link.tail].key] += link.edges
+            self.came[drawn.parts[link.head].key] += link.edges
+
+
+def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Box:
+    if part.node is None:
+        gradients = gradient_lines(part, ways.came[part.key], ways.went[part.key], steps)
+        return box._replace(lines=(*box.lines, *step_lines(part, steps), *gradients))
+    if len(part.nodes) > 1:
+        return box._replace(lines=(*box.lines, *step_lines(part, steps)))
+    step = steps.get(part.node)
     if step is None:
         return box
     lines = [Line(f"step {step.index}", "quiet")]
@@ -50,11 +96,11 @@ def _with_step(box: Box, step: Step | None) -> Box:
     return box._replace(lines=(*box.lines, *lines))
 
 
-def _with_gradient(arrow: Arrow, step: Step | None) -> Arrow:
-    if step is None or not arrow.head.startswith("n") or arrow.look == "saved":
-        return arrow
-    slot = arrow.tail_slot or 0
-    stats = step.grad_inputs[slot] if slot < len(step.grad_inputs) else None
-    if stats is None or stats.norm is None:
-        return arrow
-    return arrow._replace(lines=(*arrow.lines, Line(gradient(stats), "gradient")))
+def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
+    found = gradients_of(link.edges, steps)
+    if len(link.edges) > 1:
+        norm = together(found)
+        text = None if norm is None else digits.number(norm)
+    else:
+        text = gradient(found[0]) if found and found[0].norm is not None else None
+    return arrow if text is None else arrow._replace(lines=(*arrow.lines, Line(text, "gradient")))

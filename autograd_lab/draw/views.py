@@ -24,21 +24,34 @@ class View(NamedTuple):
     Attributes:
         record: The type.
         picture: Makes the picture; takes the record and the options as keywords.
-        options: Names of the options, each with the values that it may have, or ``None`` where any will do.
+        options: Names of the options, each with the values that it may have, or with a function that says what is wrong
+            with a value, or ``None`` where any will do.
 
     Example:
         >>> sorted(VIEWS["graph"].options)
-        ['direction', 'saved', 'title']
+        ['depth', 'direction', 'repeats', 'saved', 'title']
     """
 
     record: type
     picture: Callable[..., Picture]
-    options: Mapping[str, tuple[str, ...] | None]
+    options: Mapping[str, tuple[str, ...] | Callable[[Any], str | None] | None]
 
+
+def _depth(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return None
+    return f"depth must be a whole number from 0 (the whole model as one box) up, not {value!r}"
+
+
+def _repeats(value: Any) -> str | None:
+    return None if isinstance(value, bool) else f"repeats must be True or False, not {value!r}"
+
+
+_OF_GRAPHS = {"saved": None, "depth": _depth, "repeats": _repeats, "direction": DIRECTIONS, "title": None}
 
 VIEWS: dict[str, View] = {
-    "graph": View(Graph, graph_picture, {"saved": None, "direction": DIRECTIONS, "title": None}),
-    "trace": View(Trace, trace_picture, {"saved": None, "direction": DIRECTIONS, "title": None}),
+    "graph": View(Graph, graph_picture, _OF_GRAPHS),
+    "trace": View(Trace, trace_picture, _OF_GRAPHS),
     "scalar": View(ScalarGraph, scalar_picture, {"detail": DETAILS, "direction": DIRECTIONS, "title": None}),
 }
 """View's name → what draws it. Of two views of one type of record the first is the usual one."""
@@ -105,5 +118,8 @@ def _check(view: str, name: str, value: Any) -> None:
     if name not in options:
         raise RenderError(f"view {view!r} has no option {name!r}: {nearest(name, options)}")
     values = options[name]
-    if values is not None and value not in values:
+    if callable(values):
+        if wrong := values(value):
+            raise RenderError(wrong)
+    elif values is not None and value not in values:
         raise RenderError(f"no {name} {value!r} in view {view!r}: {nearest(str(value), values)}")

@@ -107,3 +107,24 @@ def test_a_failed_drawing_leaves_the_old_file(lab):
     Path("graph.svg").write_text("old")
     assert lab("render", "models.py:no_graph", "--out", "graph.svg").code == 2
     assert Path("graph.svg").read_text() == "old"
+
+
+def test_depth_and_repeats_reach_the_picture(lab):
+    Path("deep.py").write_text(DEEP)
+    ran = lab("render", "deep.py:loss", "--format", "dot", "--depth", "0")
+    assert (ran.code, "whole model" in ran.out) == (0, True)
+    ran = lab("render", "deep.py:loss", "--format", "dot", "--repeats")
+    assert (ran.code, "0 … 2 × 3" in ran.out) == (0, True)
+    ran = lab("render", "models.py:loss", "--view", "torchviz", "--format", "dot", "--depth", "1")
+    assert (ran.code, "view 'torchviz' has no option 'depth'" in ran.err) == (2, True)
+
+
+DEEP = """
+import torch
+from torch import nn
+
+model = nn.Sequential(*(nn.Sequential(nn.Linear(3, 3), nn.Tanh()) for _ in range(3)))
+
+def loss():
+    return model(torch.ones(2, 3, requires_grad=True)).sum()
+"""

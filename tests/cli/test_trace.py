@@ -57,3 +57,9 @@ def test_nodes_know_where_the_target_made_them(lab, tmp_path, command):
     nodes = (record.graph if command == "trace" else record).nodes
     assert [node.module for node in nodes if node.name == "AddmmBackward0"] == ["2", "0"]
     assert nodes[0].source.function == "loss"
+
+
+def test_depth_and_repeats_reach_the_picture(lab):
+    assert lab("trace", "models.py:loss", "--out", "one.md", "--depth", "0", "--repeats").code == 0
+    assert "4 leaves (21 elements)" in Path("one.md").read_text("utf-8")
+    assert lab("trace", "models.py:loss", "--depth", "-1").code == 2

@@ -8,7 +8,18 @@ import pytest
 from autograd_lab.draw import theme
 from autograd_lab.draw.theme import LOOKS, STROKES, TONES, Look, luminance
 
-GRAPH = ("op", "accumulate", "function", "compiled", "custom", "root", "saved", "released", "packed")
+GRAPH = (
+    "op",
+    "accumulate",
+    "function",
+    "compiled",
+    "custom",
+    "root",
+    "saved",
+    "released",
+    "packed",
+    "module",
+)
 SCALAR = ("variable", "leaf", "constant", "output", "operation", "answer")
 
 
@@ -32,7 +43,7 @@ def test_every_look_belongs_to_a_picture():
 
 
 def test_strokes_differ_without_their_colours():
-    for family in (("edge", "named", "root", "saved"), ("forward", "backward", "answer")):
+    for family in (("edge", "named", "root", "saved", "several", "again"), ("forward", "backward", "answer")):
         shapes = {(stroke.width, stroke.dash, stroke.head) for stroke in map(STROKES.get, family)}
         assert len(shapes) == len(family)
 

@@ -24,7 +24,7 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
     for name, view in VIEWS.items():
         record = {"graph": residual, "trace": Trace(residual, ()), "scalar": seed}[name]
         for option, values in view.options.items():
-            for value in values or (True,):
+            for value in values if isinstance(values, tuple) else (True,) if option != "depth" else (0, 3):
                 assert picture_maker(record, name, **{option: value})() is not None
 
 
@@ -33,7 +33,12 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
     [
         ("graf", {}, "no view 'graf' of a Graph: use one of graph (did you mean 'graph'?)"),
         ("scalar", {}, "no view 'scalar' of a Graph: use one of graph"),
-        (None, {"width": 3}, "view 'graph' has no option 'width': use one of saved, direction, title"),
+        (
+            None,
+            {"width": 3},
+            "view 'graph' has no option 'width': use one of saved, depth, repeats, direction, title"
+            " (did you mean 'depth'?)",
+        ),
         (
             None,
             {"direction": "upp"},

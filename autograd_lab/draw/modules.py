@@ -1,0 +1,114 @@
+"""Which module each node of a graph belongs to.
+
+Relies on the records. A node that an operation made says so itself (``Node.module``); a leaf belongs to the module
+that its name begins with. Promises that a leaf which several modules or several calls of one share belongs to
+what they have in common, and that nothing is guessed where no module is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from autograd_lab.records import Graph, Node
+
+Path = tuple[str, ...]
+"""A module's dotted path, cut at the dots; empty for the model itself."""
+
+_CALL = re.compile(r"#\d+$")
+
+# Note [Homes of leaves]
+# No forward makes a leaf, so its name has to say where it belongs: "layers.0.weight" to "layers.0", or, if that
+# module made no node (its weight is used by the module around it), to the nearest one around it that did. Where that
+# module was called several times ("cell", "cell#2"), the leaf belongs to the calls that use it; if these are several,
+# to the innermost module around all of them, since drawn inside the first call it would tell of a gradient that flows
+# from the others into that one. A tied parameter has several names and lies around all of its modules likewise. A name
+# without a dot may be a parameter of the model itself or an input: it's the model's if the model's own forward uses it.
+
+
+def homes(graph: Graph) -> list[Path | None]:
+    """Says for each node which module it belongs to.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        One for each node: the path, calls' suffixes included; ``()`` for the model itself; ``None`` outside.
+
+    Example:
+        >>> from autograd_lab.records import Edge
+        >>> leaf = Node(1, "AccumulateGrad", "accumulate", 9, variable="fc.weight")
+        >>> homes(Graph((Node(0, "TBackward0", "op", 0, next=(Edge(1, 0),), module="fc"), leaf), ()))
+        [('fc',), ('fc',)]
+    """
+    found = [_path(node) for node in graph.nodes]
+    if not any(path is not None for path in found):
+        return found
+    calls: dict[Path, dict[Path, None]] = defaultdict(dict)
+    for path in found:
+        for length in range(len(path or ()) + 1):
+            if path is not None:
+                calls[bare(path[:length])][path[:length]] = None
+    users: dict[int, list[Path]] = defaultdict(list)
+    for tail, _, edge in graph.edges:
+        path = found[tail]
+        if path is not None:
+            users[edge.node].append(path)
+    for node in graph.leaves:
+        if node.module is None:
+            found[node.id] = _home(node, users[node.id], calls)
+    return found
+
+
+def bare(path: Path) -> Path:
+    """Gives a module's own path, without the numbers of its calls.
+
+    Args:
+        path: A path.
+
+    Returns:
+        The path as ``named_modules()`` has it.
+
+    Example:
+        >>> bare(("decoder#2", "cell"))
+        ('decoder', 'cell')
+    """
+    return tuple(_CALL.sub("", name) for name in path)
+
+
+def _path(node: Node) -> Path | None:
+    if node.module is None:
+        return None
+    return tuple(node.module.split(".")) if node.module else ()
+
+
+def _home(leaf: Node, users: list[Path], calls: dict[Path, dict[Path, None]]) -> Path | None:
+    """Note [Homes of leaves]."""
+    places = [
+        place
+        for name in (leaf.variable, *leaf.aliases)
+        if name is not None
+        for place in _places(name, users, calls)
+    ]
+    return _common(places) if places else None
+
+
+def _places(name: str, users: list[Path], calls: dict[Path, dict[Path, None]]) -> Iterator[Path]:
+    module = tuple(name.split(".")[:-1])
+    if not module:
+        yield from [()] if () in users else []
+        return
+    while module not in calls:  # the model itself is always there
+        module = module[:-1]
+    used = {user[: len(module)] for user in users if bare(user[: len(module)]) == module}
+    yield from used or calls[module]
+
+
+def _common(paths: Iterable[Path]) -> Path:
+    first, *others = paths
+    length = len(first)
+    for other in others:
+        while first[:length] != other[:length]:
+            length -= 1
+    return first[:length]
