@@ -250,25 +250,23 @@ def _run_from(blocks: Sequence[_Block], start: int) -> list[_Block]:
         return run
     first, second = run[0], blocks[start + 1]
     links = _links(first, second)
-    tails, heads = {link[:2] for link in links}, {link[2:4] for link in links}
+    heads = {link[2:4] for link in links}
     of_first, of_second = set(first.nodes), set(second.nodes)
     outs = {out for out in first.outs if out[2] not in of_second}
     ins = _but_from(second.ins, of_first)
     first_only = first.ins - ins
     if not ins <= first.ins or not {(at, nr) for at, nr, *_ in first_only} <= heads:
         return run
-    outside = {out[2] for out in outs} | {into[3] for into in first.ins}
     seen = set(first.nodes)
     for block in blocks[start + 1 :]:
-        last_only = block.outs - outs
+        # What a block sends beyond `outs` leaves from the slots of `links`, since blocks that are the same inside have
+        # the same slots that lead outside.
         if (
             block.inside != first.inside
             or _links(run[-1], block) != links
             or _but_from(block.ins, set(run[-1].nodes)) != ins
             or not outs <= block.outs
-            or {out[:2] for out in last_only} != tails
-            or any(out[2] in seen for out in last_only)
-            or not outside.isdisjoint(block.nodes)
+            or any(out[2] in seen for out in block.outs)  # back into the run
         ):
             break
         run.append(block)

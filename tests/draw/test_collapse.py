@@ -304,6 +304,17 @@ def test_a_part_stands_for_nodes_that_are_alike(graph, repeats):
         assert len({graph.nodes[at].name for at in part.nodes}) == 1
 
 
+def test_blocks_that_send_to_each_other_stay_apart():
+    nodes = (
+        Node(0, "SumBackward0", "op", 50, (META,), (Edge(1, 0), Edge(2, 0))),
+        Node(1, "ExpBackward0", "op", 40, (META,), (Edge(4, 0),), module="b.0"),
+        Node(2, "ExpBackward0", "op", 30, (META,), (Edge(3, 0),), module="b.1"),
+        Node(3, "SinBackward0", "op", 20, (META,), (), module="b.0"),
+        Node(4, "SinBackward0", "op", 10, (META,), (), module="b.1"),
+    )
+    assert {part.times for part in plan(Graph(nodes, ()), repeats=True).parts} == {1}
+
+
 @st.composite
 def rewired(draw):
     """A chain of blocks where some edges were led elsewhere, and the loss got further ones."""
