@@ -1,4 +1,4 @@
-"""Which module made each node: what a watcher will know, for tests that need it now.
+"""Which module made each node, told in another way than the watcher does: the tests' oracle for it.
 
 Global hooks note torch's counter when each module's forward begins and ends; a node made in between has a
 ``sequence_nr`` from that range, and belongs to the innermost.

@@ -63,6 +63,24 @@ def bert():
     return model, lambda: model(input_ids=ids, labels=ids).loss
 
 
+def seen(model, loss_of):
+    with lab.watch(model) as watcher:
+        return watcher.capture(loss_of())
+
+
+@pytest.mark.parametrize("build", [encoder, loop, gpt2, bert], ids=lambda build: build.__name__)
+def test_a_watch_finds_the_modules_that_an_independent_count_finds(build):
+    model, loss_of = build()
+    _, counted = in_modules(model, loss_of)
+    names = {name for name, _ in model.named_modules()}
+    for ours, theirs in zip(seen(model, loss_of).nodes, counted.nodes, strict=True):
+        assert ours.name == theirs.name
+        if (
+            ours.module is not None and ours.module.split("#")[0] in names
+        ):  # not a loss that it makes on the way
+            assert ours.module == theirs.module
+
+
 @pytest.mark.parametrize(
     ("build", "depth", "block"),
     [
@@ -73,7 +91,7 @@ def bert():
     ],
 )
 def test_the_blocks_of_a_model_are_found(build, depth, block):
-    _, graph = in_modules(*build())
+    graph = seen(*build())
     assert block in {part.module for part in plan(graph, depth=depth, repeats=True).parts}
     whole = plan(graph, repeats=True)
     assert Counter(at for part in whole.parts for at in part.nodes) == Counter(range(len(graph)))
@@ -84,7 +102,7 @@ def test_gpt2_fits_a_page(tmp_path):
     from PIL import Image
 
     model, loss_of = gpt2()
-    _, graph = in_modules(model, loss_of)
+    graph = seen(model, loss_of)
     with Image.open(lab.render(graph, tmp_path / "gpt2.png", depth=4, repeats=True)) as picture:
         assert max(picture.size) < 2500
     leaves = {node.variable for node in graph.leaves}
@@ -92,7 +110,7 @@ def test_gpt2_fits_a_page(tmp_path):
 
 
 def test_tied_weights_stay_outside_the_modules_that_share_them():
-    _, graph = in_modules(*gpt2())
+    graph = seen(*gpt2())
     tied = next(
         part
         for part in plan(graph, depth=1).parts
@@ -102,7 +120,7 @@ def test_tied_weights_stay_outside_the_modules_that_share_them():
 
 
 def test_a_cells_weights_stay_outside_its_calls():
-    _, graph = in_modules(*loop())
+    graph = seen(*loop())
     found = plan(graph, depth=1)
     assert [part.module for part in found.parts if part.module] == [
         "cell#6", "cell#5", "cell#4", "cell#3", "cell#2", "cell"
@@ -113,6 +131,6 @@ def test_a_cells_weights_stay_outside_its_calls():
 
 def test_every_leaf_of_a_model_is_counted_once():
     model, loss_of = encoder()
-    _, graph = in_modules(model, loss_of)
+    graph = seen(model, loss_of)
     (whole,) = (part for part in plan(graph, depth=0).parts if part.module)
     assert sum(graph.nodes[at].kind == "accumulate" for at in whole.nodes) == len(list(model.parameters()))
