@@ -16,8 +16,10 @@ from autograd_lab.errors import OptionError as OptionError
 from autograd_lab.errors import RecordError as RecordError
 from autograd_lab.errors import RenderError as RenderError
 from autograd_lab.errors import TargetError as TargetError
+from autograd_lab.errors import VerifyError as VerifyError
 from autograd_lab.records import Accumulation as Accumulation
 from autograd_lab.records import Call as Call
+from autograd_lab.records import Check as Check
 from autograd_lab.records import Contribution as Contribution
 from autograd_lab.records import Edge as Edge
 from autograd_lab.records import GradStats as GradStats
@@ -25,6 +27,7 @@ from autograd_lab.records import Graph as Graph
 from autograd_lab.records import Hook as Hook
 from autograd_lab.records import Kept as Kept
 from autograd_lab.records import Kernel as Kernel
+from autograd_lab.records import Mismatch as Mismatch
 from autograd_lab.records import Node as Node
 from autograd_lab.records import Operand as Operand
 from autograd_lab.records import Operation as Operation
@@ -35,6 +38,7 @@ from autograd_lab.records import Step as Step
 from autograd_lab.records import TensorMeta as TensorMeta
 from autograd_lab.records import Trace as Trace
 from autograd_lab.records import Variable as Variable
+from autograd_lab.records import VerifyReport as VerifyReport
 from autograd_lab.records import load as load
 from autograd_lab.records import save as save
 
@@ -44,3 +48,4 @@ if find_spec("torch") is not None:
     from autograd_lab.backward import watch as watch
     from autograd_lab.capture import capture as capture
     from autograd_lab.pictures import render as render
+    from autograd_lab.verify import verify as verify

@@ -27,3 +27,7 @@ class TargetError(LabError, ValueError):
 
 class OptionError(LabError, ValueError):
     """An option has a value that it can't have."""
+
+
+class VerifyError(LabError, ValueError):
+    """What is to be verified can't be called with the inputs given."""

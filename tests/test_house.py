@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "capture": {"torch", "errors", "records", "_torch", "capture"},
     "backward": {"torch", "errors", "records", "_torch", "capture", "backward"},
     "draw": {"errors", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
+    "verify": {"torch", "errors", "records", "_torch", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},

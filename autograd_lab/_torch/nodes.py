@@ -162,6 +162,11 @@ def forward_code(node: Node) -> Any:
     return getattr(inspect.unwrap(forward_cls.forward), "__code__", None)  # type: ignore[attr-defined]
 
 
+def own_attributes(node: Node) -> list[tuple[str, Any]]:
+    """Gives what a Python Function's code put on its ``ctx``, which is the node; nothing for C++ nodes."""
+    return list(vars(node).items()) if issubclass(type(node), BackwardCFunction) else []
+
+
 def run(node: Node, grad_outputs: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
     """Runs a node's backward: no hooks, nothing freed, and gradients go nowhere.
 

@@ -15,6 +15,7 @@ from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.draw.trace_text import trace_table, traces_table
 from autograd_lab.draw.trace_view import trace_picture
+from autograd_lab.draw.verify_text import verify_table
 from autograd_lab.draw.views import VIEWS, picture_maker
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "trace_picture",
     "trace_table",
     "traces_table",
+    "verify_table",
 ]

@@ -28,7 +28,7 @@ LEAST = 60
 """Characters: no table is narrower."""
 
 _NARROWEST = 3
-_NUMBERS = ("id", "step", "ms", "backward", "steps")
+_NUMBERS = ("id", "step", "ms", "backward", "steps", "samples")
 """Columns whose cells are set against the right."""
 
 

@@ -16,10 +16,12 @@ from autograd_lab.records.graph import (
 from autograd_lab.records.jsonio import dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
 from autograd_lab.records.trace import Accumulation, Contribution, Kept, Kernel, Step, Trace
+from autograd_lab.records.verify import Check, Mismatch, VerifyReport
 
 __all__ = [
     "Accumulation",
     "Call",
+    "Check",
     "Contribution",
     "Edge",
     "GradStats",
@@ -27,6 +29,7 @@ __all__ = [
     "Hook",
     "Kept",
     "Kernel",
+    "Mismatch",
     "Node",
     "Number",
     "Operand",
@@ -40,6 +43,7 @@ __all__ = [
     "TensorMeta",
     "Trace",
     "Variable",
+    "VerifyReport",
     "dumps",
     "load",
     "loads",

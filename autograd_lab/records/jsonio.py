@@ -26,11 +26,17 @@ from autograd_lab.records import files
 from autograd_lab.records.graph import Graph, Record, Scalar
 from autograd_lab.records.scalar import Number, ScalarGraph
 from autograd_lab.records.trace import Trace
+from autograd_lab.records.verify import VerifyReport
 
 SCHEMA = 1
 """The version of the format that this release writes; it reads this one and those before."""
 
-RECORDS: dict[str, type] = {"Graph": Graph, "ScalarGraph": ScalarGraph, "Trace": Trace}
+RECORDS: dict[str, type] = {
+    "Graph": Graph,
+    "ScalarGraph": ScalarGraph,
+    "Trace": Trace,
+    "VerifyReport": VerifyReport,
+}
 """The records that stand in a file by themselves."""
 
 Decoder = Callable[[Any, str], Any]

@@ -1,0 +1,60 @@
+"""What ``verify`` found, for a terminal: a row for each check, and below it what is wrong."""
+
+from __future__ import annotations
+
+from autograd_lab.draw.tables import WIDTH, count, table, terminal_width
+from autograd_lab.records import Check, Mismatch, VerifyReport
+from autograd_lab.records.display import as_text
+
+_MARKS = {True: "ok", False: "WRONG", None: "–"}
+
+
+def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
+    """Writes a report as a table.
+
+    Args:
+        report: What ``verify`` returned.
+        width: Characters in a line.
+
+    Returns:
+        The table.
+
+    Example:
+        >>> print(verify_table(VerifyReport("Square", (Check("gradients", True, 8),))))
+        Square: right in 1 check
+         check            samples   found
+         ────────────────────────────────
+         gradients   ok         8
+        <BLANKLINE>
+    """
+    rows = [
+        [check.name, _MARKS[check.ok], str(check.samples or ""), _found(check)] for check in report.checks
+    ]
+    return f"{_summary(report)}\n{table(['check', '', 'samples', 'found'], rows, width, None)}"
+
+
+@as_text.register(VerifyReport)
+def _(report: VerifyReport) -> str:
+    return verify_table(report, width=terminal_width()).rstrip("\n")
+
+
+def _summary(report: VerifyReport) -> str:
+    made = sum(check.ok is not None for check in report.checks)
+    if report.ok:
+        return f"{report.target}: right in {count(made, 'check')}"
+    return f"{report.target}: wrong in {len(report.failed)} of {count(made, 'check')} (seed {report.seed})"
+
+
+def _found(check: Check) -> str:
+    parts = [check.message]
+    if check.mismatch is not None:
+        parts.append(_numbers(check.mismatch))
+    if check.sample is not None:
+        parts.append(f"sample: {check.sample}")
+    return "; ".join(part for part in parts if part)
+
+
+def _numbers(part: Mismatch) -> str:
+    at = f"[{', '.join(map(str, part.element))}]" if part.element else ""
+    apart = "" if part.ulps is None else f" ({part.ulps:.3g} ulps)"
+    return f"{part.what}{at}: expected {part.expected}, found {part.found}{apart}"

@@ -1,0 +1,94 @@
+"""What ``verify`` found, as plain data. Relies on the standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autograd_lab.records.display import DisplayMixin
+
+
+class Mismatch(NamedTuple):
+    """Where two tensors differ most.
+
+    Attributes:
+        what: Which tensor it is: ``"gradient of input 1"``.
+        element: Which one; empty for a tensor without dimensions, and where shapes differ.
+        expected: What should have come.
+        found: What came.
+        ulps: How far they are apart, in units in the last place of what was expected; ``None`` where one isn't a
+            number, or shapes differ.
+
+    Example:
+        >>> Mismatch("gradient of input 0", (1,), "2.0", "-2.0", 9e15).element
+        (1,)
+    """
+
+    what: str
+    element: tuple[int, ...]
+    expected: str
+    found: str
+    ulps: float | None = None
+
+
+class Check(NamedTuple):
+    """One thing that was checked, on every sample that it applies to.
+
+    Attributes:
+        name: What: ``"gradients"``, ``"second order"``, ``"vmap"``, ….
+        ok: Whether it holds; ``None`` where it doesn't apply, and ``message`` says why.
+        samples: On how many samples it was tried.
+        message: What is wrong, or ``""``.
+        sample: The first sample on which it failed.
+        mismatch: Where the numbers part.
+
+    Example:
+        >>> Check("vmap", None, 0, "it has no vmap").ok is None
+        True
+    """
+
+    name: str
+    ok: bool | None
+    samples: int = 0
+    message: str = ""
+    sample: str | None = None
+    mismatch: Mismatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport(DisplayMixin):
+    """Whether a Function, a rule or a callable computes its gradients right, and if not, what is wrong with it.
+
+    Attributes:
+        target: What was verified.
+        checks: Each check, in the order in which they were made.
+        seed: What the random numbers were made from; the same seed gives the same report.
+
+    Example:
+        >>> VerifyReport("Square", (Check("gradients", True, 8),)).ok
+        True
+    """
+
+    target: str
+    checks: tuple[Check, ...]
+    seed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return all(check.ok is not False for check in self.checks)
+
+    def validate(self) -> None:
+        """Checks that a check that failed says what is wrong.
+
+        Raises:
+            ValueError: Names the field that is wrong.
+        """
+        for place, check in enumerate(self.checks):
+            if check.ok is False and not check.message:
+                raise ValueError(f"checks[{place}].message: expected what is wrong, found nothing")
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed."""
+        return tuple(check for check in self.checks if check.ok is False)
