@@ -167,11 +167,3 @@ def version(tensor: torch.Tensor) -> int | None:
         if tensor.is_inference():
             return None
         raise
-
-
-def no_torch_function() -> Any:
-    """Gives a context in which reading a tensor's attributes runs no code of a subclass or mode.
-
-    ``torch._C.DisableTorchFunction``: without it ``tensor.shape`` calls a user's ``__torch_function__``.
-    """
-    return torch._C.DisableTorchFunction()

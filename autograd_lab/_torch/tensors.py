@@ -3,8 +3,7 @@
 Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclass for its shape calls the user's
 ``__torch_function__``. And on ``Tensor._values`` of sparse tensors: the public ``values()`` needs a coalesced
 tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and ``_disable_current_modes``: without
-these, a mode of the user's that counts kernels would count those that measure. ``Tensor._version``: without it,
-nobody could tell that a tensor still holds what it held.
+these, a mode of the user's that counts kernels would count those that measure.
 """
 
 from __future__ import annotations
@@ -54,11 +53,6 @@ def elements(tensor: torch.Tensor) -> torch.Tensor | None:
     if tensor.layout is not torch.strided:
         return tensor.values()
     return tensor
-
-
-def version(tensor: torch.Tensor) -> int | None:
-    """Gives a tensor's version counter, which every in-place change raises; ``None`` where there is none."""
-    return None if tensor.is_inference() else tensor._version
 
 
 def address(tensor: torch.Tensor) -> int:

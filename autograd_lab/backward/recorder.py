@@ -32,6 +32,7 @@ from torch.autograd.graph import Node as TorchNode
 from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import kernels as _kernels
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import saved as _saved
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.stats import Measure, Meter
 from autograd_lab.errors import OptionError
@@ -259,7 +260,7 @@ class _Leaf:
         self._meter = meter
         self._came = None if came is None else _tensors.address(came)
         self._came_measured = meter.measure(came)
-        self._version = None if came is None else _tensors.version(came)
+        self._version = None if came is None else _saved.version(came)
         self._before = None if variable.grad is None else weakref.ref(variable.grad)
         self._measured = meter.measure(variable.grad)
 
@@ -272,7 +273,7 @@ class _Leaf:
     def _measure_after(self, how: str) -> Measure | None:
         """What was stolen is what came, unless a hook of the user's has changed it since: then its version grew."""
         grad = self._variable.grad
-        if how == "stole" and grad is not None and _tensors.version(grad) == self._version:
+        if how == "stole" and grad is not None and _saved.version(grad) == self._version:
             return self._came_measured
         return self._meter.measure(grad)
 

@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
+from autograd_lab._torch import saved as _saved
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.capture.saved import MetaTable
 from autograd_lab.errors import OptionError
@@ -82,7 +83,7 @@ class Meter:
             return None
         if self._level == "meta":
             return Measure(self._metas.of_tensor(grad), {})
-        version = _tensors.version(grad)
+        version = _saved.version(grad)
         known = self._known.get(id(grad))
         if known is not None and known[0]() is grad and known[1] == version:
             return known[2]

@@ -6,7 +6,7 @@ import torch
 from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import saved as _saved
+from autograd_lab._torch import tensors as _tensors
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.nodes import NodeReader
@@ -43,7 +43,7 @@ def capture(
         >>> [node.name for node in capture(loss, names={"w": w}).nodes]
         ['PowBackward0', 'SubBackward0', 'MulBackward0', 'AccumulateGrad']
     """
-    with _saved.no_torch_function():
+    with _tensors.no_torch_function():
         return live(outputs, model=model, names=names)[0]
 
 

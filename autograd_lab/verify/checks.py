@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 from torch.autograd.gradcheck import GradcheckError
 
 from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import saved as _saved
 from autograd_lab.records import Mismatch
 from autograd_lab.verify.compare import mismatch
 from autograd_lab.verify.faults import kind
@@ -104,7 +104,7 @@ def untouched(subject: Subject, sample: Sample) -> Fault | None:
     """Neither forward nor backward changes what it's given."""
     tensors = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
     copies = [tensor.detach().clone() for tensor in tensors]
-    versions = [_tensors.version(tensor) for tensor in tensors]
+    versions = [_saved.version(tensor) for tensor in tensors]
     outputs = [output for output in outputs_of(subject.call, sample.args) if output.requires_grad]
     kept = [output.detach().clone() for output in outputs]
     weights = weights_for(tuple(outputs))
@@ -112,7 +112,7 @@ def untouched(subject: Subject, sample: Sample) -> Fault | None:
     if outputs and leaves_of(sample.args):
         torch.autograd.grad(outputs, leaves_of(sample.args), weights, allow_unused=True)
     for at, (tensor, copy, version) in enumerate(zip(tensors, copies, versions, strict=True)):
-        if _tensors.version(tensor) != version or mismatch("", copy, tensor.detach()) is not None:
+        if _saved.version(tensor) != version or mismatch("", copy, tensor.detach()) is not None:
             return Fault(f"it changes input {at} in place", mismatch(f"input {at}", copy, tensor.detach()))
     for name, copied, now in (("gradient it is given", before, weights), ("result after", kept, outputs)):
         for copy, tensor in zip(copied, now, strict=True):
