@@ -27,3 +27,7 @@ class TargetError(LabError, ValueError):
 
 class OptionError(LabError, ValueError):
     """An option has a value that it can't have."""
+
+
+class SwapError(LabError, ValueError):
+    """A name given to ``lab.swap`` isn't a rule's; the message lists near ones."""
