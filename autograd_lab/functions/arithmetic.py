@@ -345,7 +345,8 @@ class Neg(Rule):
 
 
 def _with_numbers(dtype: torch.dtype) -> Iterator[Sample]:
-    for number in (2, -0.5, 0, True, 1.5 + 0.5j):
+    half = dtype in (torch.float16, torch.bfloat16)
+    for number in (2, -0.5, 0, True, *(() if half else (1.5 + 0.5j,))):
         yield Sample(f"tensor, {number}", (tensor((2, 3), dtype), number))
         yield Sample(f"{number}, tensor", (number, tensor((2, 3), dtype)))
 

@@ -51,7 +51,7 @@ class Pow(Rule):
     leaves = ("pow_.Tensor", "pow_.Scalar")
     formula = {
         "self": "torch.where(exponent == 0, 0, grad * conj(exponent * self ** (exponent - 1)))",
-        "exponent": "torch.where((self == 0) & (exponent >= 0), 0, grad * conj(result * self.log()))",
+        "exponent": "torch.where((self == 0) & not_negative(exponent), 0, grad * conj(result * self.log()))",
         "result": "self_t * exponent * self ** (exponent - 1) + exponent_t * result * self.log()",
     }
 
@@ -121,12 +121,12 @@ def _exponent_grad(
 ) -> torch.Tensor:
     if isinstance(self, torch.Tensor):
         log = self.to(torch.result_type(self, exponent)).log()
-        return grad * torch.where((self == 0) & _not_negative(exponent), grad.new_zeros(()), conj(result * log))
+        return grad * torch.where((self == 0) & not_negative(exponent), grad.new_zeros(()), conj(result * log))
     slope = conj(result * _log(complex(self) if exponent.is_complex() else self))
-    return grad * (torch.where(_not_negative(exponent), grad.new_zeros(()), slope) if self == 0 else slope)
+    return grad * (torch.where(not_negative(exponent), grad.new_zeros(()), slope) if self == 0 else slope)
 
 
-def _not_negative(exponent: torch.Tensor) -> torch.Tensor:
+def not_negative(exponent: torch.Tensor) -> torch.Tensor:
     """Where an exponent is real and not below zero."""
     return (exponent.imag == 0) & (exponent.real >= 0) if exponent.is_complex() else exponent >= 0
 

@@ -37,7 +37,7 @@ class Rule(torch.autograd.Function):
             operation's arguments into those of ``apply``.
         leaves: Forms of the same operation that a swap leaves to PyTorch and reports: those that work in place.
         formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a Python
-            expression. It may use the arguments' names, ``grad``, ``result``, ``torch``, and, with ``_t``, tangents.
+            expression of ``grad``, ``result``, the arguments' names, these with ``_t`` for tangents, and the names in its module.
     """
 
     name: ClassVar[str]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
+import sys
 import weakref
 
 import agreement
@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from autograd_lab.functions import Rule, arithmetic, rules
+from autograd_lab.functions import Rule, rules
 from autograd_lab.functions.rule import rule as enter
 
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
@@ -26,23 +26,56 @@ def cases(dtypes):
                 yield pytest.param(rule, sample, id=name.replace(" ", "_"))
 
 
+def checkable(sample):
+    """Whether finite differences can check it: they need a smooth function and double precision."""
+    return sample.smooth and all(v.dtype in EXACT for v in sample.args if isinstance(v, torch.Tensor))
+
+
+def exception(rule, sample):
+    """Where PyTorch's own forward mode isn't right, so that a rule can't equal it; the reverse modes always count.
+
+    - A real base to a complex power: PyTorch's tangent lacks the imaginary part (``handle_r_to_c`` in
+      ``pow_backward_self`` is for gradients). The next test shows it.
+    - A complex number plus or minus a real tensor: PyTorch's tangent is real though the result is complex.
+    """
+    if rule.name == "pow":
+        first, second = sample.args
+        return isinstance(second, torch.Tensor) and second.is_complex() and isinstance(first, torch.Tensor) and not first.is_complex()
+    first, second = (*sample.args, None)[:2]
+    return rule.name in ("add", "sub") and isinstance(first, complex) and not second.is_complex()
+
+
+def test_a_real_base_to_a_complex_power_has_the_whole_tangent():
+    x, y = torch.tensor([1.5], dtype=torch.float64), torch.tensor([0.5 + 1j], dtype=torch.complex128)
+    slope = (torch.pow(x + 1e-6, y) - torch.pow(x - 1e-6, y)) / 2e-6
+
+    def tangent(function):
+        with torch.autograd.forward_ad.dual_level() as _:
+            dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+            return torch.autograd.forward_ad.unpack_dual(function(dual, y)).tangent
+
+    assert torch.allclose(tangent(rules["pow"].apply), slope)
+    assert not torch.allclose(tangent(torch.pow), slope)  # if this fails, torch is mended: drop the exception
+
+
 @pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
 def test_equals_pytorch(rule, sample):
-    parts = (agreement.reverse, agreement.forward, agreement.mapped)
+    parts = [agreement.reverse, agreement.mapped]
+    if not exception(rule, sample):
+        parts.append(agreement.forward)
     agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts)
 
 
-@pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if case.values[1].smooth])
+@pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
 def test_finite_differences(rule, sample):
-    if any(isinstance(v, torch.Tensor) and torch.finfo(v.dtype).bits == 32 for v in sample.args):
-        pytest.skip("finite differences need double precision")
     inputs = agreement.leaves(sample.args)
 
-    def function(*_):
-        return rule.apply(*sample.args)
+    def function(*given):
+        there = {id(was): now for was, now in zip(inputs, given, strict=True)}
+        return rule.apply(*(there.get(id(v), v) for v in sample.args))
 
     assert gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
-    assert gradgradcheck(function, inputs, check_fwd_over_rev=True)
+    assert gradgradcheck(function, inputs, check_fwd_over_rev=not exception(rule, sample))
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
@@ -62,7 +95,7 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
     sample = next(iter(rule.samples(dtype)))
     values = agreement.fresh(sample.args)
     result = rule.apply(*values)
-    known = {"torch": torch, "conj": arithmetic.conj, "result": result.detach(), "grad": agreement.noise(result, 1)}
+    known = {**vars(sys.modules[rule.__module__]), "result": result.detach(), "grad": agreement.noise(result, 1)}
     known |= dict.fromkeys(("alpha", "rounding_mode"))
     known |= {name: v.detach() if isinstance(v, torch.Tensor) else v for name, v in zip(names, values, strict=False)}
     grads = torch.autograd.grad(result, agreement.leaves(values), known["grad"])
@@ -80,27 +113,34 @@ def test_computes_what_needs_a_gradient_and_nothing_else(rule):
     for sample in rule.samples(torch.float64):
         values = agreement.fresh(sample.args)
         result = rule.apply(*values)
-        if result.requires_grad and not isinstance(values[0], list):
+        if result.requires_grad:
             grads = result.grad_fn.apply(torch.ones_like(result))
             grads = grads if isinstance(grads, tuple) else (grads,)
             needed = [isinstance(v, torch.Tensor) and v.requires_grad for v in values]
-            assert [grad is not None for grad in grads] == needed, sample.name
+            assert [grad is not None for grad in grads][: len(needed)] == needed, sample.name
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
-def test_changes_nothing_and_frees_everything(rule):
+def test_changes_nothing(rule):
     for sample in rule.samples(torch.float64):
         values = agreement.fresh(sample.args)
         before = [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in values]
         result = rule.apply(*values)
-        result.sum().backward()
+        result.backward(torch.ones_like(result))
         for was, now in zip(before, values, strict=True):
             if isinstance(was, torch.Tensor):
                 assert torch.equal(was, now.detach()), sample.name
-        known = [weakref.ref(v) for v in values if isinstance(v, torch.Tensor) and not v.is_leaf]
-        del result, values
-        gc.collect()
-        assert [ref() for ref in known] == [None] * len(known)
+
+
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_frees_what_it_saved(rule):
+    values = [v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args]
+    result = rule.apply(*values)
+    result.sum().backward()
+    known = [weakref.ref(v) for v in values if isinstance(v, torch.Tensor)]
+    assert known
+    values.clear()  # the result is still there: its node must not hold them
+    assert [ref() for ref in known] == [None] * len(known)
 
 
 def test_saves_only_what_a_backward_needs():
