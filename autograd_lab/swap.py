@@ -15,7 +15,8 @@ Note [What a swap leaves to PyTorch]
 - A rule's own code: see Note [A rule's own operations are PyTorch's] in ``functions/rule.py``.
 - In-place forms (``mul_``): a Function can't put a node under a tensor that others are views of. PyTorch's node does.
 - Operations inside ``torch.func.grad``, ``jvp`` and their kin: a Function that starts in the middle of the dispatcher would
-  lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there.
+  lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there. A Python
+  number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to do.
 - Calls in which nothing can need a gradient or has a tangent: there's no node to make.
 - ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
 """
@@ -50,7 +51,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             inside ``torch.func``. See Note [What a swap leaves to PyTorch].
 
     Raises:
-        SwapError: A name isn't a rule's.
+        SwapError: A name isn't a rule's. When the block ends: a number met one of the operations inside ``torch.func.grad``.
 
     Source: PyTorch's dispatcher; the kernels are registered with ``torch.library``.
 
@@ -94,6 +95,11 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             _HERE.reset(token)
         finally:
             _unregister(names)
+        if isinstance(error, RuntimeError) and dispatch.number_in_a_transform(error):
+            raise SwapError(
+                "a number met a swapped operation inside torch.func.grad or its kin, where torch hides it; "
+                "run the transform outside lab.swap, or make the number a tensor"
+            ) from error
 
 
 class _Setting:

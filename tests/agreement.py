@@ -56,7 +56,9 @@ def reverse(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> lis
     second = [g for g in grads if g is not None and g.requires_grad]
     if second:
         ways = [noise(g, 2 + place) for place, g in enumerate(second)]
-        found += torch.autograd.grad(second, [*inputs, cotangent], ways, allow_unused=True, materialize_grads=True)
+        found += torch.autograd.grad(
+            second, [*inputs, cotangent], ways, allow_unused=True, materialize_grads=True
+        )
     return found
 
 
@@ -92,7 +94,9 @@ def mapped(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list
     return found
 
 
-def agree(ours: Callable[..., Any], native: Callable[..., Any], values: Sequence[Any], name: str, parts: Any) -> None:
+def agree(
+    ours: Callable[..., Any], native: Callable[..., Any], values: Sequence[Any], name: str, parts: Any
+) -> None:
     for part in parts:
         for place, (found, wanted) in enumerate(zip(part(ours, values), part(native, values), strict=True)):
             assert_same(found, wanted, f"{name}, {part.__name__} {place}")

@@ -28,13 +28,19 @@ def make_loss():
 
 
 def test_the_first_example_runs(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    code, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "MeanBackward0" in ran.stdout
     assert (tmp_path / "graph.svg").read_text("utf-8").startswith("<?xml")
+
+
+def test_the_swap_example_prints_what_it_says(capsys):
+    _, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out.strip() == code.rpartition("# ")[2].strip()
 
 
 @pytest.mark.parametrize("line", re.findall(r"^autograd-lab (?!doctor)[^#\n]*", README, re.MULTILINE))

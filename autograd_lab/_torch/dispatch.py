@@ -17,19 +17,26 @@ PyTorch registers its autograd kernels once for all autograd keys. Ours stands a
 and ``AutogradOther`` (which has no backend of its own) included, the same call reaches PyTorch's kernel, makes PyTorch's
 node, and goes on below autograd as ever. What such a call does in turn, composites and forward-mode formulas included,
 is PyTorch's alone.
+
+Note [A call under way]
+A call in another thread may have found our kernel in the table and be waiting for Python's lock to run it, while this
+thread takes the kernel out. Torch would then call a kernel that is freed. So while there are other threads, what is
+taken out is kept alive: a few hundred bytes each time.
 """
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.library import Library
+from torch.library import Library, get_kernel
 
 _KEY = "AutogradCPU"
 _OURS = torch._C.DispatchKeySet(torch._C.DispatchKey.AutogradCPU)
+_UNDER_WAY: list[Any] = []
 _THEIRS = torch._C.DispatchKey.AutogradOther
 
 
@@ -49,12 +56,17 @@ class Registration:
 
     def __init__(self, name: str, kernel: Callable[..., Any]) -> None:
         self._library: Any = Library("aten", "IMPL")
-        with warnings.catch_warnings():  # torch warns that an operator is overridden: that is what's asked for
+        with (
+            warnings.catch_warnings()
+        ):  # torch warns that an operator is overridden: that is what's asked for
             warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel.*")
             self._library.impl(name, kernel, _KEY)
+        self._name = name
 
     def remove(self) -> None:
-        """Puts PyTorch's kernel back."""
+        """Puts PyTorch's kernel back. See Note [A call under way]."""
+        if threading.active_count() > 1:
+            _UNDER_WAY.append(get_kernel(f"aten::{self._name}", _KEY))
         self._library._destroy()
 
 
@@ -82,3 +94,8 @@ def transformed() -> bool:
 def in_forward_mode() -> bool:
     """Says whether this code runs inside ``torch.autograd.forward_ad.dual_level``."""
     return torch.autograd.forward_ad._current_level >= 0
+
+
+def number_in_a_transform(error: RuntimeError) -> bool:
+    """Says whether an error is torch's, unable to hand to Python a number that ``torch.func.grad`` has wrapped."""
+    return "Cannot access data pointer of Tensor that doesn't have storage" in str(error)

@@ -335,7 +335,9 @@ class Neg(Rule):
         return None if self_t is None else -self_t
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], self: torch.Tensor) -> tuple[torch.Tensor, int | None]:
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], self: torch.Tensor
+    ) -> tuple[torch.Tensor, int | None]:
         return Neg.apply(self), in_dims[0]
 
     @staticmethod

@@ -39,9 +39,7 @@ def save(ctx: Any, operands: Sequence[Any], keep: Sequence[bool], result: torch.
 def saved(ctx: Any) -> list[Any]:
     """Gives back what `save` kept, in the operands' order; ``None`` where nothing was needed."""
     tensors = ctx.saved_tensors
-    return [
-        number if tensor is None else tensor for tensor, number in zip(tensors, ctx.numbers, strict=True)
-    ]
+    return [number if tensor is None else tensor for tensor, number in zip(tensors, ctx.numbers, strict=True)]
 
 
 def tangent(ctx: Any, *terms: torch.Tensor | None) -> torch.Tensor | None:

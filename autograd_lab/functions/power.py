@@ -121,7 +121,9 @@ def _exponent_grad(
 ) -> torch.Tensor:
     if isinstance(self, torch.Tensor):
         log = self.to(torch.result_type(self, exponent)).log()
-        return grad * torch.where((self == 0) & not_negative(exponent), grad.new_zeros(()), conj(result * log))
+        return grad * torch.where(
+            (self == 0) & not_negative(exponent), grad.new_zeros(()), conj(result * log)
+        )
     slope = conj(result * _log(complex(self) if exponent.is_complex() else self))
     return grad * (torch.where(not_negative(exponent), grad.new_zeros(()), slope) if self == 0 else slope)
 

@@ -93,7 +93,9 @@ def rule(cls: R) -> R:
     for other in rules.values():
         for operation in cls.replaces:
             if operation in other.replaces:
-                raise ValueError(f"rule {other.name!r} stands for {operation!r} already; give it up in one of them")
+                raise ValueError(
+                    f"rule {other.name!r} stands for {operation!r} already; give it up in one of them"
+                )
     for part in _MARKED:
         setattr(cls, part, staticmethod(_marked(getattr(cls, part))))
     rules[cls.name] = cls

@@ -40,7 +40,12 @@ def exception(rule, sample):
     """
     if rule.name == "pow":
         first, second = sample.args
-        return isinstance(second, torch.Tensor) and second.is_complex() and isinstance(first, torch.Tensor) and not first.is_complex()
+        return (
+            isinstance(second, torch.Tensor)
+            and second.is_complex()
+            and isinstance(first, torch.Tensor)
+            and not first.is_complex()
+        )
     first, second = (*sample.args, None)[:2]
     return rule.name in ("add", "sub") and isinstance(first, complex) and not second.is_complex()
 
@@ -95,9 +100,15 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
     sample = next(iter(rule.samples(dtype)))
     values = agreement.fresh(sample.args)
     result = rule.apply(*values)
-    known = {**vars(sys.modules[rule.__module__]), "result": result.detach(), "grad": agreement.noise(result, 1)}
+    known = {
+        **vars(sys.modules[rule.__module__]),
+        "result": result.detach(),
+        "grad": agreement.noise(result, 1),
+    }
     known |= dict.fromkeys(("alpha", "rounding_mode"))
-    known |= {name: v.detach() if isinstance(v, torch.Tensor) else v for name, v in zip(names, values, strict=False)}
+    known |= {
+        name: v.detach() if isinstance(v, torch.Tensor) else v for name, v in zip(names, values, strict=False)
+    }
     grads = torch.autograd.grad(result, agreement.leaves(values), known["grad"])
     differentiable = [name for name in names if name in rule.formula]
     for name, grad in zip(differentiable, grads, strict=True):
@@ -134,7 +145,9 @@ def test_changes_nothing(rule):
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
 def test_frees_what_it_saved(rule):
-    values = [v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args]
+    values = [
+        v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
+    ]
     result = rule.apply(*values)
     result.sum().backward()
     known = [weakref.ref(v) for v in values if isinstance(v, torch.Tensor)]
