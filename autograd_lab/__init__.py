@@ -38,8 +38,8 @@ from autograd_lab.records import load as load
 from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
+    from autograd_lab import functions as functions
     from autograd_lab.backward import trace as trace
     from autograd_lab.capture import capture as capture
-    from autograd_lab import functions as functions
     from autograd_lab.pictures import render as render
     from autograd_lab.swap import swap as swap

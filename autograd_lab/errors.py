@@ -30,4 +30,4 @@ class OptionError(LabError, ValueError):
 
 
 class SwapError(LabError, ValueError):
-    """A name given to ``lab.swap`` isn't a rule's, the message lists near ones; or a swapped operation can't run there."""
+    """A name given to ``lab.swap`` isn't a rule's (the message lists near ones), or a swap can't work there."""

@@ -6,17 +6,19 @@ that gradients are those of the rules inside the block and PyTorch's outside, in
 registered after the last block; and that what a swap doesn't take is counted, never computed otherwise.
 
 Note [A registration is the process's, a setting the thread's]
-The dispatcher has one table. While any thread is inside a swap, every thread's calls of that operation reach our kernel. A
-context variable says which rules are on *here*: in a new thread and in another asyncio task, none. Where a rule is
-off, the kernel calls PyTorch's own, which makes PyTorch's own node. Blocks that overlap share one registration, which goes with
-the last one. Threads of your own that should see the swap open one themselves (or run in ``contextvars.copy_context()``).
+The dispatcher has one table. While any thread is inside a swap, every thread's calls of that operation reach our
+kernel. A context variable says which rules are on *here*: in a new thread and in another asyncio task, none. Where a
+rule is off, the kernel calls PyTorch's own, which makes PyTorch's own node. Blocks that overlap share one
+registration, which goes with the last one. Threads of your own that should see the swap open one themselves (or run
+in ``contextvars.copy_context()``).
 
 Note [What a swap leaves to PyTorch]
 - A rule's own code: see Note [A rule's own operations are PyTorch's] in ``functions/rule.py``.
 - In-place forms (``mul_``): a Function can't put a node under a tensor that others are views of. PyTorch's node does.
-- Operations inside ``torch.func.grad``, ``jvp`` and their kin: a Function that starts in the middle of the dispatcher would
-  lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there. A Python
-  number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to do.
+- Operations inside ``torch.func.grad``, ``jvp`` and their kin: a Function that starts in the middle of the dispatcher
+  would lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there.
+  A Python number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to
+  do.
 - Calls in which nothing can need a gradient or has a tangent: there's no node to make.
 - ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
 """
@@ -51,7 +53,8 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             inside ``torch.func``. See Note [What a swap leaves to PyTorch].
 
     Raises:
-        SwapError: A name isn't a rule's. When the block ends: a number met one of the operations inside ``torch.func.grad``.
+        SwapError: A name isn't a rule's. When the block ends: a number met one of the operations inside
+            ``torch.func.grad``.
 
     Source: PyTorch's dispatcher; the kernels are registered with ``torch.library``.
 
@@ -154,7 +157,7 @@ def _kernel(name: str) -> Callable[..., Any]:
             setting.owner.left[name] += 1
             return dispatch.call_native(op, args, kwargs)
         setting.owner.calls[name] += 1
-        return setting.rule.apply(*setting.adapt(*args, **kwargs))
+        return setting.rule.apply(*setting.adapt(*args, **kwargs))  # type: ignore[no-untyped-call]
 
     return kernel
 
@@ -164,4 +167,7 @@ def _differentiable(args: tuple[Any, ...]) -> bool:
     tensors = [value for value in args if isinstance(value, torch.Tensor)]
     if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):
         return True
-    return dispatch.in_forward_mode() and any(unpack_dual(value).tangent is not None for value in tensors)
+    return dispatch.in_forward_mode() and any(
+        unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
+        for value in tensors
+    )

@@ -2,8 +2,8 @@
 
     python benchmarks/swap.py [--tokens 128] [--rounds 5]
 
-The model has the shape of the 124 M one (``transformers.GPT2Config()``), with random weights. Steps take turns, so that a
-busy machine is fair to all, and the fastest of each counts.
+The model has the shape of the 124 M one (``transformers.GPT2Config()``), with random weights. Steps take turns, so
+that a busy machine is fair to all, and the fastest of each counts.
 """
 
 from __future__ import annotations

@@ -2,21 +2,22 @@
 
 Relies on, of torch:
 
-- ``torch.library.Library.impl`` at ``AutogradCPU`` (public), and ``Library._destroy``, which puts PyTorch's kernel back.
-  Without it a registration stays until the object is collected, which is too late for a ``with`` block.
-- ``torch._C._ExcludeDispatchKeyGuard`` and ``torch._C._IncludeDispatchKeyGuard``: the way to PyTorch's own autograd kernel
-  while another is registered. See Note [PyTorch's own kernel is at another key, too]. ``torch.library.get_kernel``, which is
-  public, doesn't serve: its ``call_boxed`` refuses the Python number that ``x * 2`` hands to ``mul.Tensor``.
-- ``torch._C._are_functorch_transforms_active``: whether an operation runs inside ``torch.func.grad``, ``jvp`` or their kin.
-  Without it a Function in there would either raise or, nested, lose a derivative.
-- ``torch.autograd.forward_ad._current_level``: whether forward-mode tangents can be about. Without it each call would have
-  to ask each tensor, which raises where none can be.
+- ``torch.library.Library.impl`` at ``AutogradCPU`` (public), and ``Library._destroy``, which puts PyTorch's kernel
+  back. Without it a registration stays until the object is collected, which is too late for a ``with`` block.
+- ``torch._C._ExcludeDispatchKeyGuard`` and ``torch._C._IncludeDispatchKeyGuard``: the way to PyTorch's own autograd
+  kernel while another is registered. See Note [PyTorch's own kernel is at another key, too]. The public
+  ``torch.library.get_kernel`` doesn't serve: its ``call_boxed`` refuses the Python number that ``x * 2`` hands to
+  ``mul.Tensor``.
+- ``torch._C._are_functorch_transforms_active``: whether an operation runs inside ``torch.func.grad``, ``jvp`` or their
+  kin. Without it a Function in there would either raise or, nested, lose a derivative.
+- ``torch.autograd.forward_ad._current_level``: whether forward-mode tangents can be about. Without it each call would
+  have to ask each tensor, which raises where none can be.
 
 Note [PyTorch's own kernel is at another key, too]
-PyTorch registers its autograd kernels once for all autograd keys. Ours stands at ``AutogradCPU`` only. With that key excluded
-and ``AutogradOther`` (which has no backend of its own) included, the same call reaches PyTorch's kernel, makes PyTorch's
-node, and goes on below autograd as ever. What such a call does in turn, composites and forward-mode formulas included,
-is PyTorch's alone.
+PyTorch registers its autograd kernels once for all autograd keys. Ours stands at ``AutogradCPU`` only. With that key
+excluded and ``AutogradOther`` (which has no backend of its own) included, the same call reaches PyTorch's kernel,
+makes PyTorch's node, and goes on below autograd as ever. What such a call does in turn, composites and forward-mode
+formulas included, is PyTorch's alone.
 
 Note [A call under way]
 A call in another thread may have found our kernel in the table and be waiting for Python's lock to run it, while this
@@ -55,19 +56,19 @@ class Registration:
     """
 
     def __init__(self, name: str, kernel: Callable[..., Any]) -> None:
-        self._library: Any = Library("aten", "IMPL")
+        self._library = Library("aten", "IMPL")  # type: ignore[no-untyped-call]
         with (
             warnings.catch_warnings()
         ):  # torch warns that an operator is overridden: that is what's asked for
             warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel.*")
-            self._library.impl(name, kernel, _KEY)
+            self._library.impl(name, kernel, _KEY)  # type: ignore[no-untyped-call]
         self._name = name
 
     def remove(self) -> None:
         """Puts PyTorch's kernel back. See Note [A call under way]."""
         if threading.active_count() > 1:
             _UNDER_WAY.append(get_kernel(f"aten::{self._name}", _KEY))
-        self._library._destroy()
+        self._library._destroy()  # type: ignore[no-untyped-call]
 
 
 def call_native(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -88,7 +89,7 @@ def call_native(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def transformed() -> bool:
     """Says whether the operation that runs is inside a level of ``torch.func.grad``, ``vjp``, ``jvp`` and their kin."""
-    return torch._C._are_functorch_transforms_active()  # type: ignore[attr-defined,no-any-return]
+    return torch._C._are_functorch_transforms_active()
 
 
 def in_forward_mode() -> bool:

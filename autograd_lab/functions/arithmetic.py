@@ -129,8 +129,8 @@ class Add(Rule):
     @staticmethod
     def forward(self: Operand, other: Operand, alpha: Number = 1) -> torch.Tensor:
         if not isinstance(self, torch.Tensor):
-            return torch.rsub(other, self, alpha=-alpha)  # type: ignore[arg-type, call-overload, no-any-return]
-        return torch.add(self, other, alpha=alpha)  # type: ignore[arg-type, call-overload, no-any-return]
+            return torch.rsub(other, self, alpha=-alpha)  # type: ignore[arg-type]
+        return torch.add(self, other, alpha=alpha)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -186,8 +186,8 @@ class Sub(Rule):
     @staticmethod
     def forward(self: Operand, other: Operand, alpha: Number = 1) -> torch.Tensor:
         if not isinstance(self, torch.Tensor):
-            return torch.rsub(other, self, alpha=alpha)  # type: ignore[arg-type, call-overload, no-any-return]
-        return torch.sub(self, other, alpha=alpha)  # type: ignore[arg-type, call-overload, no-any-return]
+            return torch.rsub(other, self, alpha=alpha)  # type: ignore[arg-type]
+        return torch.sub(self, other, alpha=alpha)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -249,7 +249,7 @@ class Div(Rule):
         if not isinstance(self, torch.Tensor):
             assert isinstance(other, torch.Tensor)
             self = torch.tensor(self, dtype=torch.result_type(self, other), device=other.device)
-        return torch.div(self, other, rounding_mode=rounding_mode)  # type: ignore[arg-type, call-overload, no-any-return]
+        return torch.div(self, other, rounding_mode=rounding_mode)  # type: ignore[arg-type]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -262,7 +262,7 @@ class Div(Rule):
         if grad is None:
             return None, None, None
         self, other, rounding_mode = operands.saved(ctx)
-        grads = []
+        grads: list[torch.Tensor | None] = []
         for needed, wanted in zip(ctx.needs_input_grad[:2], ctx.likes[:2], strict=True):
             if not needed:
                 grads.append(None)
@@ -338,7 +338,7 @@ class Neg(Rule):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], self: torch.Tensor
     ) -> tuple[torch.Tensor, int | None]:
-        return Neg.apply(self), in_dims[0]
+        return Neg.apply(self), in_dims[0]  # type: ignore[no-untyped-call]
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

@@ -65,8 +65,8 @@ def batched(
 ) -> tuple[torch.Tensor, int]:
     """Runs an elementwise rule on a whole batch: broadcasting does it, once the batch stands in front everywhere.
 
-    An operand of ``[B, 3]`` that meets one of ``[B, 2, 3]`` becomes ``[B, 1, 3]``. One that had no dimensions but its batch
-    is promoted first, as an operand without dimensions doesn't decide the result's dtype within its kind.
+    An operand of ``[B, 3]`` that meets one of ``[B, 2, 3]`` becomes ``[B, 1, 3]``. One that had no dimensions but its
+    batch is promoted first, as an operand without dimensions doesn't decide the result's dtype within its kind.
 
     Args:
         apply: The rule's.
@@ -80,7 +80,7 @@ def batched(
         value if dim is None else value.new_empty([size for at, size in enumerate(value.shape) if at != dim])
         for value, dim in zip(args, in_dims, strict=True)
     ]
-    operands = [value for value in one[:2] if isinstance(value, torch.Tensor | Number)]
+    operands: list[Any] = [value for value in one[:2] if isinstance(value, torch.Tensor | Number)]
     rank = max(value.dim() for value in operands if isinstance(value, torch.Tensor))
     dtype = torch.result_type(*operands) if len(operands) == 2 else operands[0].dtype
     moved = []

@@ -31,8 +31,8 @@ class Pow(Rule):
 
     - :math:`x^0 = 1` for every :math:`x`, so :math:`\bar x = 0` where :math:`y = 0`. The formula would say
       :math:`0 \cdot x^{-1}`, which is NaN for :math:`x = 0`.
-    - For :math:`x = 0, y \ge 0` we take :math:`\bar y = 0`, the limit from the right for :math:`y > 0`; the formula would say
-      :math:`0 \cdot (-\infty)`. For :math:`y < 0` it says :math:`-\infty`, and stays.
+    - For :math:`x = 0, y \ge 0` we take :math:`\bar y = 0`, the limit from the right for :math:`y > 0`; the formula
+      would say :math:`0 \cdot (-\infty)`. For :math:`y < 0` it says :math:`-\infty`, and stays.
     - A negative real :math:`x` has no real logarithm: :math:`\bar y` is NaN, honestly. :math:`\bar x` is fine if
       :math:`y` is an integer.
 
@@ -113,7 +113,8 @@ def _self_grad(grad: torch.Tensor, self: torch.Tensor, exponent: Operand) -> tor
     if exponent == 0:
         return torch.zeros_like(self)
     number = exponent if isinstance(exponent, complex) else float(exponent)
-    return grad * conj(number * self.pow(number - 1))
+    slope: torch.Tensor = conj(number * self.pow(number - 1))
+    return grad * slope
 
 
 def _exponent_grad(
@@ -124,13 +125,15 @@ def _exponent_grad(
         return grad * torch.where(
             (self == 0) & not_negative(exponent), grad.new_zeros(()), conj(result * log)
         )
-    slope = conj(result * _log(complex(self) if exponent.is_complex() else self))
+    slope: torch.Tensor = conj(result * _log(complex(self) if exponent.is_complex() else self))
     return grad * (torch.where(not_negative(exponent), grad.new_zeros(()), slope) if self == 0 else slope)
 
 
 def not_negative(exponent: torch.Tensor) -> torch.Tensor:
     """Where an exponent is real and not below zero."""
-    return (exponent.imag == 0) & (exponent.real >= 0) if exponent.is_complex() else exponent >= 0
+    if exponent.is_complex():
+        return (exponent.imag == 0).logical_and(exponent.real >= 0)
+    return exponent >= 0
 
 
 def _log(number: Number) -> Number:

@@ -1,14 +1,14 @@
 """What a rule is, and the registry of rules.
 
-Imports torch only. A rule promises that ``backward`` and ``jvp`` are made of differentiable operations, that it computes
-a gradient for exactly the inputs that need one, and that it changes nothing that it is given.
+Imports torch only. A rule promises that ``backward`` and ``jvp`` are made of differentiable operations, that it
+computes a gradient for exactly the inputs that need one, and that it changes nothing that it is given.
 
 Note [A rule's own operations are PyTorch's]
-``Mul.forward`` multiplies, and its ``backward`` multiplies again. While a swap is on, these multiplications would come
-back to ``Mul``, without end. So the decorator marks, for the thread that runs it, when a rule's own code runs, and
-``lab.swap`` hands every operation of such code to PyTorch. The mark is with the code, not with the ``with`` block, so that
-it also holds for a backward that runs after the block has ended or inside another one, and for one that the engine runs
-on a thread of its own.
+``Mul.forward`` multiplies, and its ``backward`` multiplies again. While a swap is on, these multiplications would
+come back to ``Mul``, without end. So the decorator marks, for the thread that runs it, when a rule's own code runs,
+and ``lab.swap`` hands every operation of such code to PyTorch. The mark is with the code, not with the ``with``
+block, so that it also holds for a backward that runs after the block has ended or inside another one, and for one
+that the engine runs on a thread of its own.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ class Rule(torch.autograd.Function):
         replaces: The ATen operations it stands for, by overload name (``"mul.Tensor"``), each with what turns the
             operation's arguments into those of ``apply``.
         leaves: Forms of the same operation that a swap leaves to PyTorch and reports: those that work in place.
-        formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a Python
-            expression of ``grad``, ``result``, the arguments' names, these with ``_t`` for tangents, and the names in its module.
+        formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a
+            Python expression of ``grad``, ``result``, the arguments' names, these with ``_t`` for tangents, and the
+            names in its module.
     """
 
     name: ClassVar[str]

@@ -1,19 +1,19 @@
 r"""A gradient has its input's shape and dtype: undoing broadcasting and promotion, explained once.
 
 Note [Unbroadcast]
-In ``x * y`` with ``x`` of shape ``[3, 1]`` and ``y`` of shape ``[4]``, each element of ``x`` is used four times. The rule for
-a product gives a gradient for each *use*, so of the result's shape ``[3, 4]``. By the chain rule, what an element
-gets is the sum over its uses:
+In ``x * y`` with ``x`` of shape ``[3, 1]`` and ``y`` of shape ``[4]``, each element of ``x`` is used four times. The
+rule for a product gives a gradient for each *use*, so of the result's shape ``[3, 4]``. By the chain rule, what an
+element gets is the sum over its uses:
 
 .. math:: \bar x_{i0} = \sum_j \bar z_{ij} \, y_j
 
-So broadcasting forwards is summing backwards: over the dimensions that were put in front, and, keeping them, over those that
-were stretched from size 1. (Expanding and summing are each other's transpose.) PyTorch's engine does this for every
-node behind the scenes (``validate_outputs`` in ``torch/csrc/autograd/engine.cpp``); here each rule says it.
+So broadcasting forwards is summing backwards: over the dimensions that were put in front, and, keeping them, over
+those that were stretched from size 1. (Expanding and summing are each other's transpose.) PyTorch's engine does this
+for every node behind the scenes (``validate_outputs`` in ``torch/csrc/autograd/engine.cpp``); here each rule says it.
 
 Promotion is undone alike. A real input that met a complex one gets the real part of its gradient, because only real
-steps can be taken from it (``handle_r_to_c`` in ``FunctionsManual.cpp``), and that before summing; and a half-precision input
-gets half-precision numbers, rounded after the sum.
+steps can be taken from it (``handle_r_to_c`` in ``FunctionsManual.cpp``), and that before summing; and a
+half-precision input gets half-precision numbers, rounded after the sum.
 """
 
 from __future__ import annotations
