@@ -24,6 +24,11 @@ CASES = [
 ]
 
 
+NOT_BY_DIFFERENCES = {"__rpow__-float64"}
+"""Its samples take negative bases to broken powers: results are NaN, and PyTorch's own gradients fail here too. That the
+rule equals PyTorch on them is tested."""
+
+
 def samples(entry, dtype):
     return entry.sample_inputs("cpu", dtype, requires_grad=True)
 
@@ -63,7 +68,12 @@ def test_every_sample_equals_native(entry, dtype):
 
 @pytest.mark.sweep
 @pytest.mark.parametrize(
-    ("entry", "dtype"), [case for case in CASES if case.values[1] in (torch.float64, torch.complex128)]
+    ("entry", "dtype"),
+    [
+        case
+        for case in CASES
+        if case.values[1] in (torch.float64, torch.complex128) and case.id not in NOT_BY_DIFFERENCES
+    ],
 )
 def test_every_sample_by_finite_differences(entry, dtype):
     for sample in samples(entry, dtype):
