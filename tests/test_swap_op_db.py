@@ -25,8 +25,8 @@ CASES = [
 
 
 NOT_BY_DIFFERENCES = {"__rpow__-float64"}
-"""Its samples take negative bases to broken powers: results are NaN, and PyTorch's own gradients fail here too. That the
-rule equals PyTorch on them is tested."""
+"""Its samples take negative bases to broken powers: results are NaN, and PyTorch's own gradients fail here too.
+That the rule equals PyTorch on them is tested."""
 
 
 def samples(entry, dtype):
