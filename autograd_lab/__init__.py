@@ -15,6 +15,7 @@ from autograd_lab.errors import LabError as LabError
 from autograd_lab.errors import OptionError as OptionError
 from autograd_lab.errors import RecordError as RecordError
 from autograd_lab.errors import RenderError as RenderError
+from autograd_lab.errors import SwapError as SwapError
 from autograd_lab.errors import TargetError as TargetError
 from autograd_lab.errors import VerifyError as VerifyError
 from autograd_lab.records import Accumulation as Accumulation
@@ -43,9 +44,11 @@ from autograd_lab.records import load as load
 from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
+    from autograd_lab import functions as functions
     from autograd_lab.backward import Watcher as Watcher
     from autograd_lab.backward import trace as trace
     from autograd_lab.backward import watch as watch
     from autograd_lab.capture import capture as capture
     from autograd_lab.pictures import render as render
+    from autograd_lab.swap import swap as swap
     from autograd_lab.verify import verify as verify

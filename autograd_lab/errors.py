@@ -31,3 +31,7 @@ class OptionError(LabError, ValueError):
 
 class VerifyError(LabError, ValueError):
     """What is to be verified can't be called with the inputs given."""
+
+
+class SwapError(LabError, ValueError):
+    """A name given to ``lab.swap`` isn't a rule's (the message lists near ones), or a swap can't work there."""

@@ -31,6 +31,8 @@ MAY_IMPORT = {
     "_torch": {"torch", "_torch"},
     "capture": {"torch", "errors", "records", "_torch", "capture"},
     "backward": {"torch", "errors", "records", "_torch", "capture", "backward"},
+    "functions": {"torch", "functions"},
+    "swap": {"torch", "errors", "_torch", "functions"},
     "draw": {"errors", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
     "verify": {"torch", "errors", "records", "_torch", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},

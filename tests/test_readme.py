@@ -38,6 +38,8 @@ def test_the_examples_run_one_after_another(tmp_path):
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "MeanBackward0" in ran.stdout
+    (printed,) = re.findall(r"^print\(y\.grad_fn.*  # (.*)$", code, re.MULTILINE)
+    assert ran.stdout.splitlines()[-1] == printed
     assert (tmp_path / "graph.svg").read_text("utf-8").startswith("<?xml")
 
 

@@ -1,0 +1,73 @@
+"""Inputs on which rules must agree with PyTorch: what generators of samples are made of.
+
+Imports torch only. Every sample is the same at every call.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
+    ((2, 3), (2, 3)),
+    ((2, 3), (3,)),
+    ((3, 1), (1, 4)),
+    ((), (2, 2)),
+    ((), ()),
+    ((0, 3), (3,)),
+)
+"""Pairs of shapes: equal, put in front, stretched both ways, without dimensions, empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Arguments for a rule.
+
+    Attributes:
+        name: What is special about it.
+        args: Arguments of ``apply``.
+        smooth: Whether the function is smooth there, so that finite differences can check it.
+    """
+
+    name: str
+    args: tuple[Any, ...]
+    smooth: bool = True
+
+
+def tensor(
+    shape: tuple[int, ...], dtype: torch.dtype, *, seed: int = 0, low: float = -2, high: float = 2
+) -> torch.Tensor:
+    """Makes a leaf of random numbers, the same for the same seed; it requires a gradient."""
+    generator = torch.Generator().manual_seed(seed)
+    numbers = torch.rand(shape, dtype=torch.float64, generator=generator) * (high - low) + low
+    if dtype.is_complex:
+        numbers = torch.complex(numbers, torch.rand(shape, dtype=torch.float64, generator=generator) * 2 - 1)
+    return numbers.to(dtype).requires_grad_()
+
+
+def pairs(dtype: torch.dtype, *, low: float = -2, high: float = 2) -> Iterator[Sample]:
+    """Gives two tensors of all `SHAPES`; with one of them not requiring a gradient; and of several dtypes.
+
+    Args:
+        dtype: The first tensor's, and mostly the second's.
+        low: The second's smallest number.
+        high: Its largest.
+    """
+    for first, second in SHAPES:
+        sizes = f"{list(first)} {list(second)}"
+        yield Sample(sizes, (tensor(first, dtype), tensor(second, dtype, seed=1, low=low, high=high)))
+    for needs in itertools.product((True, False), repeat=2):
+        if any(needs) and not all(needs):
+            values = tensor((2, 3), dtype), tensor((3,), dtype, seed=1, low=low, high=high)
+            yield Sample(
+                f"needs {needs}",
+                tuple(value.requires_grad_(need) for value, need in zip(values, needs, strict=True)),
+            )
+    transposed = tensor((3, 2), dtype).detach().t().requires_grad_()
+    yield Sample("not contiguous", (transposed, tensor((2, 3), dtype, seed=1, low=low, high=high)))
+    wider = torch.complex128 if not dtype.is_complex else torch.float32
+    yield Sample(f"with {wider}", (tensor((2,), dtype), tensor((2,), wider, seed=1, low=low, high=high)))

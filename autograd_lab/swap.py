@@ -1,0 +1,173 @@
+"""Rules in, PyTorch's own out, and back again.
+
+Relies on ``_torch/dispatch.py`` to put a kernel where PyTorch's autograd kernel was. So whatever reaches an operation
+is swapped: a model's Python, an optimiser's, a composite written in C++, the second order of a PyTorch node. Promises
+that gradients are those of the rules inside the block and PyTorch's outside, in every thread; that nothing stays
+registered after the last block; and that what a swap doesn't take is counted, never computed otherwise.
+
+Note [A registration is the process's, a setting the thread's]
+The dispatcher has one table. While any thread is inside a swap, every thread's calls of that operation reach our
+kernel. A context variable says which rules are on *here*: in a new thread and in another asyncio task, none. Where a
+rule is off, the kernel calls PyTorch's own, which makes PyTorch's own node. Blocks that overlap share one
+registration, which goes with the last one. Threads of your own that should see the swap open one themselves (or run
+in ``contextvars.copy_context()``).
+
+Note [What a swap leaves to PyTorch]
+- A rule's own code: see Note [A rule's own operations are PyTorch's] in ``functions/rule.py``.
+- In-place forms (``mul_``): a Function can't put a node under a tensor that others are views of. PyTorch's node does.
+- Operations inside ``torch.func.grad``, ``jvp`` and their kin: a Function that starts in the middle of the dispatcher
+  would lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there.
+  A Python number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to
+  do.
+- Calls in which nothing can need a gradient or has a tangent: there's no node to make.
+- ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch.autograd.forward_ad import unpack_dual
+
+from autograd_lab._torch import dispatch
+from autograd_lab.errors import SwapError
+from autograd_lab.functions import Rule, in_own_code, rules
+
+
+class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
+    """Makes those operations build the lab's own nodes instead of PyTorch's, in all code that runs inside.
+
+    Args:
+        names: Rules' names, as in `lab.functions.rules`; none for every rule there is.
+
+    Attributes:
+        calls: How often each ATen operation was swapped, by overload name.
+        left: How often one of these rules' operations was left to PyTorch where a gradient was at stake, in place or
+            inside ``torch.func``. See Note [What a swap leaves to PyTorch].
+
+    Raises:
+        SwapError: A name isn't a rule's. When the block ends: a number met one of the operations inside
+            ``torch.func.grad``.
+
+    Source: PyTorch's dispatcher; the kernels are registered with ``torch.library``.
+
+    Example:
+        >>> import torch
+        >>> import autograd_lab as lab
+        >>> x = torch.tensor(3.0, requires_grad=True)
+        >>> with lab.swap("mul", "pow") as swapped:
+        ...     y = (2 * x) ** 2
+        >>> y.grad_fn.name(), (2 * x).grad_fn.name()
+        ('PowBackward', 'MulBackward0')
+        >>> dict(swapped.calls)
+        {'mul.Tensor': 1, 'pow.Tensor_Scalar': 1}
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._rules = [_find(name) for name in names] or list(rules.values())
+        self.calls: Counter[str] = Counter()
+        self.left: Counter[str] = Counter()
+        self._entered: list[tuple[Token[Mapping[str, _Setting]], list[str]]] = []
+
+    def __enter__(self) -> swap:
+        before = _HERE.get()
+        here = dict(before)
+        for rule in self._rules:
+            here.update({name: _Setting(rule, adapt, self) for name, adapt in rule.replaces.items()})
+            here.update({name: _Setting(rule, None, self) for name in rule.leaves})
+        names = [name for rule in self._rules for name in (*rule.replaces, *rule.leaves)]
+        _register(names)
+        self._entered.append((_HERE.set(here), names))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        token, names = self._entered.pop()
+        try:
+            _HERE.reset(token)
+        finally:
+            _unregister(names)
+        if isinstance(error, RuntimeError) and dispatch.number_in_a_transform(error):
+            raise SwapError(
+                "a number met a swapped operation inside torch.func.grad or its kin, where torch hides it; "
+                "run the transform outside lab.swap, or make the number a tensor"
+            ) from error
+
+
+class _Setting:
+    """What becomes of one operation here."""
+
+    __slots__ = ("adapt", "owner", "rule")
+
+    def __init__(self, rule: type[Rule], adapt: Callable[..., tuple[Any, ...]] | None, owner: swap) -> None:
+        self.rule = rule
+        self.adapt = adapt
+        self.owner = owner
+
+
+_HERE: ContextVar[Mapping[str, _Setting]] = ContextVar("swapped", default={})  # noqa: B039 - never changed
+_LOCK = threading.Lock()
+_REGISTERED: dict[str, dispatch.Registration] = {}
+_USERS: Counter[str] = Counter()
+
+
+def _find(name: str) -> type[Rule]:
+    if name in rules:
+        return rules[name]
+    near = difflib.get_close_matches(str(name).lower(), rules, n=3, cutoff=0.4) or sorted(rules)
+    raise SwapError(f"there is no rule {name!r}; use one of: {', '.join(near)}")
+
+
+def _register(names: list[str]) -> None:
+    with _LOCK:
+        for name in names:
+            if not _USERS[name]:
+                _REGISTERED[name] = dispatch.Registration(name, _kernel(name))
+            _USERS[name] += 1
+
+
+def _unregister(names: list[str]) -> None:
+    with _LOCK:
+        for name in names:
+            _USERS[name] -= 1
+            if not _USERS[name]:
+                _REGISTERED.pop(name).remove()
+
+
+def _kernel(name: str) -> Callable[..., Any]:
+    """Makes the kernel of one operation. See Note [A registration is the process's, a setting the thread's]."""
+    op = dispatch.operation(name)
+
+    def kernel(*args: Any, **kwargs: Any) -> Any:
+        setting = _HERE.get().get(name)
+        if setting is None or in_own_code() or not _differentiable(args):
+            return dispatch.call_native(op, args, kwargs)
+        if setting.adapt is None or dispatch.transformed():
+            setting.owner.left[name] += 1
+            return dispatch.call_native(op, args, kwargs)
+        setting.owner.calls[name] += 1
+        return setting.rule.apply(*setting.adapt(*args, **kwargs))  # type: ignore[no-untyped-call]
+
+    return kernel
+
+
+def _differentiable(args: tuple[Any, ...]) -> bool:
+    """Whether a node or a tangent can come of a call: one of its tensors needs a gradient, or has a tangent."""
+    tensors = [value for value in args if isinstance(value, torch.Tensor)]
+    if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):
+        return True
+    return dispatch.in_forward_mode() and any(
+        unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
+        for value in tensors
+    )

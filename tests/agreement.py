@@ -1,0 +1,102 @@
+"""Whether a rule and PyTorch agree on one call: forward, gradients, second order, forward mode, vmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+ULPS = 4
+"""How far a rule may be from PyTorch. Mostly it's none: the formulas are the same; sums may be ordered otherwise."""
+
+
+def assert_same(found: Any, wanted: Any, what: str) -> None:
+    assert (found is None) == (wanted is None), f"{what}: {found} and {wanted}"
+    if wanted is None:
+        return
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape), what
+    eps = torch.finfo(wanted.dtype).eps
+    torch.testing.assert_close(
+        found, wanted, rtol=ULPS * eps, atol=ULPS * eps, equal_nan=True, msg=lambda text: f"{what}: {text}"
+    )
+
+
+def noise(like: torch.Tensor, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    dtype = torch.complex128 if like.is_complex() else torch.float64
+    return torch.randn(like.shape, dtype=dtype, generator=generator).to(like.dtype)
+
+
+def fresh(values: Sequence[Any]) -> list[Any]:
+    """The same values as leaves of their own; one that is there twice stays one."""
+    made: dict[int, torch.Tensor] = {}
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            made[id(value)] = value.detach().requires_grad_(value.requires_grad)
+    return [made.get(id(value), value) for value in values]
+
+
+def leaves(values: Sequence[Any]) -> list[torch.Tensor]:
+    found = {id(v): v for v in values if isinstance(v, torch.Tensor) and v.requires_grad}
+    return list(found.values())
+
+
+def reverse(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor | None]:
+    """The result, its gradients, and the gradients of those."""
+    values = fresh(values)
+    inputs = leaves(values)
+    result = function(*values)
+    if not result.requires_grad:
+        return [result.detach()]
+    cotangent = noise(result, 1).requires_grad_()
+    grads = torch.autograd.grad(result, inputs, cotangent, create_graph=True, allow_unused=True)
+    found = [result.detach(), *(None if g is None else g.detach() for g in grads)]
+    second = [g for g in grads if g is not None and g.requires_grad]
+    if second:
+        ways = [noise(g, 2 + place) for place, g in enumerate(second)]
+        found += torch.autograd.grad(
+            second, [*inputs, cotangent], ways, allow_unused=True, materialize_grads=True
+        )
+    return found
+
+
+def forward(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor | None]:
+    """The tangent for each input alone, and for all together."""
+    inputs = leaves(values)
+    found = []
+    for moved in [*([one] for one in inputs), inputs]:
+        with forward_ad.dual_level():
+            duals = {id(v): forward_ad.make_dual(v.detach(), noise(v, 7)) for v in moved}
+            args = [duals.get(id(v), v.detach() if isinstance(v, torch.Tensor) else v) for v in values]
+            found.append(forward_ad.unpack_dual(function(*args)).tangent)
+    return found
+
+
+def mapped(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor]:
+    """The result of a vmap over three copies of the inputs, with gradients; over all, over each alone, at the end."""
+    places = [place for place, v in enumerate(values) if isinstance(v, torch.Tensor)]
+    found = []
+    for chosen, at in [(places, 0), (places, -1), *(([place], 0) for place in places)]:
+        dims = [at if place in chosen else None for place in range(len(values))]
+        args = [
+            torch.stack([v.detach() * k for k in (1, 2, 3)], at) if place in chosen else v
+            for place, v in enumerate(fresh(values))
+        ]
+        for place in chosen:
+            if args[place].is_floating_point() or args[place].is_complex():
+                args[place].requires_grad_(values[place].requires_grad)
+        result = torch.vmap(function, tuple(dims))(*args)
+        found.append(result.detach())
+        if result.requires_grad:
+            found += torch.autograd.grad(result, leaves(args), noise(result, 3), materialize_grads=True)
+    return found
+
+
+def agree(
+    ours: Callable[..., Any], native: Callable[..., Any], values: Sequence[Any], name: str, parts: Any
+) -> None:
+    for part in parts:
+        for place, (found, wanted) in enumerate(zip(part(ours, values), part(native, values), strict=True)):
+            assert_same(found, wanted, f"{name}, {part.__name__} {place}")

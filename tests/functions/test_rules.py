@@ -1,0 +1,180 @@
+"""What every rule must hold, generated from its samples: a new rule needs no new test."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import weakref
+
+import agreement
+import pytest
+import torch
+from torch.autograd import gradcheck, gradgradcheck
+
+from autograd_lab.functions import Rule, rules
+from autograd_lab.functions.rule import rule as enter
+
+DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
+EXACT = (torch.float64, torch.complex128)
+
+
+def cases(dtypes):
+    for rule in rules.values():
+        for dtype in dtypes:
+            for sample in rule.samples(dtype):
+                name = f"{rule.name}-{str(dtype).removeprefix('torch.')}-{sample.name}"
+                yield pytest.param(rule, sample, id=name.replace(" ", "_"))
+
+
+def checkable(sample):
+    """Whether finite differences can check it: they need a smooth function and double precision."""
+    return sample.smooth and all(v.dtype in EXACT for v in sample.args if isinstance(v, torch.Tensor))
+
+
+def exception(rule, sample):
+    """Where PyTorch's own forward mode isn't right, so that a rule can't equal it; the reverse modes always count.
+
+    - A real base to a complex power: PyTorch's tangent lacks the imaginary part (``handle_r_to_c`` in
+      ``pow_backward_self`` is for gradients). The next test shows it.
+    - A complex number plus or minus a real tensor: PyTorch's tangent is real though the result is complex.
+    """
+    if rule.name == "pow":
+        first, second = sample.args
+        return (
+            isinstance(second, torch.Tensor)
+            and second.is_complex()
+            and isinstance(first, torch.Tensor)
+            and not first.is_complex()
+        )
+    first, second = (*sample.args, None)[:2]
+    return rule.name in ("add", "sub") and isinstance(first, complex) and not second.is_complex()
+
+
+def test_a_real_base_to_a_complex_power_has_the_whole_tangent():
+    x, y = torch.tensor([1.5], dtype=torch.float64), torch.tensor([0.5 + 1j], dtype=torch.complex128)
+    slope = (torch.pow(x + 1e-6, y) - torch.pow(x - 1e-6, y)) / 2e-6
+
+    def tangent(function):
+        with torch.autograd.forward_ad.dual_level() as _:
+            dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+            return torch.autograd.forward_ad.unpack_dual(function(dual, y)).tangent
+
+    assert torch.allclose(tangent(rules["pow"].apply), slope)
+    assert not torch.allclose(tangent(torch.pow), slope)  # if this fails, torch is mended: drop the exception
+
+
+@pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
+def test_equals_pytorch(rule, sample):
+    parts = [agreement.reverse, agreement.mapped]
+    if not exception(rule, sample):
+        parts.append(agreement.forward)
+    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts)
+
+
+@pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
+def test_finite_differences(rule, sample):
+    inputs = agreement.leaves(sample.args)
+
+    def function(*given):
+        there = {id(was): now for was, now in zip(inputs, given, strict=True)}
+        return rule.apply(*(there.get(id(v), v) for v in sample.args))
+
+    assert gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
+    assert gradgradcheck(function, inputs, check_fwd_over_rev=not exception(rule, sample))
+
+
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_is_complete(rule):
+    assert list(rule.samples(torch.float64))
+    parameters = inspect.signature(inspect.unwrap(rule.forward)).parameters
+    assert set(rule.formula) <= {*parameters, "result"}
+    assert "result" in rule.formula
+    assert ".. math::" in rule.__doc__
+    assert "Source:" in rule.__doc__
+
+
+@pytest.mark.parametrize("dtype", EXACT)
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_the_formula_is_what_backward_computes(rule, dtype):
+    names = list(inspect.signature(inspect.unwrap(rule.forward)).parameters)
+    sample = next(iter(rule.samples(dtype)))
+    values = agreement.fresh(sample.args)
+    result = rule.apply(*values)
+    known = {
+        **vars(sys.modules[rule.__module__]),
+        "result": result.detach(),
+        "grad": agreement.noise(result, 1),
+    }
+    known |= dict.fromkeys(("alpha", "rounding_mode"))
+    known |= {
+        name: v.detach() if isinstance(v, torch.Tensor) else v for name, v in zip(names, values, strict=False)
+    }
+    grads = torch.autograd.grad(result, agreement.leaves(values), known["grad"])
+    differentiable = [name for name in names if name in rule.formula]
+    for name, grad in zip(differentiable, grads, strict=True):
+        agreement.assert_same(eval(rule.formula[name], known), grad, name)
+    tangents = {name: agreement.noise(known[name], 7) for name in differentiable}
+    known |= {f"{name}_t": tangents[name] for name in tangents}
+    wanted = agreement.forward(rule.apply, sample.args)[-1]
+    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result")
+
+
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_computes_what_needs_a_gradient_and_nothing_else(rule):
+    for sample in rule.samples(torch.float64):
+        values = agreement.fresh(sample.args)
+        result = rule.apply(*values)
+        if result.requires_grad:
+            grads = result.grad_fn.apply(torch.ones_like(result))
+            grads = grads if isinstance(grads, tuple) else (grads,)
+            needed = [isinstance(v, torch.Tensor) and v.requires_grad for v in values]
+            assert [grad is not None for grad in grads][: len(needed)] == needed, sample.name
+
+
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_changes_nothing(rule):
+    for sample in rule.samples(torch.float64):
+        values = agreement.fresh(sample.args)
+        before = [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in values]
+        result = rule.apply(*values)
+        result.backward(torch.ones_like(result))
+        for was, now in zip(before, values, strict=True):
+            if isinstance(was, torch.Tensor):
+                assert torch.equal(was, now.detach()), sample.name
+
+
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_frees_what_it_saved(rule):
+    values = [
+        v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
+    ]
+    result = rule.apply(*values)
+    result.sum().backward()
+    known = [weakref.ref(v) for v in values if isinstance(v, torch.Tensor)]
+    assert known
+    values.clear()  # the result is still there: its node must not hold them
+    assert [ref() for ref in known] == [None] * len(known)
+
+
+def test_saves_only_what_a_backward_needs():
+    x, y = torch.ones(2, requires_grad=True), torch.ones(2)
+    assert [t is not None for t in rules["mul"].apply(x, y).grad_fn.saved_tensors] == [False, True]
+    assert [t is not None for t in rules["pow"].apply(x, y).grad_fn.saved_tensors] == [True, True, False]
+    assert not any(t is not None for t in rules["sub"].apply(x, y, 1).grad_fn.saved_tensors)
+
+
+def test_a_rule_of_your_own_says_all_that_a_rule_must():
+    class Half(Rule):
+        name = "half"
+
+    with pytest.raises(ValueError, match="rule Half has no replaces, formula, samples, forward"):
+        enter(Half)
+
+
+def test_a_name_or_an_operation_is_taken_once():
+    parts = {k: v for k, v in vars(rules["neg"]).items() if not k.startswith("__")}
+    with pytest.raises(ValueError, match="there is a rule 'neg' already"):
+        enter(type("Again", (Rule,), parts))
+    with pytest.raises(ValueError, match="rule 'neg' stands for 'neg' already"):
+        enter(type("Again", (Rule,), parts | {"name": "negative"}))
+    assert "negative" not in rules
