@@ -34,13 +34,15 @@ MAY_IMPORT = {
     "functions": {"torch", "functions"},
     "swap": {"torch", "errors", "_torch", "functions"},
     "draw": {"errors", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
-    "verify": {"torch", "errors", "records", "_torch", "verify"},
+    "verify": {
+        "torch", "errors", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
+    },
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
         "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
-        "cli", "_version", "",
+        "verify", "cli", "_version", "",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -17,6 +17,7 @@ from autograd_lab.cli.doctor import doctor
 from autograd_lab.cli.render import render
 from autograd_lab.cli.run import run
 from autograd_lab.cli.trace import trace
+from autograd_lab.cli.verify import verify
 from autograd_lab.errors import LabError
 
 WRONG_CALL = 2
@@ -32,7 +33,7 @@ def cli() -> None:
     """
 
 
-for command in (render, trace, run, demo, doctor):
+for command in (render, trace, run, verify, demo, doctor):
     cli.add_command(command)
 
 

@@ -111,6 +111,31 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
     return Target(result, None, {})
 
 
+def find(text: str) -> Any:
+    """Imports what a TARGET names, and calls nothing.
+
+    Args:
+        text: As for ``load``.
+
+    Returns:
+        The object.
+
+    Raises:
+        TargetError: It can't be read, imported or found.
+    """
+    return _find(text)
+
+
+def made(inputs: Sequence[str]) -> tuple[torch.Tensor, ...]:
+    """Makes tensors of the shapes that ``--input`` gives; floating ones require a gradient.
+
+    Raises:
+        TargetError: One of them is no shape.
+    """
+    tensors = map(_make_input, inputs)
+    return tuple(tensor.requires_grad_(tensor.is_floating_point()) for tensor in tensors)
+
+
 def _find(text: str) -> Any:
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:

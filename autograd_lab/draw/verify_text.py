@@ -30,7 +30,12 @@ def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
     rows = [
         [check.name, _MARKS[check.ok], str(check.samples or ""), _found(check)] for check in report.checks
     ]
-    return f"{_summary(report)}\n{table(['check', '', 'samples', 'found'], rows, width, None)}"
+    tail = "".join(
+        f"{what}: {', '.join(f'{name} × {count}' for name, count in counted)}\n"
+        for what, counted in (("swapped", report.swapped), ("native", report.native))
+        if counted
+    )
+    return f"{_summary(report)}\n{table(['check', '', 'samples', 'found'], rows, width, None)}{tail}"
 
 
 @as_text.register(VerifyReport)

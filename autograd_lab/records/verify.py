@@ -63,6 +63,8 @@ class VerifyReport(DisplayMixin):
         target: What was verified.
         checks: Each check, in the order in which they were made.
         seed: What the random numbers were made from; the same seed gives the same report.
+        swapped: For a step with rules swapped in: each operation that was swapped, and how often.
+        native: The nodes that stayed PyTorch's there, and how often.
 
     Example:
         >>> VerifyReport("Square", (Check("gradients", True, 8),)).ok
@@ -72,6 +74,8 @@ class VerifyReport(DisplayMixin):
     target: str
     checks: tuple[Check, ...]
     seed: int = 0
+    swapped: tuple[tuple[str, int], ...] = ()
+    native: tuple[tuple[str, int], ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -44,6 +44,9 @@ def mismatch(what: str, expected: torch.Tensor | None, found: torch.Tensor | Non
         return Mismatch(what, (), _name(expected.dtype), _name(found.dtype))
     if expected.numel() == 0:
         return None
+    if not (expected.is_floating_point() or expected.is_complex()):
+        same = torch.equal(expected, found)
+        return None if same else Mismatch(what, (), str(expected.tolist()), str(found.tolist()))
     return _of_numbers(what, expected.detach(), found.detach())
 
 

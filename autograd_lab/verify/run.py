@@ -6,15 +6,18 @@ seed, and that the inputs are as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
+from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError
+from autograd_lab.functions import rules
 from autograd_lab.records import Check, VerifyReport
 from autograd_lab.verify import checks
 from autograd_lab.verify.checks import Fault, Try
+from autograd_lab.verify.model import verify_step
 from autograd_lab.verify.subject import (
     Args,
     Call,
@@ -72,6 +75,16 @@ def _in_full_precision(sample: Sample) -> bool:
     )
 
 
+def _in_one_dtype(sample: Sample) -> bool:
+    """Where real and complex meet, PyTorch's own tangents of sums and powers lose their imaginary part (2.13)."""
+    tensors = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
+    real = not any(arg.is_complex() for arg in tensors)
+    alike = len({arg.dtype for arg in tensors}) < 2 and not (
+        real and any(isinstance(arg, complex) for arg in sample.args)
+    )
+    return alike and _in_full_precision(sample)
+
+
 def _smooth(sample: Sample) -> bool:
     return sample.smooth and _in_full_precision(sample)
 
@@ -83,7 +96,7 @@ _ROWS = (
     _Row("finite differences", checks.finite_differences, _always, _smooth),
     _Row("a second backward", checks.again, _always),
     _Row("second order", checks.second_order, _with_native, _in_full_precision),
-    _Row("forward mode", checks.forward_mode, _with_jvp, _in_full_precision),
+    _Row("forward mode", checks.forward_mode, _with_jvp, _in_one_dtype),
     _Row("vmap", checks.batched, _with_vmap, _in_full_precision),
     _Row("which inputs need one", checks.needed, _always),
     _Row("shapes of gradients", checks.shapes, _with_function),
@@ -92,10 +105,11 @@ _ROWS = (
 
 
 def verify(
-    target: type[torch.autograd.Function] | Call,
+    target: type[torch.autograd.Function] | Call | str,
     inputs: Any = None,
     *,
     native: Call | None = None,
+    swap: str | Sequence[str] | None = None,
     seed: int = 0,
 ) -> VerifyReport:
     """Checks that a Function computes its gradients as PyTorch would, in every way that users call it.
@@ -104,13 +118,17 @@ def verify(
     The inputs are varied: not contiguous, with a zero, negative, empty, without dimensions, broadcast, one tensor
     twice, in other dtypes; where PyTorch itself can't compute a variation it's left out.
 
+    With ``swap``, a whole step is compared instead: natively, and with the lab's rules in PyTorch's place.
+
     Args:
-        target: A ``torch.autograd.Function``, or any callable of tensors.
+        target: A ``torch.autograd.Function``, the name of one of the lab's rules, or any callable of tensors. With
+            ``swap``, a module, or a callable that returns a loss or ``(loss, model)``.
         inputs: A tuple of arguments, in float64 for all checks to apply; tensors that require a gradient are those
             that one is checked for. Without it, a Function is given matrices of random numbers.
         native: What computes the same by PyTorch's own operations; without it, a Function's own forward, and of
             another callable nothing but finite differences.
-        seed: What made-up inputs are made from.
+        swap: Names of rules, or ``"all"``.
+        seed: What made-up inputs are made from, and the random state of both runs of a step.
 
     Returns:
         The report: ``.ok``, and for each failed check what is wrong, on which sample, and where the numbers part.
@@ -133,6 +151,10 @@ def verify(
         >>> report.ok, report.failed[0].name, report.failed[0].message
         (False, 'gradients', 'the gradient of input 0 has the wrong sign')
     """
+    if swap is not None:
+        return verify_step(_name(target), _step(target, inputs), _rule_names(swap), seed)
+    if isinstance(target, str):
+        return _verify_rule(target, seed)
     subject = _subject(target, inputs, native, seed)
     _must_run(subject)
     return VerifyReport(subject.name, tuple(_checked(row, subject) for row in _ROWS), seed)
@@ -157,8 +179,46 @@ def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subjec
     if plain is not None and native is None and not _differentiates(plain, args):
         plain = None
     call = target if function is None else function.apply
-    name = getattr(target, "__qualname__", type(target).__qualname__)
-    return Subject(name, call, plain, function, tuple(variations(args, plain or call)))
+    return Subject(_name(target), call, plain, function, tuple(variations(args, plain or call)))
+
+
+def _name(target: Any) -> str:
+    return str(getattr(target, "__qualname__", type(target).__qualname__))
+
+
+def _verify_rule(name: str, seed: int) -> VerifyReport:
+    """A rule brings its own samples."""
+    if name not in rules:
+        raise VerifyError(f"there is no rule {name!r}; use one of {', '.join(sorted(rules))}")
+    rule = rules[name]
+    samples = tuple(
+        Sample(each.name, each.args, each.smooth)
+        for each in rule.samples(torch.float64)
+        if any(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in each.args)
+    )
+    subject = Subject(name, rule.apply, reference(rule), rule, samples)
+    return VerifyReport(name, tuple(_checked(row, subject) for row in _ROWS), seed)
+
+
+def _step(target: Any, inputs: Any) -> Callable[[], Any]:
+    if isinstance(target, torch.nn.Module):
+        args = () if inputs is None else _tuple(inputs)
+        return lambda: (_floating(target(*args)), target)
+    if not callable(target):
+        raise VerifyError(
+            f"can't swap inside a {type(target).__name__}; give a module, or what returns a loss"
+        )
+    return target if inputs is None else lambda: target(*_tuple(inputs))
+
+
+def _floating(outputs: Any) -> list[torch.Tensor]:
+    return [each for each in tensors(outputs) if each.requires_grad]
+
+
+def _rule_names(swap: str | Sequence[str]) -> tuple[str, ...]:
+    if swap == "all":
+        return ()
+    return (swap,) if isinstance(swap, str) else tuple(swap)
 
 
 def _tuple(inputs: Any) -> Args:
