@@ -126,6 +126,25 @@ def find(text: str) -> Any:
     return _find(text)
 
 
+def built(text: str, found: Any) -> torch.nn.Module:
+    """Gives the module that a TARGET names or builds.
+
+    Args:
+        text: The TARGET.
+        found: What ``find`` gave.
+
+    Returns:
+        The module.
+
+    Raises:
+        TargetError: It builds something else, or raises.
+    """
+    made = found if isinstance(found, torch.nn.Module) else _run(f"calling {text}()", found)
+    if not isinstance(made, torch.nn.Module):
+        raise TargetError(f"{text}() returned a {type(made).__name__}; --input is for modules: leave it out")
+    return made
+
+
 def made(inputs: Sequence[str]) -> tuple[torch.Tensor, ...]:
     """Makes tensors of the shapes that ``--input`` gives; floating ones require a gradient.
 

@@ -20,11 +20,13 @@ def verify(target: str, inputs: tuple[str, ...], swap: str | None, seed: int) ->
 
     The exit code is 1 if something is wrong.
     """
-    from autograd_lab.cli.target import find, made
+    from autograd_lab.cli.target import built, find, made
     from autograd_lab.verify import verify as run
 
     names = swap if swap in (None, "all") else tuple(swap.split(","))
     found: Any = target if ":" not in target else find(target)
+    if swap is not None and inputs:
+        found = built(target, found)
     report = run(found, made(inputs) or None, swap=names, seed=seed)
     click.echo(report)
     sys.exit(0 if report.ok else 1)
