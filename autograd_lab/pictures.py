@@ -39,9 +39,11 @@ def render(
     """Draws a graph.
 
     Args:
-        record: A ``Graph``, ``Trace`` or ``ScalarGraph``, or live outputs, which are captured first.
+        record: A ``Graph``, ``Trace`` or ``ScalarGraph``, or live outputs, which are captured first. For the view
+            ``"norms"`` and the format ``"perfetto"`` also a list of traces.
         path: Where to write the picture; it is there whole or not at all.
-        format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"txt"``, ``"md"`` (a Mermaid diagram) or ``"json"``.
+        format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"txt"``, ``"md"`` (a Mermaid diagram), ``"json"``
+            or, of traces, ``"perfetto"`` (a time line for ui.perfetto.dev).
             Without it, what the path's ending says; without a path, ``"txt"``.
         view: ``"graph"`` shows operations, leaves and, with ``saved=True``, what the forward saved. ``"scalar"``
             shows values, local gradients and the chain rule of live outputs whose tensors all have one element;
@@ -75,7 +77,7 @@ def render(
 def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
-    if isinstance(record, Graph | ScalarGraph | Trace):
+    if isinstance(record, Graph | ScalarGraph | Trace) or _are_traces(record):
         if view == "torchviz":
             raise RenderError(
                 f"view='torchviz' needs live outputs, not a {type(record).__name__}; pass the loss"
@@ -87,6 +89,12 @@ def _draw(
     if read is None:
         raise RenderError(f"no view {view!r}: {nearest(str(view), VIEWS)}")
     return draw.draw(read(record, **reading), chosen, view=view, **options)
+
+
+def _are_traces(record: Any) -> bool:
+    return (
+        isinstance(record, list | tuple) and bool(record) and all(isinstance(each, Trace) for each in record)
+    )
 
 
 def _torchviz(

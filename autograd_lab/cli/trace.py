@@ -18,9 +18,8 @@ from autograd_lab.cli.options import (
 
 @click.command()
 @target_argument
-@click.option(
-    "--out", "-o", metavar="PATH", help="Write it here too: .json, .svg, .png, .pdf, .txt, .md, .dot."
-)
+@click.option("--out", "-o", metavar="PATH", help="Write it here too: .json, .svg, .png, .perfetto, ….")
+@click.option("--view", metavar="NAME", help="For --out: trace, or norms for a plot of gradient norms.")
 @stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
 @input_option
@@ -30,6 +29,7 @@ from autograd_lab.cli.options import (
 def trace(
     target: str,
     out: str | None,
+    view: str | None,
     stats: str,
     kernels: bool,
     inputs: tuple[str, ...],
@@ -53,5 +53,5 @@ def trace(
         done = dataclasses.replace(done, graph=annotated(done.graph))
     click.echo(trace_table(done).rstrip("\n") if whole else done)
     if out is not None:
-        render(done, out, depth=depth, repeats=repeats)
+        render(done, out, view=view, depth=depth, repeats=repeats or None)
         click.echo(f"wrote {out}")

@@ -8,13 +8,14 @@ disk here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from autograd_lab import records
 from autograd_lab.draw.dot import to_dot
 from autograd_lab.draw.mermaid import to_mermaid
+from autograd_lab.draw.perfetto import to_perfetto
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.progress import progress
 from autograd_lab.draw.tables import WIDTH
@@ -23,6 +24,9 @@ from autograd_lab.draw.trace_text import trace_table
 from autograd_lab.draw.views import nearest, picture_maker
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
+
+NORMS = "norms"
+"""The view that is a plot and no picture of boxes."""
 
 MOST_FOR_DOT = 1_500
 """Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
@@ -74,9 +78,11 @@ def draw(
     """Draws a record.
 
     Args:
-        record: A ``Graph``, a ``ScalarGraph`` or a ``Trace``.
+        record: A ``Graph``, a ``ScalarGraph`` or a ``Trace``; for view ``"norms"`` and format ``"perfetto"`` also a
+            list of traces.
         format: A key of ``FORMATS``.
-        view: A key of ``views.VIEWS``; ``None`` takes the usual one of the record.
+        view: A key of ``views.VIEWS``, or ``"norms"``: a plot of gradient norms, by layer or over several traces.
+            ``None`` takes the usual one of the record.
         width: Characters, for ``"txt"``.
         dpi: Pixels to the inch, for ``"png"``.
         **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
@@ -99,12 +105,28 @@ def draw(
         raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
     row = FORMATS[format]
     settings = Settings(width or WIDTH, dpi)
+    if view == NORMS:
+        return _plot(record, format, settings, **options)
+    if format == "perfetto":
+        return _perfetto(record, settings)
     # A wrong option is an error for tables too, although they don't look at it.
     make = picture_maker(record, view, **options)
     if row.of_picture is not None:
         return row.of_picture(make(), settings)
     assert row.of_record is not None
     return row.of_record(record, settings)
+
+
+def _plot(
+    record: Record, kind: str, settings: Settings, *, title: str | None = None, **others: Any
+) -> str | bytes:
+    from autograd_lab.draw.norms import norms_plot
+
+    wrong = [name for name, value in others.items() if value is not None]
+    if wrong:
+        raise RenderError(f"view 'norms' has no option {wrong[0]!r}: {nearest(wrong[0], ['title'])}")
+    made = norms_plot(_traces(record, "view 'norms'"), kind, title=title, dpi=settings.dpi)
+    return made.decode("utf-8") if kind == "svg" else made
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -142,6 +164,19 @@ def _dot(picture: Picture, settings: Settings) -> str:
 def _md(picture: Picture, settings: Settings) -> str:
     del settings
     return to_mermaid(picture)
+
+
+def _perfetto(record: Record, settings: Settings) -> str:
+    del settings
+    return to_perfetto(_traces(record, "format 'perfetto'"))
+
+
+def _traces(record: Record, what: str) -> Sequence[Trace]:
+    """One trace or several, as a sequence."""
+    found = [record] if isinstance(record, Trace) else record
+    if isinstance(found, list | tuple) and found and all(isinstance(each, Trace) for each in found):
+        return found
+    raise RenderError(f"{what} is of a Trace, or a list of them, not of a {type(record).__name__}")
 
 
 def _svg(picture: Picture, settings: Settings) -> str:
@@ -195,5 +230,6 @@ FORMATS: dict[str, Format] = {
     "txt": Format("a table for the terminal", of_record=_txt),
     "md": Format("a Mermaid chart in Markdown", of_picture=_md),
     "json": Format("the record itself; autograd_lab.load reads it", of_record=_json),
+    "perfetto": Format("a time line of a trace; ui.perfetto.dev opens it", of_record=_perfetto),
 }
 """Format's name → what writes it."""

@@ -1,0 +1,241 @@
+"""The norms of gradients as a plot: of one backward by layer, of several over time.
+
+Relies on matplotlib, used without ``pyplot`` and without touching its settings. Promises that a gradient which is zero,
+not finite or missing is shown as what it is, not left out; and the same bytes for the same traces.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autograd_lab.draw import theme
+from autograd_lab.errors import RenderError
+from autograd_lab.records import Trace
+
+Norms = Mapping[str, float | None]
+"""Parameter's or layer's name → its gradient's norm; ``None`` where no gradient came."""
+
+MOST_ROWS = 60
+"""Rows of a plot of one backward: with more, parameters are taken together by layer."""
+
+MOST_LINES = 16
+"""Lines of a plot of several backwards, likewise."""
+
+_COLOURS = (
+    theme.BLUE, theme.VERMILLION, theme.GREEN, theme.PURPLE, theme.ORANGE,
+    theme.SKY, theme.OLIVE, theme.SLATE, theme.DEEP_BLUE, theme.INK,
+)  # fmt: skip
+_DASHES = ("-", "--", ":", "-.")
+
+
+def norms_plot(
+    traces: Sequence[Trace], kind: str, *, title: str | None = None, dpi: int | None = None
+) -> bytes:
+    """Plots the norms of the gradients that arrived at leaves.
+
+    Args:
+        traces: One backward: a row for each parameter, the model's first on top; or several: a line for each layer.
+        kind: ``"svg"``, ``"png"`` or ``"pdf"``.
+        title: Written above.
+        dpi: Pixels to the inch, for PNG.
+
+    Returns:
+        The picture.
+
+    Raises:
+        RenderError: There's no such kind of plot, no leaf, or the traces have no statistics.
+
+    Example:
+        >>> from autograd_lab.records import Graph
+        >>> norms_plot([Trace(Graph((), ()), ())], "svg")
+        Traceback (most recent call last):
+        autograd_lab.errors.RenderError: no leaf ran, so there are no gradients to plot
+    """
+    if kind not in ("svg", "png", "pdf"):
+        raise RenderError(f"view 'norms' makes no {kind}: use svg, png or pdf")
+    found = [norms(trace) for trace in traces]
+    if not any(found):
+        raise RenderError("no leaf ran, so there are no gradients to plot")
+    if len(found) == 1:
+        return _of_one(together(found, MOST_ROWS)[0], kind, title or "Gradient norms", dpi)
+    numbers = [trace.number for trace in traces]
+    if len(set(numbers)) < len(numbers):
+        numbers = list(range(len(traces)))
+    return _of_several(numbers, together(found, MOST_LINES), kind, title or "Gradient norms", dpi)
+
+
+def norms(trace: Trace) -> Norms:
+    """Gives the norm of what arrived at each leaf, in the model's order: that against which a backward runs.
+
+    Raises:
+        RenderError: The trace has no statistics.
+    """
+    found: dict[str, float | None] = {}
+    for step in reversed(trace.steps):
+        node = trace.graph.node(step.node)
+        if node.kind != "accumulate" or node.variable is None:
+            continue
+        came = step.grad_outputs[0] if step.grad_outputs else None
+        arrived = step.accumulation is not None and step.accumulation.how != "nothing"
+        if came is None and arrived:
+            raise RenderError("this trace has no norms; trace it with stats='norm'")
+        found[node.variable] = None if came is None else came.norm
+    return found
+
+
+def together(found: Sequence[Norms], most: int) -> list[Norms]:
+    """Takes parameters of one layer together, and layers of one block, until there are few enough.
+
+    The norm of several gradients together is the root of the sum of their squares.
+
+    Args:
+        found: The norms of each backward.
+        most: How many names there may be.
+
+    Returns:
+        The same with fewer names.
+
+    Example:
+        >>> together([{"a.w": 3.0, "a.b": 4.0}], 1)
+        [{'a': 5.0}]
+    """
+    names = list(dict.fromkeys(name for each in found for name in each))
+    shortened = {name: name for name in names}
+    while len(set(shortened.values())) > most:
+        depth = max(name.count(".") for name in shortened.values())
+        if depth == 0:
+            break
+        shortened = {
+            name: short.rpartition(".")[0] if short.count(".") == depth else short
+            for name, short in shortened.items()
+        }
+    return [_summed(each, shortened) for each in found]
+
+
+def _summed(found: Norms, shortened: Mapping[str, str]) -> Norms:
+    groups: dict[str, list[float]] = {}
+    for name, norm in found.items():
+        groups.setdefault(shortened[name], []).extend([] if norm is None else [norm])
+    return {
+        name: math.sqrt(math.fsum(x * x for x in parts)) if parts else None for name, parts in groups.items()
+    }
+
+
+# --- drawing -------------------------------------------------------------------------
+
+
+def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
+    figure, axes = _figure(7.5, max(1.6, 0.9 + 0.21 * len(found)))
+    low, high = _limits(list(found.values()))
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    colours = _by_block(found)
+    for row, (name, norm) in enumerate(found.items()):
+        axes.plot([low, _held(norm, low, high)], [row, row], color=theme.MODULE_LINE, linewidth=1, zorder=1)
+        word = _word(norm)
+        if word is None:
+            axes.plot([norm], [row], "o", color=colours[name], markersize=5, zorder=2)
+            continue
+        side = "left" if norm is None or norm == 0 else "right"
+        place = low if side == "left" else high
+        axes.text(
+            place, row, f" {word} ", ha=side, va="center", color=theme.VERMILLION, fontsize=8,
+            bbox={"facecolor": theme.PAPER, "edgecolor": "none", "pad": 0.5}, zorder=3,
+        )  # fmt: skip
+    axes.set_yticks(range(len(found)), list(found), fontsize=8)
+    axes.set_ylim(len(found) - 0.5, -0.5)
+    axes.set_xlabel("norm of the gradient that arrived", fontsize=9)
+    return _saved(figure, axes, title, kind, dpi)
+
+
+def _of_several(
+    numbers: Sequence[int], found: Sequence[Norms], kind: str, title: str, dpi: int | None
+) -> bytes:
+    names = list(dict.fromkeys(name for each in found for name in each))
+    figure, axes = _figure(8.5, 4.5)
+    low, high = _limits([norm for each in found for norm in each.values()])
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    for place, name in enumerate(names):
+        series = [each.get(name) for each in found]
+        drawn = [norm if _word(norm) is None else math.nan for norm in series]
+        colour = _COLOURS[place % len(_COLOURS)]
+        style = _DASHES[place // len(_COLOURS) % len(_DASHES)]
+        axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=name)
+        for number, norm in zip(numbers, series, strict=True):
+            if _word(norm) is not None:
+                at_bottom = norm is None or norm == 0
+                axes.plot(
+                    [number], [low if at_bottom else high], "x", color=colour, markersize=6, clip_on=False
+                )
+    axes.set_xlabel("backward", fontsize=9)
+    axes.set_ylabel("norm of the gradient that arrived", fontsize=9)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+    if any(_word(norm) for each in found for norm in each.values()):
+        note = "× at the top: not finite\n× at the bottom: zero or none"
+        axes.text(
+            1.02, 0, note, transform=axes.transAxes, ha="left", va="bottom", fontsize=7.5, color=theme.QUIET
+        )
+    return _saved(figure, axes, title, kind, dpi)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor=theme.PAPER)
+    return figure, figure.add_subplot()
+
+
+def _saved(figure: Any, axes: Any, title: str, kind: str, dpi: int | None) -> bytes:
+    from matplotlib import rc_context
+
+    axes.set_title(title, loc="left", fontsize=11, color=theme.INK, fontweight="bold")
+    axes.grid(visible=True, which="major", axis="both", color=theme.MODULE_FILLS[2], linewidth=0.7, zorder=0)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=theme.INK, which="both", labelsize=8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(theme.FAINT)
+    stream = io.BytesIO()
+    # Text as outlines looks the same on a machine without fonts. A fixed salt and no date give the same bytes.
+    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "autograd_lab", "font.family": theme.FONT}):
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
+        figure.savefig(stream, format=kind, dpi=dpi or 150, bbox_inches="tight", metadata=metadata)
+    return stream.getvalue()
+
+
+def _limits(all_norms: Sequence[float | None]) -> tuple[float, float]:
+    """A log axis that holds every positive norm, with room at both ends for what isn't one."""
+    there = [norm for norm in all_norms if norm is not None and 0 < norm < math.inf]
+    if not there:
+        return 0.1, 10.0
+    low, high = math.log10(min(there)), math.log10(max(there))
+    room = max(0.12 * (high - low), 0.3)
+    return 10 ** (low - room), 10 ** (high + room)
+
+
+def _held(norm: float | None, low: float, high: float) -> float:
+    """Where a row's line ends."""
+    if norm is None or norm == 0:
+        return low
+    return norm if norm < math.inf else high
+
+
+def _word(norm: float | None) -> str | None:
+    """What is written in a point's place, where there can be no point on a log axis."""
+    if norm is None:
+        return "no gradient"
+    if norm == 0:
+        return "zero"
+    return None if math.isfinite(norm) else "NaN" if math.isnan(norm) else "inf"
+
+
+def _by_block(found: Norms) -> dict[str, str]:
+    """A colour for each name: rows of one layer have one, and neighbours differ."""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in found))
+    return {name: _COLOURS[layers.index(name.rpartition(".")[0]) % 4] for name in found}
