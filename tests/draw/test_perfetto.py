@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import replace
@@ -72,7 +73,7 @@ def check(found):
     slices = [event for event in found if event["ph"] == "X"]
     for track in {(event["pid"], event["tid"]) for event in slices}:
         lying = sorted((e["ts"], e["ts"] + e["dur"]) for e in slices if (e["pid"], e["tid"]) == track)
-        for (_, end), (start, _) in zip(lying, lying[1:], strict=False):
+        for (_, end), (start, _) in itertools.pairwise(lying):
             assert start >= end - 1e-6
     for name, process in {(e["name"], e["pid"]) for e in found if e["ph"] == "C"}:
         times = [e["ts"] for e in found if e["ph"] == "C" and (e["name"], e["pid"]) == (name, process)]
@@ -153,7 +154,8 @@ def test_real_models(tmp_path):
 @pytest.mark.parametrize(
     ("meta", "expected"),
     [
-        (TensorMeta((), "float64", "cpu"), 8), (TensorMeta((3,), "bool", "cpu"), 3), (TensorMeta((2,), "bfloat16", "cpu"), 4),
+        (TensorMeta((), "float64", "cpu"), 8), (TensorMeta((3,), "bool", "cpu"), 3),
+        (TensorMeta((2,), "bfloat16", "cpu"), 4),
         (TensorMeta((2,), "complex64", "cpu"), 16), (TensorMeta((4,), "float8_e4m3fn", "cpu"), 4),
         (TensorMeta(("s0", 2), "float32", "cpu"), None), (TensorMeta(None, "float32", "cpu"), None), (None, None),
     ],
