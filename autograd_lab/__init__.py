@@ -10,10 +10,12 @@ from importlib.util import find_spec
 
 import autograd_lab.draw  # noqa: F401 - teaches records to show themselves
 from autograd_lab._version import __version__ as __version__
+from autograd_lab.errors import GradientError as GradientError
 from autograd_lab.errors import GraphError as GraphError
 from autograd_lab.errors import LabError as LabError
 from autograd_lab.errors import OptionError as OptionError
 from autograd_lab.errors import RecordError as RecordError
+from autograd_lab.errors import ReleasedError as ReleasedError
 from autograd_lab.errors import RenderError as RenderError
 from autograd_lab.errors import SwapError as SwapError
 from autograd_lab.errors import TargetError as TargetError
@@ -45,7 +47,9 @@ from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
     from autograd_lab import functions as functions
+    from autograd_lab.backward import Engine as Engine
     from autograd_lab.backward import Watcher as Watcher
+    from autograd_lab.backward import replay as replay
     from autograd_lab.backward import trace as trace
     from autograd_lab.backward import watch as watch
     from autograd_lab.capture import capture as capture

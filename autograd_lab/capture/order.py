@@ -54,6 +54,16 @@ class ReadyQueue(Generic[T]):
             self._sift_up(self._sink_hole(), last)
         return first[1]
 
+    def first(self) -> T:
+        """Gives the item with the highest key; leaves it in."""
+        return self._heap[0][1]
+
+    def in_order(self) -> list[T]:
+        """Gives the items in the order in which they would be taken out; takes none out."""
+        rest: ReadyQueue[T] = ReadyQueue()
+        rest._heap = list(self._heap)
+        return [rest.pop() for _ in range(len(self))]
+
     def _sift_up(self, hole: int, entry: tuple[int, T]) -> None:
         """Moves the hole up past smaller parents, and fills it (``__push_heap``)."""
         heap = self._heap

@@ -1,0 +1,58 @@
+"""Input buffers: where a node's incoming gradients are summed.
+
+``torch/csrc/autograd/input_buffer.cpp``.
+
+Note [Input buffers]
+A node has one place for each of its ``grad_outputs``. The first gradient that arrives there is kept as it is, and each
+further one is added to what is there: ``old + new``, in the order of arrival, which is the order in which the senders
+ran. An undefined gradient adds nothing, but is no longer awaited. A sparse and a dense one make a dense one, and torch
+can only add them as dense + sparse. (The C++ engine adds in place where nobody else holds the old sum. That saves
+memory and changes no bit.)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from autograd_lab.records import Contribution
+
+
+class Buffer(NamedTuple):
+    """An input buffer, as it is at one moment.
+
+    Attributes:
+        grads: For each slot, the sum of what has arrived; ``None`` where nothing has.
+        arrived: What has arrived, in order.
+        awaited: How many gradients are still to come.
+
+    Example:
+        >>> Buffer((None,), (), 2).awaited
+        2
+    """
+
+    grads: tuple[torch.Tensor | None, ...]
+    arrived: tuple[Contribution, ...]
+    awaited: int
+
+
+class InputBuffer:
+    """A node's buffer while it fills."""
+
+    __slots__ = ("arrived", "grads")
+
+    def __init__(self, slots: int) -> None:
+        self.grads: list[torch.Tensor | None] = [None] * slots
+        self.arrived: list[Contribution] = []
+
+    def add(self, grad: torch.Tensor | None, contribution: Contribution) -> None:
+        """Takes a gradient in. See Note [Input buffers]."""
+        self.arrived.append(contribution)
+        if grad is not None:
+            old = self.grads[contribution.input_nr]
+            self.grads[contribution.input_nr] = grad if old is None else _sum(old, grad)
+
+
+def _sum(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+    return new + old if old.layout is torch.sparse_coo and new.layout is torch.strided else old + new

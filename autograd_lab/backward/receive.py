@@ -1,0 +1,116 @@
+"""``validate_outputs``: what the engine makes of a gradient before the receiving node gets it.
+
+``torch/csrc/autograd/engine.cpp`` (``validate_outputs_impl``) and ``input_metadata.cpp`` (``maybe_reduce``), with their
+messages.
+
+Note [sum_to]
+Broadcasting in the forward means summing in the backward, and most formulas leave that to the engine: what a node
+returns may be larger than the slot that it goes into. The engine sums over the leading dimensions that the slot
+doesn't have and over those in which the slot has size 1.
+
+Note [The slot's dtype]
+Type promotion in the forward means a cast in the backward: a real gradient is cast to the slot's dtype. A complex one
+isn't made real by the engine: that's the formulas' work (``handle_r_to_c``), and where one forgets it's an error. A leaf may ask for another dtype with ``grad_dtype``;
+``None`` takes any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from autograd_lab._torch import nodes as _nodes
+from autograd_lab.errors import GradientError
+
+
+class Slot(NamedTuple):
+    """What an input slot takes: ``shape`` is ``None`` where only torch can compare it (nested, symbolic)."""
+
+    shape: tuple[int, ...] | None
+    dtype: torch.dtype | None
+    device: torch.device
+    nested: bool = False
+
+
+class Slots:
+    """The slots of a graph's nodes, read when they're first sent to."""
+
+    def __init__(self, nodes: Sequence[Any]) -> None:
+        self._nodes = nodes
+        self._known: dict[tuple[int, int], Slot] = {}
+
+    def of(self, node: int, input_nr: int) -> Slot:
+        """Gives one slot."""
+        slot = self._known.get((node, input_nr))
+        if slot is None:
+            slot = self._known[node, input_nr] = _read(self._nodes[node], input_nr)
+        return slot
+
+
+def _read(node: Any, input_nr: int) -> Slot:
+    metadata = _nodes.input_metadata(node)[input_nr]
+    dtype, device = metadata.dtype, metadata.device
+    if metadata.is_nested_tensor or metadata.is_cpp_nested_tensor:
+        return Slot(None, dtype, device, nested=True)
+    shape = tuple(metadata.shape)
+    if _nodes.type_of(node).kind == "accumulate":
+        dtype = _nodes.variable(node).grad_dtype
+    return Slot(shape, dtype, device)
+
+
+def received(grad: torch.Tensor, slot: Slot, index: int, sender: str) -> torch.Tensor:
+    """Makes a gradient fit the slot that it goes into, or refuses it.
+
+    Args:
+        grad: What a node returned.
+        slot: Where it goes.
+        index: Which of the node's gradients it is.
+        sender: How the message names the node: ``"Function MulBackward0 returned an "``.
+
+    Returns:
+        The gradient, reduced and cast; the very same where nothing had to be done.
+
+    Raises:
+        GradientError: It has a shape, dtype or device that can't be made to fit; torch's own message.
+    """
+    if slot.nested or grad.is_nested:
+        return grad
+    if slot.shape is not None and grad.shape != slot.shape:
+        grad = _sum_to(grad, slot.shape, index, sender)
+    if slot.dtype is not None and grad.dtype is not slot.dtype:
+        grad = _cast(grad, slot.dtype, index, sender)
+    if grad.device != slot.device:
+        grad = _moved(grad, slot.device, index, sender)
+    return grad
+
+
+def _sum_to(grad: torch.Tensor, shape: tuple[int, ...], index: int, sender: str) -> torch.Tensor:
+    """See Note [sum_to]."""
+    leading = grad.dim() - len(shape)
+    if leading < 0 or any(
+        wanted not in (1, size) for wanted, size in zip(shape, grad.shape[leading:], strict=True)
+    ):
+        raise GradientError(
+            f"{sender}invalid gradient at index {index} - got {list(grad.shape)} but expected shape compatible with "
+            f"{list(shape)}"
+        )
+    return grad.sum_to_size(shape)
+
+
+def _cast(grad: torch.Tensor, dtype: torch.dtype, index: int, sender: str) -> torch.Tensor:
+    """See Note [The slot's dtype]."""
+    if not grad.is_floating_point() and grad.is_complex() != dtype.is_complex:
+        raise GradientError(
+            f"{sender}invalid gradient at index {index} - expected dtype {_nodes.dtype_name(dtype)} but got "
+            f"{_nodes.dtype_name(grad.dtype)}, which the engine doesn't cast: it isn't real"
+        )
+    return grad.to(dtype)
+
+
+def _moved(grad: torch.Tensor, device: torch.device, index: int, sender: str) -> torch.Tensor:
+    """Only a scalar is moved."""
+    if grad.dim() == 0:
+        return grad.to(device)
+    raise GradientError(f"{sender}invalid gradient at index {index} - expected device {device} but got {grad.device}")
