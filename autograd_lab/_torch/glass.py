@@ -8,9 +8,8 @@ Relies on:
   does the same with three times the work around it.
 - ``torch._C._current_graph_task_id`` and ``torch.autograd._is_checkpoint_valid``: see Note [A backward's number].
 - The place of one flag in a Python Function's node: see Note [Materialised gradients].
-- ``Tensor._use_count``, ``torch._C._storage_Use_Count``: whether anyone else holds a gradient. Without them each leaf's
-  gradient would have to be copied.
-- ``Tensor._post_accumulate_grad_hooks``, ``Tensor._indices`` and ``_values``: no public way.
+- ``Tensor._use_count``: whether anything in C++ holds a gradient. Without it each leaf's would have to be copied.
+- ``Tensor._post_accumulate_grad_hooks``: no public way.
 
 Note [Tensor hooks]
 What ``Tensor.register_hook`` puts on an intermediate tensor lives in C++, on the tensor's node, and can't be listed. But
@@ -216,11 +215,9 @@ def _pre_hooks_put_aside(node: Node) -> Iterator[None]:
 # --- a leaf's gradient ---------------------------------------------------------------
 
 
-def held_once(grad: torch.Tensor) -> bool:
-    """Says whether no other tensor, and nothing in C++, holds a gradient or its memory."""
-    storage = grad.untyped_storage()
-    own, storages_wrapper = 1, 1
-    return grad._use_count() == 1 and torch._C._storage_Use_Count(storage._cdata) == own + storages_wrapper  # type: ignore[attr-defined]
+def held_by_python_alone(tensor: torch.Tensor) -> bool:
+    """Says whether nothing in C++ holds a tensor: no saved variable, no other node."""
+    return tensor._use_count() == 1  # type: ignore[attr-defined,no-any-return]
 
 
 # --- which backward it is ------------------------------------------------------------

@@ -3,7 +3,7 @@
 ``torch/csrc/autograd/functions/accumulate_grad.h``.
 
 Note [Stealing]
-``.grad`` *is* the gradient that arrived, not a copy, if nobody else holds that tensor or its memory and if its layout
+``.grad`` *is* the gradient that arrived, not a copy, if nobody else holds that tensor and if its layout
 suits the leaf: strides like the leaf's, or contiguous where the leaf's own elements overlap or have gaps (the *gradient
 layout contract*, ``grad_layout_contract.h``). Otherwise it's a copy with such a layout. Under ``create_graph`` it's
 always a copy, which is part of the new graph.
@@ -38,7 +38,7 @@ def accumulated(
     alone = sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT
     if grad.layout is not torch.strided or variable.layout is not torch.strided or grad.is_nested:
         return grad.clone(), "copied"
-    if alone and not create_graph and _obeys(grad, variable) and _glass.held_once(grad):
+    if alone and not create_graph and _obeys(grad, variable) and _glass.held_by_python_alone(grad):
         return grad.detach(), "stole"
     if type(grad) is torch.Tensor and not _obeys(grad, variable) and _dense(variable):
         like = torch.empty_strided(variable.shape, variable.stride(), dtype=grad.dtype, device=grad.device)

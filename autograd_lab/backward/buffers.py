@@ -53,6 +53,12 @@ class InputBuffer:
             old = self.grads[contribution.input_nr]
             self.grads[contribution.input_nr] = grad if old is None else _sum(old, grad)
 
+    def taken_out(self) -> tuple[tuple[torch.Tensor | None, ...], tuple[Contribution, ...]]:
+        """Gives what has arrived, and holds it no longer: a gradient that's held can't be stolen by a leaf."""
+        grads = tuple(self.grads)
+        self.grads.clear()
+        return grads, tuple(self.arrived)
+
 
 def _sum(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
     return new + old if old.layout is torch.sparse_coo and new.layout is torch.strided else old + new

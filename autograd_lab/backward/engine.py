@@ -180,11 +180,8 @@ class Engine:
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
         self.current = place = self._queue.pop()
-        buffer = self._full.pop(place)
-        grads, arrived = tuple(buffer.grads), tuple(buffer.arrived)
-        del buffer
         with self._as_a_backward():
-            return self._turn(place, grads, arrived)
+            return self._turn(place, self._full.pop(place))
 
     def run(self, until: stops.Until = None) -> Trace:
         """Takes steps until it's done or stopped.
@@ -217,9 +214,10 @@ class Engine:
             raise
         return self.trace
 
-    def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
+    def _turn(self, place: int, buffer: InputBuffer) -> Step:
         """One node's turn. See Note [The order of hooks] in ``call.py``."""
         node, record = self._nodes[place], self.graph.nodes[place]
+        grads, arrived = buffer.taken_out()
         before, after = call.hooks_of(node)
         grads, zeros = self._through_tensor_hooks(place, grads)
         self._capture(place, grads)
@@ -273,7 +271,7 @@ class Engine:
             buffer = self._waiting.get(edge.node)
             if buffer is None:
                 buffer = self._waiting[edge.node] = InputBuffer(len(self.graph.nodes[edge.node].grad_outputs))
-            buffer.add(grad, Contribution(edge.input_nr, sender, slot, stats[slot] if stats else None))
+            buffer.add(grad, Contribution(edge.input_nr, sender, *((slot, stats[slot]) if stats else ())))
             if self.dependencies[edge.node] == 0:
                 self._full[edge.node] = self._waiting.pop(edge.node)
                 self._queue.push(self.graph.nodes[edge.node].sequence_nr, edge.node)
