@@ -24,7 +24,9 @@ from autograd_lab.records import Accumulation as Accumulation
 from autograd_lab.records import Call as Call
 from autograd_lab.records import Check as Check
 from autograd_lab.records import Contribution as Contribution
+from autograd_lab.records import Difference as Difference
 from autograd_lab.records import Edge as Edge
+from autograd_lab.records import EngineCheck as EngineCheck
 from autograd_lab.records import GradStats as GradStats
 from autograd_lab.records import Graph as Graph
 from autograd_lab.records import Hook as Hook
@@ -49,6 +51,7 @@ if find_spec("torch") is not None:
     from autograd_lab import functions as functions
     from autograd_lab.backward import Engine as Engine
     from autograd_lab.backward import Watcher as Watcher
+    from autograd_lab.backward import check_engine as check_engine
     from autograd_lab.backward import replay as replay
     from autograd_lab.backward import trace as trace
     from autograd_lab.backward import watch as watch

@@ -6,7 +6,8 @@ Relies on:
   they would have to be written again.
 - ``torch._C._EngineBase.run_backward`` (``Variable._execution_engine``): see Note [Tensor hooks]. ``torch.autograd.grad``
   does the same with three times the work around it.
-- ``torch._C._current_graph_task_id`` and ``torch.autograd._is_checkpoint_valid``: see Note [A backward's number].
+- ``torch._C._current_graph_task_id``, ``torch._C._will_engine_execute_node`` and
+  ``torch.autograd._is_checkpoint_valid``: see Note [A backward's number].
 - The place of one flag in a Python Function's node: see Note [Materialised gradients].
 - ``Tensor._use_count``: whether anything in C++ holds a gradient. Without it each leaf's would have to be copied.
 - ``Tensor._post_accumulate_grad_hooks``: no public way.
@@ -28,8 +29,9 @@ what it's called with and raises.
 
 Note [A backward's number]
 A checkpoint recomputes once in a backward, and hooks on several tensors wait for all of them in a backward; both tell
-backwards apart by the number of their graph task. The glass engine is no graph task. While it takes a step, this thread
-is told the engine's own number, a negative one that torch never gives.
+backwards apart by the number of their graph task, and ask it which nodes will run. The glass engine is no graph task.
+While it takes a step, this thread is told the engine's own number, a negative one that torch never gives, and the engine
+answers for its own nodes.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ import gc
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.autograd.function import BackwardCFunction
@@ -87,7 +89,7 @@ def through_tensor_hooks(node: Node, grads: Grads, *, create_graph: bool) -> Gra
     if not slots:
         return grads
     edges = tuple(GradientEdge(node, slot) for slot in slots)
-    with _numbers.passing():
+    with _thread.passing():
         captured = _start(edges, tuple(grads[slot] for slot in slots), edges, create_graph)
     changed = list(grads)
     for slot, grad in zip(slots, captured, strict=True):
@@ -190,7 +192,7 @@ def materialized(node: Any, grads: Grads, *, create_graph: bool) -> tuple[Grads,
     onward = tuple(GradientEdge(*edge) for edge in node.next_functions if edge[0] is not None)[:1]
     node.apply = catch  # shadows the method
     try:
-        with _pre_hooks_put_aside(node), _numbers.passing(), contextlib.suppress(_CaughtError):
+        with _pre_hooks_put_aside(node), _thread.passing(), contextlib.suppress(_CaughtError):
             _start(edges, tuple(grads[slot] for slot in slots), onward, create_graph)
     finally:
         del node.apply
@@ -223,11 +225,24 @@ def held_by_python_alone(tensor: torch.Tensor) -> bool:
 # --- which backward it is ------------------------------------------------------------
 
 
-class _Numbers(threading.local):
-    """What this thread is told. See Note [A backward's number]."""
+class Backward(NamedTuple):
+    """What torch's Python code is told of the backward that it runs in. See Note [A backward's number].
 
-    number: int | None = None
-    can_checkpoint = True
+    Attributes:
+        number: Stands for the graph task: a number that no other backward has.
+        will_run: Says whether a node is going to be run.
+        can_checkpoint: Whether a reentrant checkpoint may run, as it may not under ``inputs=``.
+    """
+
+    number: int
+    will_run: Callable[[Node], bool]
+    can_checkpoint: bool
+
+
+class _Thread(threading.local):
+    """What this thread is told."""
+
+    backward: Backward | None = None
     in_hooks = False
 
     @contextlib.contextmanager
@@ -239,12 +254,17 @@ class _Numbers(threading.local):
         finally:
             self.in_hooks = before
 
+    def told(self) -> Backward | None:
+        """The glass engine's backward; ``None`` in a native one that was started inside it."""
+        native_inside = _native is not None and _native[0]() != -1 and not self.in_hooks
+        return None if native_inside else self.backward
 
-_numbers = _Numbers()
+
+_thread = _Thread()
 _lock = threading.Lock()
 _next = itertools.count(2)
 _steps = 0
-_native: tuple[Callable[[], int], Callable[[], bool]] | None = None
+_native: tuple[Callable[[], int], Callable[[Any], bool], Callable[[], bool]] | None = None
 
 
 def new_number() -> int:
@@ -253,20 +273,15 @@ def new_number() -> int:
 
 
 @contextlib.contextmanager
-def as_backward(number: int, *, can_checkpoint: bool) -> Iterator[None]:
-    """Gives a context that torch's Python code takes for a backward. See Note [A backward's number].
-
-    Args:
-        number: From ``new_number``.
-        can_checkpoint: Whether a reentrant checkpoint may run, as it may not under ``inputs=``.
-    """
-    before = _numbers.number, _numbers.can_checkpoint, _numbers.in_hooks
+def as_backward(backward: Backward) -> Iterator[None]:
+    """Gives a context that torch's Python code takes for a backward. See Note [A backward's number]."""
+    before = _thread.backward, _thread.in_hooks
     _enter()
-    _numbers.number, _numbers.can_checkpoint, _numbers.in_hooks = number, can_checkpoint, False
+    _thread.backward, _thread.in_hooks = backward, False
     try:
         yield
     finally:
-        _numbers.number, _numbers.can_checkpoint, _numbers.in_hooks = before
+        _thread.backward, _thread.in_hooks = before
         _leave()
 
 
@@ -275,16 +290,14 @@ def _enter() -> None:
     with _lock:
         _steps += 1
         if _steps == 1:
-            current, is_valid = torch._C._current_graph_task_id, torch.autograd._is_checkpoint_valid
-            _native = current, is_valid
-
-            def number() -> int:
-                native = current()
-                own = _numbers.number
-                return own if own is not None and (native == -1 or _numbers.in_hooks) else native
-
-            torch._C._current_graph_task_id = number
-            torch.autograd._is_checkpoint_valid = lambda: _numbers.can_checkpoint and is_valid()  # type: ignore[no-untyped-call]
+            number, will_run = torch._C._current_graph_task_id, torch._C._will_engine_execute_node
+            can_checkpoint = torch.autograd._is_checkpoint_valid
+            _native = number, will_run, can_checkpoint
+            _replace(
+                lambda: told.number if (told := _thread.told()) else number(),
+                lambda node: told.will_run(node) if (told := _thread.told()) else will_run(node),
+                lambda: told.can_checkpoint if (told := _thread.told()) else can_checkpoint(),
+            )
 
 
 def _leave() -> None:
@@ -292,4 +305,10 @@ def _leave() -> None:
     with _lock:
         _steps -= 1
         if _steps == 0 and _native is not None:
-            torch._C._current_graph_task_id, torch.autograd._is_checkpoint_valid = _native
+            _replace(*_native)
+
+
+def _replace(number: Callable[[], int], will_run: Callable[[Any], bool], can_checkpoint: Callable[[], bool]) -> None:
+    torch._C._current_graph_task_id = number
+    torch._C._will_engine_execute_node = will_run
+    torch.autograd._is_checkpoint_valid = can_checkpoint  # type: ignore[assignment]

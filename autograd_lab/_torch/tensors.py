@@ -1,7 +1,7 @@
 """Getting at a tensor's numbers without running a user's code.
 
 Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclass for its shape calls the user's
-``__torch_function__``. And on ``Tensor._values`` of sparse tensors: the public ``values()`` needs a coalesced
+``__torch_function__``. And on ``Tensor._values`` and ``Tensor._indices`` of sparse tensors: the public ``values()`` needs a coalesced
 tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and ``_disable_current_modes``: without
 these, a mode of the user's that counts kernels would count those that measure.
 """
@@ -63,3 +63,8 @@ def address(tensor: torch.Tensor) -> int:
     """
     held = elements(tensor)
     return int((tensor if held is None else held).untyped_storage()._cdata)
+
+
+def indices(tensor: torch.Tensor) -> torch.Tensor:
+    """Gives where the elements of a sparse COO tensor are, without coalescing it."""
+    return tensor._indices()

@@ -115,12 +115,13 @@ class Engine:
         gradients = _glass.start_gradients(self._outputs, grad_tensors)
         self._create_graph = create_graph
         self._accumulate = accumulate
-        self._runs_all = inputs is None
+        self._places = {node: place for place, node in enumerate(self._nodes)}
         self._targets = self._inputs(inputs)
         self._needed = self._exec_info(inputs)
         self._slots = Slots(self._nodes)
         self._retaining = {} if accumulate or _hooks.none_yet() else _glass.retaining(self._nodes)
         self._number = _glass.new_number()
+        self._runs_all = inputs is None
         self.dependencies = dependencies([node.next for node in self.graph.nodes], self.graph.roots)
         self.current: int | None = None
         self.steps: list[Step] = []
@@ -327,6 +328,10 @@ class Engine:
             for tensor, grad in held:
                 tensor.grad = grad
 
+    def retaining(self) -> Mapping[Any, Sequence[torch.Tensor]]:
+        """The tensors, other than leaves, whose ``.grad`` the user wanted kept: node → tensors."""
+        return self._retaining or _glass.retaining(self._nodes)
+
     def _capture(self, place: int, grads: Grads) -> None:
         for slot, name in self._targets.get(place, ()):
             grad = grads[slot]
@@ -335,12 +340,11 @@ class Engine:
 
     def _inputs(self, inputs: Any) -> dict[int, list[tuple[int, str]]]:
         """Each input's node → which of its slots is wanted, and what it's called."""
-        places = {node: place for place, node in enumerate(self._nodes)} if inputs is not None else {}
         found: dict[int, list[tuple[int, str]]] = {}
         for number, item in enumerate([] if inputs is None else starts(inputs)):
             node, slot = _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
-            if node in places:
-                found.setdefault(places[node], []).append((slot, f"inputs[{number}]"))
+            if node in self._places:
+                found.setdefault(self._places[node], []).append((slot, f"inputs[{number}]"))
         return found
 
     def _exec_info(self, inputs: Any) -> list[bool]:
@@ -351,12 +355,14 @@ class Engine:
                 needed[node.id] = node.id in self._targets or any(edge and needed[edge.node] for edge in node.next)
         return needed
 
+    def _will_run(self, node: Any) -> bool:
+        place = self._places.get(node)
+        return place is not None and self._needed[place]
+
     @contextlib.contextmanager
     def _as_a_backward(self) -> Iterator[None]:
-        with (
-            torch.set_grad_enabled(self._create_graph),
-            _glass.as_backward(self._number, can_checkpoint=self._runs_all),
-        ):
+        backward = _glass.Backward(self._number, self._will_run, self._runs_all)
+        with torch.set_grad_enabled(self._create_graph), _glass.as_backward(backward):
             yield
 
     def _measure(self, grad: torch.Tensor | None) -> GradStats | None:

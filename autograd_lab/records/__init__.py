@@ -1,5 +1,6 @@
 """What is known about a backward, as plain data. Imports the standard library only."""
 
+from autograd_lab.records.check import Difference, EngineCheck
 from autograd_lab.records.graph import (
     Call,
     Edge,
@@ -23,7 +24,9 @@ __all__ = [
     "Call",
     "Check",
     "Contribution",
+    "Difference",
     "Edge",
+    "EngineCheck",
     "GradStats",
     "Graph",
     "Hook",

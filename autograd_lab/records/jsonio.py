@@ -23,6 +23,7 @@ from typing import Any
 
 from autograd_lab.errors import RecordError
 from autograd_lab.records import files
+from autograd_lab.records.check import EngineCheck
 from autograd_lab.records.graph import Graph, Record, Scalar
 from autograd_lab.records.scalar import Number, ScalarGraph
 from autograd_lab.records.trace import Trace
@@ -32,6 +33,7 @@ SCHEMA = 1
 """The version of the format that this release writes; it reads this one and those before."""
 
 RECORDS: dict[str, type] = {
+    "EngineCheck": EngineCheck,
     "Graph": Graph,
     "ScalarGraph": ScalarGraph,
     "Trace": Trace,
@@ -46,7 +48,7 @@ def save(record: Record, path: str | os.PathLike[str]) -> Path:
     """Writes a record as JSON.
 
     Args:
-        record: A record that stands by itself: a ``Graph``, a ``ScalarGraph`` or a ``Trace``.
+        record: A record that stands by itself: a ``Graph``, a ``ScalarGraph``, a ``Trace`` or an ``EngineCheck``.
         path: Where to; replaced if it is there.
 
     Returns:

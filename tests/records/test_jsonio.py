@@ -150,8 +150,8 @@ def document(**changes):
         (document(autograd_lab__schema=True), "autograd_lab.schema: expected a version"),
         (document(autograd_lab__schema=0), "autograd_lab.schema: expected a version"),
         (document(autograd_lab__schema=KeyError), "autograd_lab.schema: expected a version"),
-        (document(autograd_lab__record="Module"), "autograd_lab.record: expected one of Graph"),
-        (document(autograd_lab__record=["Graph"]), "autograd_lab.record: expected one of Graph"),
+        (document(autograd_lab__record="Module"), "autograd_lab.record: expected one of EngineCheck, Graph"),
+        (document(autograd_lab__record=["Graph"]), "autograd_lab.record: expected one of EngineCheck, Graph"),
         (document(data=KeyError), "data: expected the fields of a Graph, found null"),
         (document(data__nodes=KeyError), "data.nodes: missing"),
         (document(data__nodes=3), "data.nodes: expected a list, found 3"),
@@ -200,6 +200,6 @@ def test_a_wrong_file_is_named(tmp_path):
 
 
 def test_only_records_that_stand_by_themselves_are_saved(tmp_path):
-    with pytest.raises(RecordError, match="cannot save a Edge: give one of Graph"):
+    with pytest.raises(RecordError, match="cannot save a Edge: give one of EngineCheck, Graph"):
         save(Edge(0, 0), tmp_path / "edge.json")
     assert list(tmp_path.iterdir()) == []

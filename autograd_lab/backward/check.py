@@ -1,0 +1,241 @@
+"""``check_engine``: is the glass engine the real one, on this graph?
+
+Runs the native engine, watched, then the glass engine, on the same graph, and compares node by node what came in and
+what went out, bit for bit, and every leaf's gradient.
+
+Note [The same bits]
+NaN isn't equal to itself, and −0.0 is equal to 0.0, so bytes are compared. Two NaN may differ in bits that say nothing
+(which of two NaN an addition returns depends on the order of its operands), so where both are NaN they're the same.
+
+Note [Not deterministic]
+Some kernels give other bits each time (those that add in parallel in any order). So where bits differ the native engine
+runs once more: if its bits differ from its own, the check says so and compares within a tolerance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from autograd_lab._torch import glass as _glass
+from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import tensors as _tensors
+from autograd_lab.backward.engine import Engine, Grads
+from autograd_lab.backward.trace import trace
+from autograd_lab.capture.outputs import Outputs
+from autograd_lab.records import Difference, EngineCheck, Kept, Trace
+
+Same = Callable[[torch.Tensor | None, torch.Tensor | None], bool]
+
+
+def check_engine(
+    outputs: Outputs,
+    *,
+    model: torch.nn.Module | None = None,
+    rtol: float = 1e-5,
+    atol: float = 1e-8,
+    **engine_options: Any,
+) -> EngineCheck:
+    """Runs the native engine and the glass engine on the same graph, and compares order and every gradient.
+
+    Leaves the graph, every ``.grad`` that it can reach and the random state as they were. It has room for a copy of
+    all gradients. Hooks run in both; post-accumulate-grad hooks in neither, since they might change what's compared.
+
+    Args:
+        outputs: As for ``Engine``.
+        model: As for ``capture``.
+        rtol: Relative tolerance, where the native engine itself isn't deterministic.
+        atol: Absolute tolerance, likewise.
+        engine_options: As for ``Engine``.
+
+    Returns:
+        What it found.
+
+    Raises:
+        GraphError: The outputs have no graph.
+        RuntimeError: The native engine can't run this graph.
+
+    Example:
+        >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+        >>> print(check_engine((w * w).sum()))
+        the same: 4 steps in the same order, 8 gradients with the same bits
+    """
+    options = {**engine_options, "model": model, "stats": None, "accumulate": False}
+    glass = _Observed(outputs, **options)
+    options = {name: value for name, value in options.items() if name != "accumulate"}
+    with _undisturbed(glass, model), _random_state() as random:
+        native = _native(outputs, options)
+        after_native = random.rewind()
+        try:
+            glass.run()
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the native engine didn't
+            return EngineCheck(len(native.steps), 0, Difference("error", len(glass.steps), found=repr(error)))
+        difference, compared = _compare(native, glass, same_bits)
+        deterministic = True
+        if difference is None and not torch.equal(after_native, random.rewind()):
+            difference = Difference("random_state")
+        if difference is not None and difference.what.startswith("grad"):
+            again = _native(outputs, options)
+            deterministic = _agree(native, again)
+            if not deterministic:
+                difference, compared = _compare(native, glass, lambda a, b: _close(a, b, rtol, atol))
+    return EngineCheck(len(native.steps), compared, difference, deterministic)
+
+
+class _Observed(Engine):
+    """Keeps every gradient, as ``trace(keep="all")`` does."""
+
+    kept: dict[int, Kept]
+
+    def __init__(self, outputs: Outputs, **options: Any) -> None:
+        super().__init__(outputs, **options)
+        self.kept = {}
+
+    def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
+        self.kept[place] = Kept(tuple(map(_copied, grad_outputs)), tuple(map(_copied, grad_inputs)))
+
+    def leaf(self, place: int) -> torch.Tensor:
+        """Gives the tensor that a leaf's node feeds."""
+        return _nodes.variable(self._nodes[place])
+
+
+def _copied(grad: torch.Tensor | None) -> torch.Tensor | None:
+    with _tensors.unseen():
+        return None if grad is None else grad.detach().clone()
+
+
+def _native(outputs: Outputs, options: dict[str, Any]) -> Trace:
+    return trace(outputs, **options, retain_graph=True, keep="all")
+
+
+# --- comparing -----------------------------------------------------------------------
+
+
+def _compare(native: Trace, glass: _Observed, same: Same) -> tuple[Difference | None, int]:
+    """Gives the first difference, and how many gradients were compared until then."""
+    compared = 0
+    for index, (theirs, ours) in enumerate(zip(native.steps, glass.steps, strict=False)):
+        node = native.graph.nodes[theirs.node]
+        name = node.variable or node.name
+        if theirs.node != ours.node:
+            return Difference("order", index, node.id, name, None, f"#{theirs.node}", f"#{ours.node}"), compared
+        for what in ("grad_outputs", "grad_inputs"):
+            pairs = zip(getattr(native.kept[node.id], what), getattr(glass.kept[node.id], what), strict=True)
+            for slot, (expected, found) in enumerate(pairs):
+                compared += 1
+                if not same(expected, found):
+                    return Difference(what, index, node.id, name, slot, _said(expected), _said(found)), compared
+    if len(native.steps) != len(glass.steps):
+        return Difference("length", expected=str(len(native.steps)), found=str(len(glass.steps))), compared
+    for leaf in native.graph.leaves:
+        expected, found = native.grads.get(leaf.variable or ""), glass.grads.get(leaf.variable or "")
+        compared += 1
+        if not same(expected, found):
+            return Difference("grad", None, leaf.id, leaf.variable, None, _said(expected), _said(found)), compared
+    return None, compared
+
+
+def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
+    """Says whether two gradients are the same. See Note [The same bits]."""
+    if a is None or b is None:
+        return a is b
+    if (a.dtype, a.layout, a.device) != (b.dtype, b.layout, b.device) or type(a) is not type(b):
+        return False
+    if a.layout is torch.sparse_coo and not _same_elements(_tensors.indices(a), _tensors.indices(b)):
+        return False
+    with torch.no_grad(), _tensors.unseen():
+        mine, theirs = _tensors.elements(a), _tensors.elements(b)
+        if mine is None or theirs is None:  # without data
+            return a.shape == b.shape
+        return _same_elements(mine, theirs)
+
+
+def _same_elements(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.shape != b.shape:
+        return False
+    a, b = _parts(a), _parts(b)
+    if torch.equal(_bits(a), _bits(b)):
+        return True
+    different = _bits(a) != _bits(b)
+    return bool((torch.isnan(a[different]) & torch.isnan(b[different])).all())
+
+
+def _parts(tensor: torch.Tensor) -> torch.Tensor:
+    """A complex tensor's real and imaginary parts."""
+    resolved = tensor.resolve_conj().resolve_neg()
+    return (torch.view_as_real(resolved) if resolved.is_complex() else resolved).contiguous()
+
+
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.view(_INTEGERS[tensor.element_size()])
+
+
+def _agree(a: Trace, b: Trace) -> bool:
+    return all(
+        same_bits(x, y)
+        for node, kept in a.kept.items()
+        for x, y in zip((*kept.grad_outputs, *kept.grad_inputs), (*b.kept[node][0], *b.kept[node][1]), strict=True)
+    )
+
+
+def _close(a: torch.Tensor | None, b: torch.Tensor | None, rtol: float, atol: float) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.shape == b.shape and torch.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
+
+
+def _said(grad: torch.Tensor | None) -> str:
+    """A gradient in a line: its first elements, in full."""
+    if grad is None:
+        return "None"
+    elements = _tensors.elements(grad)
+    first: Sequence[Any] = [] if elements is None else elements.detach().reshape(-1)[:4].tolist()
+    return f"{str(grad.dtype).removeprefix('torch.')}{list(elements.shape) if elements is not None else ''} {first}"
+
+
+# --- leaving things as they were -------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _undisturbed(glass: _Observed, model: torch.nn.Module | None) -> Iterator[None]:
+    """Puts every ``.grad`` and the post-accumulate-grad hooks aside, and back."""
+    leaves = {id(leaf): leaf for leaf in (glass.leaf(node.id) for node in glass.graph.leaves)}
+    leaves |= {id(parameter): parameter for parameter in (model.parameters() if model is not None else ())}
+    retaining = (tensor for tensors in glass.retaining().values() for tensor in tensors)
+    held = [(tensor, tensor.grad) for tensor in (*leaves.values(), *retaining)]
+    with _glass.post_accumulate_hooks_put_aside(tuple(leaves.values())):
+        try:
+            for tensor, _ in held:
+                tensor.grad = None
+            yield
+        finally:
+            for tensor, grad in held:
+                tensor.grad = grad
+
+
+class _Random:
+    """The state of the CPU's random numbers."""
+
+    def __init__(self) -> None:
+        self._state = torch.get_rng_state()
+
+    def rewind(self) -> torch.Tensor:
+        """Puts it back to where it was; gives where it had come to."""
+        came_to = torch.get_rng_state()
+        torch.set_rng_state(self._state)
+        return came_to
+
+
+@contextlib.contextmanager
+def _random_state() -> Iterator[_Random]:
+    random = _Random()
+    try:
+        yield random
+    finally:
+        random.rewind()
