@@ -114,11 +114,18 @@ def retaining(nodes: Sequence[Node]) -> dict[Node, list[torch.Tensor]]:
         Node → its tensors that retain their gradient.
     """
     wanted = set(nodes)
+    types = {torch.Tensor, *_subclasses(torch.Tensor)}
     found: dict[Node, list[torch.Tensor]] = {}
-    for item in gc.get_objects():
-        if torch.Tensor in type(item).__mro__ and item.retains_grad and item.grad_fn in wanted:
-            found.setdefault(item.grad_fn, []).append(item)
+    for tensor in [item for item in gc.get_objects() if type(item) in types]:
+        if tensor.retains_grad and tensor.grad_fn in wanted:
+            found.setdefault(tensor.grad_fn, []).append(tensor)
     return found
+
+
+def _subclasses(parent: type) -> Iterator[type]:
+    for child in type.__subclasses__(parent):
+        yield child
+        yield from _subclasses(child)
 
 
 @contextlib.contextmanager

@@ -119,7 +119,7 @@ class Engine:
         self._targets = self._inputs(inputs)
         self._needed = self._exec_info(inputs)
         self._slots = Slots(self._nodes)
-        self._retaining = {} if accumulate or _hooks.none_yet() else _glass.retaining(self._nodes)
+        self._retaining: dict[Any, list[torch.Tensor]] | None = None
         self._number = _glass.new_number()
         self._runs_all = inputs is None
         self.dependencies = dependencies([node.next for node in self.graph.nodes], self.graph.roots)
@@ -302,13 +302,15 @@ class Engine:
     def _through_tensor_hooks(self, place: int, grads: Grads) -> tuple[Grads, Grads]:
         """The gradients after their tensors' hooks, and what a Python Function gets for undefined ones."""
         node = self._nodes[place]
-        undefined = [grad for grad in grads if grad is None]
-        with self._retained_grads_put_back(node):
-            if undefined and _glass.is_function(node) and _glass.materializes(node):
-                if len(undefined) < len(grads):
-                    return _glass.materialized(node, grads, create_graph=self._create_graph)
-                return grads, self._zeros(place)
-            if self._accumulate or not _hooks.none_yet():
+        undefined = sum(grad is None for grad in grads)
+        wants_zeros = undefined > 0 and _glass.is_function(node) and _glass.materializes(node)
+        if undefined == len(grads):  # no hook can be called
+            return grads, self._zeros(place) if wants_zeros else grads
+        if wants_zeros:
+            with self._retained_grads_put_back(node):
+                return _glass.materialized(node, grads, create_graph=self._create_graph)
+        if self._accumulate or not _hooks.none_yet():
+            with self._retained_grads_put_back(node):
                 grads = _glass.through_tensor_hooks(node, grads, create_graph=self._create_graph)
         return grads, grads
 
@@ -319,7 +321,7 @@ class Engine:
 
     @contextlib.contextmanager
     def _retained_grads_put_back(self, node: Any) -> Iterator[None]:
-        held = [(tensor, tensor.grad) for tensor in self._retaining.get(node, ())]
+        held = [] if self._accumulate else [(tensor, tensor.grad) for tensor in self.retaining().get(node, ())]
         for tensor, _ in held:
             tensor.grad = None
         try:
@@ -330,7 +332,10 @@ class Engine:
 
     def retaining(self) -> Mapping[Any, Sequence[torch.Tensor]]:
         """The tensors, other than leaves, whose ``.grad`` the user wanted kept: node → tensors."""
-        return self._retaining or _glass.retaining(self._nodes)
+        if self._retaining is None:
+            with _tensors.no_torch_function():
+                self._retaining = _glass.retaining(self._nodes)
+        return self._retaining
 
     def _capture(self, place: int, grads: Grads) -> None:
         for slot, name in self._targets.get(place, ()):
