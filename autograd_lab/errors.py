@@ -29,18 +29,17 @@ class OptionError(LabError, ValueError):
     """An option has a value that it can't have."""
 
 
-<<<<<<< HEAD
 class VerifyError(LabError, ValueError):
     """What is to be verified can't be called with the inputs given."""
 
 
 class SwapError(LabError, ValueError):
     """A name given to ``lab.swap`` isn't a rule's (the message lists near ones), or a swap can't work there."""
-=======
+
+
 class GradientError(LabError, RuntimeError):
     """A node returned, or a hook made, a gradient that can't be passed on; the message is torch's own."""
 
 
 class ReleasedError(LabError, RuntimeError):
     """A node was to be run whose saved tensors an earlier backward has freed."""
->>>>>>> 69b2936 (Add the glass engine: the native engine's algorithm, a node at a time)

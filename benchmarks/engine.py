@@ -78,7 +78,9 @@ def compare(title: str, model: torch.nn.Module, loss: torch.Tensor, rounds: int,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--only", choices=["gpt2", "chain"])
     chosen = parser.parse_args()

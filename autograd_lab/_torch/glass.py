@@ -315,7 +315,9 @@ def _leave() -> None:
             _replace(*_native)
 
 
-def _replace(number: Callable[[], int], will_run: Callable[[Any], bool], can_checkpoint: Callable[[], bool]) -> None:
+def _replace(
+    number: Callable[[], int], will_run: Callable[[Any], bool], can_checkpoint: Callable[[], bool]
+) -> None:
     torch._C._current_graph_task_id = number
     torch._C._will_engine_execute_node = will_run
     torch.autograd._is_checkpoint_valid = can_checkpoint  # type: ignore[assignment]

@@ -43,7 +43,9 @@ def accumulated(
     if type(grad) is torch.Tensor and not _obeys(grad, variable) and _dense(variable):
         like = torch.empty_strided(variable.shape, variable.stride(), dtype=grad.dtype, device=grad.device)
         return like.copy_(grad), "copied"
-    return grad.clone(memory_format=torch.contiguous_format if not _dense(variable) else torch.preserve_format), "copied"
+    return grad.clone(
+        memory_format=torch.contiguous_format if not _dense(variable) else torch.preserve_format
+    ), "copied"
 
 
 def _obeys(grad: torch.Tensor, variable: torch.Tensor) -> bool:

@@ -75,7 +75,9 @@ def _check_hook(hook: Callable[..., Any], before: Sequence[Any], after: Sequence
         if not isinstance(new, torch.Tensor):
             raise TypeError(f"expected Variable, but hook returned '{type(new).__name__}'")
         if (old.dtype, old.device, old.layout) != (new.dtype, new.device, new.layout):
-            raise GradientError(f"hook '{name}' has changed the type of value (was {old.type()} got {new.type()})")
+            raise GradientError(
+                f"hook '{name}' has changed the type of value (was {old.type()} got {new.type()})"
+            )
         if not old.is_nested and old.shape != new.shape:
             raise GradientError(f"hook '{name}' has changed the size of value")
 

@@ -71,7 +71,7 @@ def check_engine(
         after_native = random.rewind()
         try:
             glass.run()
-        except Exception as error:  # noqa: BLE001 - whatever it raises, the native engine didn't
+        except Exception as error:
             return EngineCheck(len(native.steps), 0, Difference("error", len(glass.steps), found=repr(error)))
         difference, compared = _compare(native, glass, same_bits)
         deterministic = True
@@ -121,20 +121,26 @@ def _compare(native: Trace, glass: _Observed, same: Same) -> tuple[Difference | 
         node = native.graph.nodes[theirs.node]
         name = node.variable or node.name
         if theirs.node != ours.node:
-            return Difference("order", index, node.id, name, None, f"#{theirs.node}", f"#{ours.node}"), compared
+            return Difference(
+                "order", index, node.id, name, None, f"#{theirs.node}", f"#{ours.node}"
+            ), compared
         for what in ("grad_outputs", "grad_inputs"):
             pairs = zip(getattr(native.kept[node.id], what), getattr(glass.kept[node.id], what), strict=True)
             for slot, (expected, found) in enumerate(pairs):
                 compared += 1
                 if not same(expected, found):
-                    return Difference(what, index, node.id, name, slot, _said(expected), _said(found)), compared
+                    return Difference(
+                        what, index, node.id, name, slot, _said(expected), _said(found)
+                    ), compared
     if len(native.steps) != len(glass.steps):
         return Difference("length", expected=str(len(native.steps)), found=str(len(glass.steps))), compared
     for leaf in native.graph.leaves:
         expected, found = native.grads.get(leaf.variable or ""), glass.grads.get(leaf.variable or "")
         compared += 1
         if not same(expected, found):
-            return Difference("grad", None, leaf.id, leaf.variable, None, _said(expected), _said(found)), compared
+            return Difference(
+                "grad", None, leaf.id, leaf.variable, None, _said(expected), _said(found)
+            ), compared
     return None, compared
 
 
@@ -180,7 +186,9 @@ def _agree(a: Trace, b: Trace) -> bool:
     return all(
         same_bits(x, y)
         for node, kept in a.kept.items()
-        for x, y in zip((*kept.grad_outputs, *kept.grad_inputs), (*b.kept[node][0], *b.kept[node][1]), strict=True)
+        for x, y in zip(
+            (*kept.grad_outputs, *kept.grad_inputs), (*b.kept[node][0], *b.kept[node][1]), strict=True
+        )
     )
 
 

@@ -180,9 +180,8 @@ class Engine:
         """
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
-        self.current = place = self._queue.pop()
         with self._as_a_backward():
-            return self._turn(place, self._full.pop(place))
+            return self._next()
 
     def run(self, until: stops.Until = None) -> Trace:
         """Takes steps until it's done or stopped.
@@ -204,16 +203,22 @@ class Engine:
         if until == stops.NONFINITE and not self._meter.measures:
             raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")
         try:
-            while not self.done:
-                if (upcoming := self._queue.first()) in stops_before and upcoming != self._stopped_before:
-                    self._stopped_before = upcoming
-                    break
-                if stops_after(self.step()):
-                    break
+            with self._as_a_backward():
+                while not self.done:
+                    if (upcoming := self._queue.first()) in stops_before and upcoming != self._stopped_before:
+                        self._stopped_before = upcoming
+                        break
+                    if stops_after(self._next()):
+                        break
         except Exception as error:
             error.autograd_lab_trace = self.trace  # type: ignore[attr-defined]
             raise
         return self.trace
+
+    def _next(self) -> Step:
+        """Takes the node with the highest ``sequence_nr`` of those that are ready, and runs it."""
+        self.current = place = self._queue.pop()
+        return self._turn(place, self._full.pop(place))
 
     def _turn(self, place: int, buffer: InputBuffer) -> Step:
         """One node's turn. See Note [The order of hooks] in ``call.py``."""
@@ -231,7 +236,9 @@ class Engine:
             accumulation = self._accumulate_grad(place, grads, came)
         else:
             filled = tuple(zero if grad is None else grad for grad, zero in zip(grads, zeros, strict=True))
-            returned = self._fitting(call.run(node, filled), record.next, f"Function {record.name} returned an ")
+            returned = self._fitting(
+                call.run(node, filled), record.next, f"Function {record.name} returned an "
+            )
         ended = time.perf_counter_ns()
         returned = call.through(after, returned, grads)
         went = tuple(map(self._measure, returned))
@@ -247,7 +254,9 @@ class Engine:
     def _fitting(self, grads: Grads, edges: Sequence[Edge | None], sender: str) -> Grads:
         """Makes what a node returned fit the slots that it goes into."""
         if len(grads) != len(edges):
-            raise GradientError(f"{sender}invalid number of gradients - expected {len(edges)}, but got {len(grads)}")
+            raise GradientError(
+                f"{sender}invalid number of gradients - expected {len(edges)}, but got {len(grads)}"
+            )
         return tuple(
             grad
             if grad is None or edge is None
@@ -277,9 +286,7 @@ class Engine:
                 self._full[edge.node] = self._waiting.pop(edge.node)
                 self._queue.push(self.graph.nodes[edge.node].sequence_nr, edge.node)
 
-    def _accumulate_grad(
-        self, place: int, grads: Grads, came: Sequence[GradStats | None]
-    ) -> Accumulation:
+    def _accumulate_grad(self, place: int, grads: Grads, came: Sequence[GradStats | None]) -> Accumulation:
         """What a leaf's node does. See Note [What a replay leaves alone]."""
         variable, name = _nodes.variable(self._nodes[place]), self.graph.nodes[place].variable
         if grads[0] is None or name is None:
@@ -321,7 +328,9 @@ class Engine:
 
     @contextlib.contextmanager
     def _retained_grads_put_back(self, node: Any) -> Iterator[None]:
-        held = [] if self._accumulate else [(tensor, tensor.grad) for tensor in self.retaining().get(node, ())]
+        held = (
+            [] if self._accumulate else [(tensor, tensor.grad) for tensor in self.retaining().get(node, ())]
+        )
         for tensor, _ in held:
             tensor.grad = None
         try:
@@ -347,7 +356,9 @@ class Engine:
         """Each input's node → which of its slots is wanted, and what it's called."""
         found: dict[int, list[tuple[int, str]]] = {}
         for number, item in enumerate([] if inputs is None else starts(inputs)):
-            node, slot = _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
+            node, slot = (
+                _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
+            )
             if node in self._places:
                 found.setdefault(self._places[node], []).append((slot, f"inputs[{number}]"))
         return found
@@ -357,7 +368,9 @@ class Engine:
         needed = [inputs is None] * len(self.graph)
         if inputs is not None:
             for node in reversed(self.graph.nodes):
-                needed[node.id] = node.id in self._targets or any(edge and needed[edge.node] for edge in node.next)
+                needed[node.id] = node.id in self._targets or any(
+                    edge and needed[edge.node] for edge in node.next
+                )
         return needed
 
     def _will_run(self, node: Any) -> bool:
@@ -405,7 +418,9 @@ def _checked_starts(outputs: Outputs) -> list[Any]:
     """What is in ``outputs``, every one of which the native engine would have to be able to start at."""
     found = starts(outputs)
     without = [
-        number for number, item in enumerate(found) if isinstance(item, torch.Tensor) and not item.requires_grad
+        number
+        for number, item in enumerate(found)
+        if isinstance(item, torch.Tensor) and not item.requires_grad
     ]
     if without and len(without) < len(found):
         raise GraphError(f"element {without[0]} of tensors does not require grad and does not have a grad_fn")

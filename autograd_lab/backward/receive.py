@@ -113,4 +113,6 @@ def _moved(grad: torch.Tensor, device: torch.device, index: int, sender: str) ->
     """Only a scalar is moved."""
     if grad.dim() == 0:
         return grad.to(device)
-    raise GradientError(f"{sender}invalid gradient at index {index} - expected device {device} but got {grad.device}")
+    raise GradientError(
+        f"{sender}invalid gradient at index {index} - expected device {device} but got {grad.device}"
+    )

@@ -35,9 +35,13 @@ def before(until: Until, graph: Graph) -> Set[int]:
     elif isinstance(until, str):
         found = frozenset(node.id for node in graph.nodes if until in _names(node)) | _of_tensor(until, graph)
     else:
-        raise OptionError(f"until={until!r} isn't one; use a node's id, a name, 'nonfinite' or a function of a Step")
+        raise OptionError(
+            f"until={until!r} isn't one; use a node's id, a name, 'nonfinite' or a function of a Step"
+        )
     if not found:
-        raise OptionError(f"until={until!r} is no node of this graph; use an id, a node's, leaf's or tensor's name")
+        raise OptionError(
+            f"until={until!r} is no node of this graph; use an id, a node's, leaf's or tensor's name"
+        )
     return found
 
 

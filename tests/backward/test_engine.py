@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import models
 import pytest
 import torch
 from torch import nn
@@ -12,7 +13,6 @@ from torch.autograd.graph import get_gradient_edge, register_multi_grad_hook
 from torch.utils.checkpoint import checkpoint
 
 import autograd_lab as lab
-import models
 
 
 def native(outputs, leaves, **options):
@@ -102,7 +102,9 @@ def hooked(record):
 
     def seen(name, change):
         def hook(*grads):
-            record.append((name, [[None if g is None else g.tolist() for g in some] for some in map(_tuple, grads)]))
+            record.append(
+                (name, [[None if g is None else g.tolist() for g in some] for some in map(_tuple, grads)])
+            )
             return change(*grads)
 
         return hook
@@ -286,7 +288,9 @@ def test_wrong_gradients_are_refused_with_the_native_message(returned):
     assert str(found.value).split(" - ")[0] in str(expected.value) or "dtype" in str(found.value)
 
 
-@pytest.mark.parametrize("returned", [lambda g: (g, None, None), lambda g: (g.expand(4, 3), None), lambda g: (g.double(), None)])
+@pytest.mark.parametrize(
+    "returned", [lambda g: (g, None, None), lambda g: (g.expand(4, 3), None), lambda g: (g.double(), None)]
+)
 def test_gradients_that_fit_after_all_are_taken(returned):
     w = torch.ones(3, requires_grad=True)
     assert lab.check_engine(bad(returned).apply(w.exp(), True).sum()).ok
@@ -296,7 +300,9 @@ def test_a_released_node_says_so():
     w = torch.ones(3, requires_grad=True)
     loss = w.exp().sum()
     loss.backward()
-    with pytest.raises(lab.ReleasedError, match=r"ExpBackward0 can't run.*retain_graph=True.*a second time") as caught:
+    with pytest.raises(
+        lab.ReleasedError, match=r"ExpBackward0 can't run.*retain_graph=True.*a second time"
+    ) as caught:
         lab.replay(loss)
     assert isinstance(caught.value, RuntimeError)
     assert [step.node for step in caught.value.autograd_lab_trace.steps] == [0]
@@ -410,8 +416,20 @@ def test_everything_is_visible_at_each_step():
     loss, w, y = branches()
     engine = lab.Engine(loss, names={"w": w, "y": y})
     names = [node.name for node in engine.graph.nodes]
-    assert names == ["SumBackward0", "AddBackward0", "SinBackward0", "ExpBackward0", "MulBackward0", "AccumulateGrad"]
-    assert (engine.ready, engine.current, engine.done, engine.dependencies) == ([0], None, False, [0, 1, 1, 1, 2, 1])
+    assert names == [
+        "SumBackward0",
+        "AddBackward0",
+        "SinBackward0",
+        "ExpBackward0",
+        "MulBackward0",
+        "AccumulateGrad",
+    ]
+    assert (engine.ready, engine.current, engine.done, engine.dependencies) == (
+        [0],
+        None,
+        False,
+        [0, 1, 1, 1, 2, 1],
+    )
     engine.step()
     assert (engine.ready, engine.current) == ([1], 0)
     engine.step()
@@ -516,7 +534,9 @@ del trace, y
 
 
 def _deep(count):
-    ran = subprocess.run([sys.executable, "-c", DEEP, str(count)], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", DEEP, str(count)], capture_output=True, text=True, check=False
+    )
     assert (ran.returncode, ran.stdout) == (0, f"{count + 1}\n"), ran.stderr
 
 
