@@ -4,8 +4,8 @@ Relies on:
 
 - ``torch.autograd._make_grads``: what each output's gradient starts as, checked, with torch's own messages. Without it
   they would have to be written again.
-- ``torch._C._EngineBase.run_backward`` (``Variable._execution_engine``): see Note [Tensor hooks]. ``torch.autograd.grad``
-  does the same with three times the work around it.
+- ``torch._C._EngineBase.run_backward`` (``Variable._execution_engine``): see Note [Tensor hooks].
+  ``torch.autograd.grad`` does the same with three times the work around it.
 - ``torch._C._current_graph_task_id``, ``torch._C._will_engine_execute_node`` and
   ``torch.autograd._is_checkpoint_valid``: see Note [A backward's number].
 - The place of one flag in a Python Function's node: see Note [Materialised gradients].
@@ -13,10 +13,10 @@ Relies on:
 - ``Tensor._post_accumulate_grad_hooks``: no public way.
 
 Note [Tensor hooks]
-What ``Tensor.register_hook`` puts on an intermediate tensor lives in C++, on the tensor's node, and can't be listed. But
-the native engine, asked for the gradient *of* a node's slots when given the gradients *of these same* slots, calls the
-node's tensor hooks, captures what they return and stops there (``evaluate_function``: a node that isn't needed has its
-tensor hooks called all the same). So the native engine itself runs just these hooks, for one node.
+What ``Tensor.register_hook`` puts on an intermediate tensor lives in C++, on the tensor's node, and can't be listed.
+But the native engine, asked for the gradient *of* a node's slots when given the gradients *of these same* slots, calls
+the node's tensor hooks, captures what they return and stops there (``evaluate_function``: a node that isn't needed has
+its tensor hooks called all the same). So the native engine itself runs just these hooks, for one node.
 ``Tensor.retain_grad`` is such a hook too, called after the others.
 
 Note [Materialised gradients]
@@ -30,8 +30,8 @@ what it's called with and raises.
 Note [A backward's number]
 A checkpoint recomputes once in a backward, and hooks on several tensors wait for all of them in a backward; both tell
 backwards apart by the number of their graph task, and ask it which nodes will run. The glass engine is no graph task.
-While it takes a step, this thread is told the engine's own number, a negative one that torch never gives, and the engine
-answers for its own nodes.
+While it takes a step, this thread is told the engine's own number, a negative one that torch never gives, and the
+engine answers for its own nodes.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def start_gradients(outputs: Sequence[torch.Tensor | GradientEdge], grad_tensors
         RuntimeError: Shapes or dtypes don't fit, or an output that isn't a scalar has none; torch's own message.
     """
     given = torch.autograd._tensor_or_tensors_to_tuple(grad_tensors, len(outputs))
-    return tuple(torch.autograd._make_grads(tuple(outputs), given, is_grads_batched=False))
+    starts: Any = tuple(outputs)  # torch's annotation has no mixed lists
+    return tuple(torch.autograd._make_grads(starts, given, is_grads_batched=False))
 
 
 # --- hooks on tensors ----------------------------------------------------------------
@@ -98,7 +99,7 @@ def through_tensor_hooks(node: Node, grads: Grads, *, create_graph: bool) -> Gra
 
 
 def _start(edges: Any, grads: Any, inputs: Any, create_graph: bool) -> Grads:
-    engine: Any = torch.autograd.Variable._execution_engine  # type: ignore[attr-defined]
+    engine: Any = torch.autograd.Variable._execution_engine
     return engine.run_backward(  # type: ignore[no-any-return]
         edges, grads, True, create_graph, inputs, allow_unreachable=True, accumulate_grad=False
     )
@@ -123,7 +124,8 @@ def retaining(nodes: Sequence[Node]) -> dict[Node, list[torch.Tensor]]:
 
 
 def _subclasses(parent: type) -> Iterator[type]:
-    for child in type.__subclasses__(parent):
+    children: list[type] = type.__subclasses__(parent)
+    for child in children:
         yield child
         yield from _subclasses(child)
 
@@ -158,7 +160,7 @@ def materializes(node: Node) -> bool:
 def _place_of_flag() -> int:
     class Probe(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
             del ctx
             return x.clone()
 
@@ -298,7 +300,7 @@ def _enter() -> None:
         _steps += 1
         if _steps == 1:
             number, will_run = torch._C._current_graph_task_id, torch._C._will_engine_execute_node
-            can_checkpoint = torch.autograd._is_checkpoint_valid
+            can_checkpoint: Any = torch.autograd._is_checkpoint_valid
             _native = number, will_run, can_checkpoint
             _replace(
                 lambda: told.number if (told := _thread.told()) else number(),
@@ -319,5 +321,5 @@ def _replace(
     number: Callable[[], int], will_run: Callable[[Any], bool], can_checkpoint: Callable[[], bool]
 ) -> None:
     torch._C._current_graph_task_id = number
-    torch._C._will_engine_execute_node = will_run
-    torch.autograd._is_checkpoint_valid = can_checkpoint  # type: ignore[assignment]
+    torch._C._will_engine_execute_node = will_run  # type: ignore[assignment]
+    torch.autograd._is_checkpoint_valid = can_checkpoint

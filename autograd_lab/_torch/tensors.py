@@ -1,9 +1,9 @@
 """Getting at a tensor's numbers without running a user's code.
 
 Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclass for its shape calls the user's
-``__torch_function__``. And on ``Tensor._values`` and ``Tensor._indices`` of sparse tensors: the public ``values()`` needs a coalesced
-tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and ``_disable_current_modes``: without
-these, a mode of the user's that counts kernels would count those that measure.
+``__torch_function__``. And on ``Tensor._values`` and ``Tensor._indices`` of sparse tensors: the public ``values()``
+needs a coalesced tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and
+``_disable_current_modes``: without these, a mode of the user's that counts kernels would count those that measure.
 """
 
 from __future__ import annotations

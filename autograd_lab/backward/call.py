@@ -6,12 +6,12 @@ Note [The order of hooks]
 When a node's turn comes, its gradients pass through the hooks of its tensors (``Tensor.register_hook``, each sees the
 slot that is its tensor), then through the node's pre-hooks (``Node.register_prehook``, which see all slots). Then the
 node runs. What it returns is made to fit the receiving slots, and then goes through the post-hooks
-(``Node.register_hook``), which see what came in, too. Each hook sees what the one before it made of it; ``None`` changes
-nothing.
+(``Node.register_hook``), which see what came in, too. Each hook sees what the one before it made of it; ``None``
+changes nothing.
 
 Note [What a Python Function returns]
 A C++ node returns one gradient for each of its edges. A Python Function returns one for each argument of its
-``forward``, numbers and flags included, and has edges for the tensors only. More than that is let pass if it's ``None``.
+``forward``, numbers and flags included, and has edges for the tensors only. More is let pass if it's ``None``.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def check_engine(
     Example:
         >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
         >>> print(check_engine((w * w).sum()))
-        the same: 4 steps in the same order, 8 gradients with the same bits
+        the same: 3 steps in the same order, 7 gradients with the same bits
     """
     options = {**engine_options, "model": model, "stats": None, "accumulate": False}
     glass = _Observed(outputs, **options)

@@ -122,7 +122,8 @@ class Engine:
         self._retaining: dict[Any, list[torch.Tensor]] | None = None
         self._number = _glass.new_number()
         self._runs_all = inputs is None
-        self.dependencies = dependencies([node.next for node in self.graph.nodes], self.graph.roots)
+        nexts = [[edge and edge[:2] for edge in node.next] for node in self.graph.nodes]
+        self.dependencies = dependencies(nexts, [root[:2] for root in self.graph.roots])
         self.current: int | None = None
         self.steps: list[Step] = []
         self._queue: ReadyQueue[int] = ReadyQueue()

@@ -10,8 +10,8 @@ doesn't have and over those in which the slot has size 1.
 
 Note [The slot's dtype]
 Type promotion in the forward means a cast in the backward: a real gradient is cast to the slot's dtype. A complex one
-isn't made real by the engine: that's the formulas' work (``handle_r_to_c``), and where one forgets it's an error. A leaf may ask for another dtype with ``grad_dtype``;
-``None`` takes any.
+isn't made real by the engine: that's the formulas' work (``handle_r_to_c``), and where one forgets it's an error. A
+leaf may ask for another dtype with ``grad_dtype``; ``None`` takes any.
 """
 
 from __future__ import annotations

@@ -60,9 +60,10 @@ class ReadyQueue(Generic[T]):
 
     def in_order(self) -> list[T]:
         """Gives the items in the order in which they would be taken out; takes none out."""
-        rest: ReadyQueue[T] = ReadyQueue()
-        rest._heap = list(self._heap)
-        return [rest.pop() for _ in range(len(self))]
+        heap = list(self._heap)
+        taken = [self.pop() for _ in range(len(self))]
+        self._heap = heap
+        return taken
 
     def _sift_up(self, hole: int, entry: tuple[int, T]) -> None:
         """Moves the hole up past smaller parents, and fills it (``__push_heap``)."""

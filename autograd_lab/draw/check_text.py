@@ -27,12 +27,10 @@ def check_text(check: EngineCheck) -> str:
     """
     if check.difference is not None:
         return _different(check.difference)
-    how = (
-        "the same bits"
-        if check.deterministic
-        else "the same values, within a tolerance: the native engine differs too"
-    )
-    return f"the same: {count(check.steps, 'step')} in the same order, {count(check.gradients, 'gradient')} with {how}"
+    bits = "the same bits"
+    if not check.deterministic:
+        bits = "the same values within a tolerance (the native engine differs too)"
+    return f"the same: {count(check.steps, 'step')} in the same order, {count(check.gradients, 'gradient')} with {bits}"
 
 
 def _different(difference: Difference) -> str:

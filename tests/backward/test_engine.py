@@ -85,7 +85,8 @@ def test_the_check_says_it_is_the_same(name):
         names=built.names,
         grad_tensors=[models.ones_for(output) for output in outputs],
     )
-    assert check.ok and check.deterministic, check
+    assert check.ok, check
+    assert check.deterministic
     assert check.gradients > check.steps > 0
 
 
@@ -445,7 +446,8 @@ def test_everything_is_visible_at_each_step():
     assert dict(engine.grads) == {}
     engine.step()
     engine.step()
-    assert engine.done and engine.buffers == {} and engine.ready == []
+    assert engine.done
+    assert (engine.buffers, engine.ready) == ({}, [])
     assert list(engine.grads) == ["w"]
     with pytest.raises(lab.OptionError, match="every node has run"):
         engine.step()

@@ -1,7 +1,7 @@
 """Every operation that torch itself tests: the glass engine against the native one, order and bits.
 
-The samples come from torch's own table, ``op_db``. Without ``-m sweep`` the first sample of every operation is taken, with
-it all of them. The counts are printed.
+The samples come from torch's own table, ``op_db``. Without ``-m sweep`` the first sample of every operation is taken,
+with it all of them. The counts are printed.
 """
 
 from __future__ import annotations
