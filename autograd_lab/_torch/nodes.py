@@ -25,7 +25,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node, get_gradient_edge
 from torch.utils._python_dispatch import _disable_current_modes
 
-from autograd_lab._torch.saved import SavedField, saved_fields
+from autograd_lab._torch.saved import SavedField, read, saved_fields
 
 Sizes = tuple[int | str, ...]
 """A shape as plain data."""
@@ -160,6 +160,11 @@ def forward_code(node: Node) -> Any:
     if forward_cls is None:
         return None
     return getattr(inspect.unwrap(forward_cls.forward), "__code__", None)  # type: ignore[attr-defined]
+
+
+def saved_values(node: Node) -> list[tuple[str, Any]]:
+    """Gives what a node has saved now, as ``_torch.saved.read`` does: nothing is unpacked."""
+    return read(node, type_of(node).saved)
 
 
 def own_attributes(node: Node) -> list[tuple[str, Any]]:

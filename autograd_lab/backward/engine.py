@@ -166,6 +166,17 @@ class Engine:
         total = time.perf_counter_ns() - self._began
         return Trace(self.graph, tuple(self.steps), total, grads=MappingProxyType(dict(self._grads)))
 
+    def saved(self, node: int) -> dict[str, Any]:
+        """Gives what a node has saved now.
+
+        Args:
+            node: Its id.
+
+        Returns:
+            Names as in ``Saved.name`` → tensors and plain values; nothing is unpacked.
+        """
+        return dict(_nodes.saved_values(self._nodes[node]))
+
     # --- the algorithm -----------------------------------------------------------------
 
     def step(self) -> Step:

@@ -16,6 +16,7 @@ from autograd_lab.cli.demo import demo
 from autograd_lab.cli.doctor import doctor
 from autograd_lab.cli.render import render
 from autograd_lab.cli.run import run
+from autograd_lab.cli.step import step
 from autograd_lab.cli.trace import trace
 from autograd_lab.cli.verify import verify
 from autograd_lab.errors import LabError
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (render, trace, run, verify, demo, doctor):
+for command in (render, trace, run, step, verify, demo, doctor):
     cli.add_command(command)
 
 

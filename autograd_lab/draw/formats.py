@@ -107,7 +107,7 @@ def draw(
     settings = Settings(width or WIDTH, dpi)
     if view == NORMS:
         return _plot(record, format, settings, **options)
-    if format == "perfetto":
+    if format == "perfetto" and not isinstance(record, Trace):
         return _perfetto(record, settings)
     # A wrong option is an error for tables too, although they don't look at it.
     make = picture_maker(record, view, **options)

@@ -15,7 +15,7 @@ from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Edge, Graph, Node, ScalarGraph
+from autograd_lab.records import Edge, Graph, Node, ScalarGraph, Trace
 
 
 def chain(length: int) -> Graph:
@@ -33,10 +33,14 @@ def svg_texts(svg: str) -> list[str]:
 
 
 def test_the_list_of_formats():
-    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "txt", "md", "json"]
+    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "txt", "md", "json", "perfetto"]
 
 
-@pytest.mark.parametrize("name", FORMATS)
+OF_ANY_RECORD = [name for name in FORMATS if name != "perfetto"]
+"""A time line is of traces only: see test_perfetto.py."""
+
+
+@pytest.mark.parametrize("name", OF_ANY_RECORD)
 def test_every_format_draws_every_record(residual, seed, name):
     for record in (residual, seed, Graph((), ()), ScalarGraph((), ())):
         assert len(draw(record, name)) > 0
@@ -108,14 +112,16 @@ def test_an_unknown_format_lists_those_that_work():
     with pytest.raises(RenderError) as caught:
         draw(Graph((), ()), "pgn")
     assert str(caught.value) == (
-        "unknown format 'pgn': use one of dot, svg, png, pdf, txt, md, json (did you mean 'png'?)"
+        "unknown format 'pgn': use one of dot, svg, png, pdf, txt, md, json, perfetto (did you mean 'png'?)"
     )
 
 
 def test_a_wrong_option_is_an_error_in_every_format(residual):
-    for name in FORMATS:
+    for name in OF_ANY_RECORD:
         with pytest.raises(RenderError, match=r"^view 'graph' has no option 'detail'"):
             draw(residual, name, detail="values")
+    with pytest.raises(RenderError, match=r"^view 'trace' has no option 'detail'"):
+        draw(Trace(residual, ()), "perfetto", detail="values")
 
 
 @pytest.mark.parametrize(
@@ -129,15 +135,18 @@ def test_the_ending_says_the_format(path, wanted):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("graph", "no format given for 'graph': end the path in .dot, .svg, .png, .pdf, .txt, .md, .json"),
+        (
+            "graph",
+            "no format given for 'graph': end the path in .dot, .svg, .png, .pdf, .txt, .md, .json, .perfetto",
+        ),
         (
             "graph.jpg",
-            "unknown format 'jpg': use one of dot, svg, png, pdf, txt, md, json (did you mean 'png'?)",
+            "unknown format 'jpg': use one of dot, svg, png, pdf, txt, md, json, perfetto (did you mean 'png'?)",
         ),
-        ("graph.html", "unknown format 'html': use one of dot, svg, png, pdf, txt, md, json"),
+        ("graph.html", "unknown format 'html': use one of dot, svg, png, pdf, txt, md, json, perfetto"),
         (
             "graph.sgv",
-            "unknown format 'sgv': use one of dot, svg, png, pdf, txt, md, json (did you mean 'svg'?)",
+            "unknown format 'sgv': use one of dot, svg, png, pdf, txt, md, json, perfetto (did you mean 'svg'?)",
         ),
     ],
 )
