@@ -100,3 +100,29 @@ def test_it_is_drawn(model_and_output, tmp_path):
         assert leaf.variable in svg
     png = lab.render(output.loss, tmp_path / "graph.png", model=model, saved=True).read_bytes()
     assert png.startswith(b"\x89PNG")
+
+
+def test_the_glass_engine_is_the_native_one(model_and_output):
+    model, output = model_and_output
+    check = lab.check_engine(output.loss, model=model)
+    assert check.ok, check
+    assert check.deterministic
+    assert check.gradients >= len(list(model.parameters()))
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_step_with_rules_swapped_in_has_the_same_gradients(model_and_output):
+    model, output = model_and_output
+    del output
+    inputs = {
+        "GPT2LMHeadModel": lambda: model(input_ids=(ids := torch.ones(2, 6, dtype=torch.long)), labels=ids),
+        "BertForMaskedLM": lambda: model(input_ids=(ids := torch.ones(2, 6, dtype=torch.long)), labels=ids),
+        "ResNetForImageClassification": lambda: model(
+            pixel_values=torch.ones(2, 3, 32, 32), labels=torch.tensor([0, 2])
+        ),
+    }
+    report = lab.verify(lambda: (inputs[type(model).__name__]().loss, model), swap="all")
+    assert report.ok, report.failed
+    assert bool(report.swapped) == (
+        type(model).__name__ != "ResNetForImageClassification"
+    )  # its sums are in place

@@ -118,7 +118,7 @@ class Engine:
         self._places = {node: place for place, node in enumerate(self._nodes)}
         self._targets = self._inputs(inputs)
         self._needed = self._exec_info(inputs)
-        self._slots = Slots(self._nodes)
+        self._slots = Slots(self.graph, self._nodes)
         self._retaining: dict[Any, list[torch.Tensor]] | None = None
         self._number = _glass.new_number()
         self._runs_all = inputs is None

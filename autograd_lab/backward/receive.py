@@ -23,6 +23,7 @@ import torch
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab.errors import GradientError
+from autograd_lab.records import Graph, TensorMeta
 
 
 class Slot(NamedTuple):
@@ -31,33 +32,41 @@ class Slot(NamedTuple):
     shape: tuple[int, ...] | None
     dtype: torch.dtype | None
     device: torch.device
-    nested: bool = False
 
 
 class Slots:
-    """The slots of a graph's nodes, read when they're first sent to."""
+    """The slots of a graph's nodes: what the capture read of them, once for all that are alike.
 
-    def __init__(self, nodes: Sequence[Any]) -> None:
+    Args:
+        graph: The graph.
+        nodes: Its live nodes, by id.
+    """
+
+    def __init__(self, graph: Graph, nodes: Sequence[Any]) -> None:
+        self._graph = graph
         self._nodes = nodes
-        self._known: dict[tuple[int, int], Slot] = {}
+        self._alike: dict[TensorMeta, Slot] = {}
+        self._leaves: dict[int, Slot] = {}
 
     def of(self, node: int, input_nr: int) -> Slot:
         """Gives one slot."""
-        slot = self._known.get((node, input_nr))
+        record = self._graph.nodes[node]
+        meta = record.grad_outputs[input_nr]
+        if record.kind == "accumulate":
+            slot = self._leaves.get(node)
+            if slot is None:
+                dtype = _nodes.variable(self._nodes[node]).grad_dtype
+                slot = self._leaves[node] = _slot(meta)._replace(dtype=dtype)
+            return slot
+        slot = self._alike.get(meta)
         if slot is None:
-            slot = self._known[node, input_nr] = _read(self._nodes[node], input_nr)
+            slot = self._alike[meta] = _slot(meta)
         return slot
 
 
-def _read(node: Any, input_nr: int) -> Slot:
-    metadata = _nodes.input_metadata(node)[input_nr]
-    dtype, device = metadata.dtype, metadata.device
-    if metadata.is_nested_tensor or metadata.is_cpp_nested_tensor:
-        return Slot(None, dtype, device, nested=True)
-    shape = tuple(metadata.shape)
-    if _nodes.type_of(node).kind == "accumulate":
-        dtype = _nodes.variable(node).grad_dtype
-    return Slot(shape, dtype, device)
+def _slot(meta: TensorMeta) -> Slot:
+    sizes = meta.shape if meta.shape is not None and all(type(size) is int for size in meta.shape) else None
+    return Slot(sizes, getattr(torch, meta.dtype), torch.device(meta.device))  # type: ignore[arg-type]
 
 
 def received(grad: torch.Tensor, slot: Slot, index: int, sender: str) -> torch.Tensor:
@@ -75,7 +84,7 @@ def received(grad: torch.Tensor, slot: Slot, index: int, sender: str) -> torch.T
     Raises:
         GradientError: It has a shape, dtype or device that can't be made to fit; torch's own message.
     """
-    if slot.nested or grad.is_nested:
+    if grad.is_nested:
         return grad
     if slot.shape is not None and grad.shape != slot.shape:
         grad = _sum_to(grad, slot.shape, index, sender)
