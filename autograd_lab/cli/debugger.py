@@ -335,7 +335,7 @@ def value(tensor: torch.Tensor | None) -> str:
 
     Example:
         >>> value(torch.tensor(-8.0)), value(torch.ones(2)), value(None)
-        ('-8', 'f32[2] [1, 1]', 'none')
+        ('−8', 'f32[2] [1, 1]', 'none')
     """
     if tensor is None:
         return "none"
