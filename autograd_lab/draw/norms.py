@@ -24,6 +24,9 @@ MOST_ROWS = 60
 MOST_LINES = 16
 """Lines of a plot of several backwards, likewise."""
 
+MOST_LABELS = 24
+"""Names in a legend."""
+
 _COLOURS = (
     theme.BLUE, theme.VERMILLION, theme.GREEN, theme.PURPLE, theme.ORANGE,
     theme.SKY, theme.OLIVE, theme.SLATE, theme.DEEP_BLUE, theme.INK,
@@ -56,15 +59,22 @@ def norms_plot(
     """
     if kind not in ("svg", "png", "pdf"):
         raise RenderError(f"view 'norms' makes no {kind}: use svg, png or pdf")
+    from matplotlib import style
+
+    with style.context("default"):  # not that of the program we're in
+        return _drawn(traces, kind, title or "Gradient norms", dpi)
+
+
+def _drawn(traces: Sequence[Trace], kind: str, title: str, dpi: int | None) -> bytes:
     found = [norms(trace) for trace in traces]
     if not any(found):
         raise RenderError("no leaf ran, so there are no gradients to plot")
     if len(found) == 1:
-        return _of_one(together(found, MOST_ROWS)[0], kind, title or "Gradient norms", dpi)
+        return _of_one(together(found, MOST_ROWS)[0], kind, title, dpi)
     numbers = [trace.number for trace in traces]
     if len(set(numbers)) < len(numbers):
         numbers = list(range(len(traces)))
-    return _of_several(numbers, together(found, MOST_LINES), kind, title or "Gradient norms", dpi)
+    return _of_several(numbers, together(found, MOST_LINES), kind, title, dpi)
 
 
 def norms(trace: Trace) -> Norms:
@@ -83,7 +93,8 @@ def norms(trace: Trace) -> Norms:
         if came is None and arrived:
             raise RenderError("this trace has no norms; trace it with stats='norm'")
         found[node.variable] = None if came is None else came.norm
-    return found
+    never = {leaf.variable: None for leaf in trace.graph.leaves if leaf.variable is not None}
+    return found | {name: None for name in never if name not in found}
 
 
 def together(found: Sequence[Norms], most: int) -> list[Norms]:
@@ -145,7 +156,7 @@ def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
             place, row, f" {word} ", ha=side, va="center", color=theme.VERMILLION, fontsize=8,
             bbox={"facecolor": theme.PAPER, "edgecolor": "none", "pad": 0.5}, zorder=3,
         )  # fmt: skip
-    axes.set_yticks(range(len(found)), list(found), fontsize=8)
+    axes.set_yticks(range(len(found)), list(map(_plain, found)), fontsize=8)
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xlabel("norm of the gradient that arrived", fontsize=9)
     return _saved(figure, axes, title, kind, dpi)
@@ -162,9 +173,10 @@ def _of_several(
     for place, name in enumerate(names):
         series = [each.get(name) for each in found]
         drawn = [norm if _word(norm) is None else math.nan for norm in series]
+        label = _plain(name) if place < MOST_LABELS else "_"  # what begins so has no place in a legend
         colour = _COLOURS[place % len(_COLOURS)]
         style = _DASHES[place // len(_COLOURS) % len(_DASHES)]
-        axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=name)
+        axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
         for number, norm in zip(numbers, series, strict=True):
             if _word(norm) is not None:
                 at_bottom = norm is None or norm == 0
@@ -233,6 +245,11 @@ def _word(norm: float | None) -> str | None:
     if norm == 0:
         return "zero"
     return None if math.isfinite(norm) else "NaN" if math.isnan(norm) else "inf"
+
+
+def _plain(name: str) -> str:
+    """A name as it stands: between dollar signs matplotlib would read mathematics."""
+    return name.replace("$", r"\$")
 
 
 def _by_block(found: Norms) -> dict[str, str]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from autograd_lab.errors import RenderError
 from autograd_lab.records import GradStats, Node, Step, TensorMeta, Trace
 
 Event = dict[str, Any]
@@ -35,6 +36,9 @@ def to_perfetto(traces: Sequence[Trace]) -> str:
     Returns:
         JSON, one event a line.
 
+    Raises:
+        RenderError: A trace has no times.
+
     Example:
         >>> from autograd_lab.records import Graph
         >>> node = Node(0, "ExpBackward0", "op", 1)
@@ -45,6 +49,8 @@ def to_perfetto(traces: Sequence[Trace]) -> str:
     events: list[Event] = []
     offset = 0
     for process, trace in enumerate(traces):
+        if any(step.started_ns is None for step in trace.steps):
+            raise RenderError("this trace has no times, so there is no time line of it")
         events.extend(_events(trace, process, offset))
         offset += _length(trace) + GAP_NS
     lines = ",\n".join(json.dumps(event, ensure_ascii=False) for event in events)
@@ -71,13 +77,16 @@ def _events(trace: Trace, process: int, offset: int) -> Iterator[Event]:
     began = "" if trace.started is None else f", {trace.started}"
     yield _named("process_name", process, 0, f"backward {trace.number}{began}")
     for thread in sorted({step.thread for step in trace.steps}):
-        yield _named("thread_name", process, thread, f"thread {thread}")
+        yield _named("thread_name", process, _track(process, thread), f"thread {thread}")
     ends = {step.node: _end(step, trace) for step in trace.steps}
+    senders = {step.node: step for step in trace.steps}
     for step in trace.steps:
         yield _slice(step, trace, process, offset)
-        yield from _arrows(step, trace, process, offset)
-    yield from _counter(WAITING, _waiting(trace, ends), process, offset)
-    yield from _counter(LANDED, _landed(trace, ends), process, offset)
+        yield from _arrows(step, senders, process, offset)
+    if any(stats is not None for step in trace.steps for stats in step.grad_outputs):
+        # Without statistics it isn't known which gradients were undefined, so neither what they took up.
+        yield from _counter(WAITING, _waiting(trace, ends), process, offset)
+        yield from _counter(LANDED, _landed(trace, ends), process, offset)
     if trace.error is not None:
         at = max(ends.values(), default=0)
         yield {"ph": "i", "name": trace.error, "pid": process, "tid": 0, "ts": _us(at + offset), "s": "p"}
@@ -95,7 +104,7 @@ def _slice(step: Step, trace: Trace, process: int, offset: int) -> Event:
         "name": node.variable or node.name,
         "cat": node.kind,
         "pid": process,
-        "tid": step.thread,
+        "tid": _track(process, step.thread),
         "ts": _us(start + offset),
         "dur": _us(_end(step, trace) - start),
         "args": _arguments(step, node),
@@ -124,21 +133,17 @@ def _gradients(all_stats: Sequence[GradStats | None]) -> list[str]:
     ]
 
 
-def _arrows(step: Step, trace: Trace, process: int, offset: int) -> Iterator[Event]:
+def _arrows(step: Step, senders: Mapping[int, Step], process: int, offset: int) -> Iterator[Event]:
     """An arrow starts and ends at the beginning of a slice: that's how a viewer knows which slice is meant."""
-    senders = {other.node: other for other in trace.steps}
-    for number, part in enumerate(step.contributions):
+    for part in step.contributions:
         sender = None if part.source is None else senders.get(part.source)
         if sender is None:
             continue
-        both = {
-            "name": "gradient",
-            "cat": "gradient",
-            "pid": process,
-            "id": f"{process}.{step.index}.{number}",
-        }
-        yield {"ph": "s", **both, "tid": sender.thread, "ts": _us((sender.started_ns or 0) + offset)}
-        yield {"ph": "f", **both, "tid": step.thread, "ts": _us((step.started_ns or 0) + offset), "bp": "e"}
+        which = (process << 40) + (sender.index << 12) + part.slot  # viewers read it as a number
+        both = {"name": "gradient", "cat": "gradient", "pid": process, "id": which}
+        left, arrived = _us((sender.started_ns or 0) + offset), _us((step.started_ns or 0) + offset)
+        yield {"ph": "s", **both, "tid": _track(process, sender.thread), "ts": left}
+        yield {"ph": "f", **both, "tid": _track(process, step.thread), "ts": arrived, "bp": "e"}
 
 
 def _counter(name: str, changes: Sequence[tuple[int, int]], process: int, offset: int) -> Iterator[Event]:
@@ -155,12 +160,11 @@ def _counter(name: str, changes: Sequence[tuple[int, int]], process: int, offset
 
 def _waiting(trace: Trace, ends: dict[int, int]) -> list[tuple[int, int]]:
     """A slot of an input buffer is taken from when its first gradient arrives until its node runs."""
-    measured = any(stats is not None for step in trace.steps for stats in step.grad_outputs)
     changes = []
     for step in trace.steps:
         first: dict[int, int] = {}
         for part in step.contributions:
-            undefined = measured and part.source is not None and part.stats is None
+            undefined = part.source is not None and part.stats is None
             if not undefined:
                 first.setdefault(part.input_nr, 0 if part.source is None else ends.get(part.source, 0))
         for slot, arrived in first.items():
@@ -193,6 +197,11 @@ def _end(step: Step, trace: Trace) -> int:
 
 def _length(trace: Trace) -> int:
     return max([trace.total_ns or 0, *(_end(step, trace) for step in trace.steps)])
+
+
+def _track(process: int, thread: int) -> int:
+    """A thread's number, another one in each process: viewers take equal ones for one thread."""
+    return process * 1000 + thread
 
 
 def _us(nanoseconds: int) -> float:

@@ -87,6 +87,14 @@ class Nothing(torch.autograd.Function):
         return None
 
 
+def test_leaves_that_never_ran_and_names_that_look_like_mathematics():
+    a, b = (torch.ones(2, requires_grad=True) for _ in range(2))
+    trace = lab.trace((a * b).sum(), names={r"a$\frac$": a, "b": b}, inputs=[a])
+    assert norms(trace)["b"] is None
+    assert any("frac" in word for word in words([trace]))
+    assert any("frac" in word for word in words([trace, trace]))
+
+
 def test_many_parameters_fit_and_matplotlibs_settings_stay():
     import matplotlib
 
