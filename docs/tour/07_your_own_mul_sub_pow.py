@@ -9,9 +9,9 @@
 # %% [markdown]
 # ## Prediction
 #
-# A node knows one thing: how its own result moves when its inputs move. It is handed `grad`, the derivative of the loss
-# with respect to its *result*, and it gives back the derivative with respect to each of its *inputs*. The chain rule
-# says how: multiply `grad` by the local derivative.
+# A node knows one thing: how its own result moves when its inputs move. It is handed `grad`, the derivative of the
+# loss with respect to its *result*, and it gives back the derivative with respect to each of its *inputs*. The chain
+# rule says how: multiply `grad` by the local derivative.
 #
 # | operation | result | moves with the first input | with the second | so it gives back |
 # |---|---|---|---|---|
@@ -19,9 +19,9 @@
 # | sub | `x − y` | `1` | `−1` | `grad` and `−grad` |
 # | pow | `xⁿ`, n a plain number | `n · xⁿ⁻¹` | no gradient | `grad · n · xⁿ⁻¹` |
 #
-# Take the weight of chapter 0 again: `w = 0`, `x = 2`, `y = 4`, so `s = w · x − y = −4` and `loss = s² = 16`. Now walk
-# back. The number 1 enters. Pow gives back `1 · 2 · (−4) = −8`. Sub hands its first input that −8 unchanged. Mul gives
-# the weight `−8 · 2 = −16`.
+# Take the weight of chapter 0 again: `w = 0`, `x = 2`, `y = 4`, so `s = w · x − y = −4` and `loss = s² = 16`. Now
+# walk back. The number 1 enters. Pow gives back `1 · 2 · (−4) = −8`. Sub hands its first input that −8 unchanged. Mul
+# gives the weight `−8 · 2 = −16`.
 #
 # If that is all there is, a whole model that runs on our rules gets the gradients that it got before: not nearly the
 # same numbers, but the same bits.
@@ -31,8 +31,9 @@
 #
 # ### Mul
 #
-# A rule of your own is a class with three functions. `forward` computes the result. `setup_context` puts aside what the
-# backward will need; `ctx` is the notebook that travels from one to the other. `backward` is the line of the table.
+# A rule of your own is a class with three functions. `forward` computes the result. `setup_context` puts aside what
+# the backward will need; `ctx` is the notebook that travels from one to the other. `backward` is the line of the
+# table.
 
 # %%
 import torch
@@ -80,8 +81,8 @@ class Sub(torch.autograd.Function):
 # %% [markdown]
 # ### Pow
 #
-# It remembers its base. The exponent here is a plain number: it goes into the notebook as it is. `backward` returns one
-# value for each argument of `forward`, so the exponent gets its place too, and `None` in it.
+# It remembers its base. The exponent here is a plain number: it goes into the notebook as it is. `backward` returns
+# one value for each argument of `forward`, so the exponent gets its place too, and `None` in it.
 
 
 # %%
@@ -126,7 +127,7 @@ show(loss, "chain", names=names, saved=True, direction="right")
 
 # %%
 trace = lab.trace(loss, names=names, keep="all")
-gives_back = {trace.graph.node(id).name: kept.grad_inputs for id, kept in trace.kept.items()}
+gives_back = {trace.graph.node(place).name: kept.grad_inputs for place, kept in trace.kept.items()}
 for name in ("PowBackward", "SubBackward", "MulBackward"):
     print(f"{name:12}", *(f"{grad:4g}" for grad in gives_back[name]))
 
@@ -141,9 +142,9 @@ assert w.grad == -16
 #
 # ### In a model that knows nothing of it
 #
-# We had to write `Mul.apply(w, x)` for `w * x`. Nobody writes models like that. So the lab has the same three rules in a
-# finished form, for every shape and number that PyTorch takes. Their core is what you just wrote (PyTorch calls the
-# first input `self`, the second one `other` or `exponent`):
+# We had to write `Mul.apply(w, x)` for `w * x`. Nobody writes models like that. So the lab has the same three rules
+# in a finished form, for every shape and number that PyTorch takes. Their core is what you just wrote (PyTorch calls
+# the first input `self`, the second one `other` or `exponent`):
 
 # %%
 rules = lab.functions.rules
@@ -186,8 +187,8 @@ assert [node.name for node in swapped_graph.nodes if node.kind == "function"] ==
 ]  # fmt: skip
 
 # %% [markdown]
-# Five operations went to our rules. We wrote one `-` and one `**` ourselves. The others are in no line of Python at all:
-# `RMSNorm` does them in C++, and they were swapped there too. Do the gradients agree?
+# Five operations went to our rules. We wrote one `-` and one `**` ourselves. The others are in no line of Python at
+# all: `RMSNorm` does them in C++, and they were swapped there too. Do the gradients agree?
 
 # %%
 for (name, _), before, after in zip(model.named_parameters(), native, ours, strict=True):
@@ -206,24 +207,24 @@ assert ((model(inputs) - targets) ** 2).grad_fn.name() == "PowBackward0"
 show(swapped_graph, "swapped")
 
 # %% [markdown]
-# The boxes with the two tabs at their side are Python, ours. All others are PyTorch's. They work hand in hand: neither
-# knows of the other.
+# The boxes with the two tabs at their side are Python, ours. All others are PyTorch's. They work hand in hand:
+# neither knows of the other.
 
 # %% [markdown]
 # ## What to notice
 #
 # - A rule is local. It never sees the model, the loss or its neighbours. It sees `grad` and what it put aside.
-# - What must be saved is what the derivative mentions: both factors for mul, the base for pow, nothing for sub. This is
-#   where the memory of a training step goes.
+# - What must be saved is what the derivative mentions: both factors for mul, the base for pow, nothing for sub.
+#   This is where the memory of a training step goes.
 # - `backward` returns one value for each argument of `forward`, in the same order.
 # - Nothing in the engine is special about PyTorch's own operations. It asks each node the same question.
 
 # %% [markdown]
 # ## Try changing
 #
-# - Let `Mul.backward` return `grad * x, grad * y`. What is `w.grad` now, and why? Then ask `print(lab.verify(Mul))`: it
-#   says which fault it is.
+# - Let `Mul.backward` return `grad * x, grad * y`. What is `w.grad` now, and why? Then ask
+#   `print(lab.verify(Mul))`: it says which fault it is.
 # - Write `Div`. What must it save? Compare with `lab.functions.Div`.
-# - `ctx.needs_input_grad` says which inputs want a gradient. Use it so that `Sub` never computes the `-grad` that nobody
-#   takes.
+# - `ctx.needs_input_grad` says which inputs want a gradient. Use it so that `Sub` never computes the `-grad` that
+#   nobody takes.
 # - Say `lab.swap()`, without names, for every rule there is. How many calls does the model make then?
