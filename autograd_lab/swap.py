@@ -23,10 +23,10 @@ Note [What a swap leaves to PyTorch]
 - ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
 
 Note [In place]
-``x.mul_(y)`` is ``x.copy_(x * y)``: the rule computes the product, and PyTorch's ``copy_`` puts it into ``x``, with all that
-PyTorch does where memory is shared: version counters, ``CopySlices`` under views, the refusal of a leaf. Where the rule
-may save ``x`` it is given a copy, since ``x`` is about to be overwritten; its formulas tell. What doesn't fit into ``x``
-goes to PyTorch's own kernel, which says so in PyTorch's words.
+``x.mul_(y)`` is ``x.copy_(x * y)``: the rule computes the product, and PyTorch's ``copy_`` puts it into ``x``, with all
+that PyTorch does where memory is shared: version counters, ``CopySlices`` under views, the refusal of a leaf. Where the
+rule may save ``x`` it is given a copy, since ``x`` is about to be overwritten; its formulas tell. What doesn't fit into
+``x`` goes to PyTorch's own kernel, which says so in PyTorch's words.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ excluded and ``AutogradOther`` (which has no backend of its own) included, the s
 makes PyTorch's node, and goes on below autograd as ever. What such a call does in turn, forward-mode formulas
 included, is PyTorch's alone.
 
-A composite (``linear``, ``dropout``) has no autograd kernel: its one kernel calls other operations, which have. That one
-is called as it is, without the two guards, so that the operations inside are swapped if their rules are on.
+A composite (``linear``, ``dropout``) has no autograd kernel: its one kernel calls other operations, which have. That
+one is called as it is, without the two guards, so that the operations inside are swapped if their rules are on.
 
 Note [A call under way]
 A call in another thread may have found our kernel in the table and be waiting for Python's lock to run it, while this
@@ -78,7 +78,9 @@ class Registration:
 
 
 def native(op: Any) -> Callable[..., Any]:
-    """Gives what calls an operation with PyTorch's own autograd. See Note [PyTorch's own kernel is at another key, too].
+    """Gives what calls an operation with PyTorch's own autograd.
+
+    See Note [PyTorch's own kernel is at another key, too].
 
     Args:
         op: The operation.

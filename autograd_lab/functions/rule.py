@@ -30,7 +30,8 @@ Adapter = Callable[..., tuple[Any, ...] | None]
 class Rule(torch.autograd.Function):
     """The base of every rule: the modern form of ``torch.autograd.Function``, and what is said about it.
 
-    A subclass writes ``forward``, ``setup_context``, ``backward``, ``jvp``, and ``vmap`` or ``generate_vmap_rule = True``.
+    A subclass writes ``forward``, ``setup_context``, ``backward``, ``jvp``, and ``vmap`` or
+    ``generate_vmap_rule = True``.
 
     Attributes:
         name: What ``lab.swap`` calls it: ``"mul"``.
