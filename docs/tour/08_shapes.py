@@ -60,7 +60,7 @@ assert for_price.shape != price.shape
 
 # %%
 trace = lab.trace(loss, names={"price": price, "cost": cost}, kernels=True)
-mul = trace.graph.find("Mul")[0]
+mul = trace.graph.find("MulBackward")[0]
 for kernel in trace.step(mul.id).kernels:
     print(f"{kernel.name:22} by {kernel.by}")
 
