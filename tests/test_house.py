@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "_version": set(),
     "records": {"errors", "records"},
     "_torch": {"torch", "_torch"},
-    "capture": {"torch", "errors", "records", "_torch", "capture"},
+    "capture": {"torch", "errors", "records", "_torch", "functions", "capture"},
     "backward": {"torch", "errors", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "functions"},
     "swap": {"torch", "errors", "_torch", "functions"},
