@@ -328,8 +328,16 @@ def test_capture_shows_swapped_nodes_as_functions(x):
     with lab.swap("mul"):
         graph = lab.capture((x * x - 1).sum())
     (node,) = graph.find("MulBackward")
-    assert (node.name, node.kind) == ("MulBackward", "function")
+    assert (node.name, node.kind, node.rule) == ("MulBackward", "function", "mul")
     assert node.source.file.endswith("arithmetic.py")
+    assert {each.rule for each in graph.nodes if each is not node} == {None}
+
+
+def test_watch_shows_swapped_nodes_as_such(x):
+    with lab.watch() as watcher, lab.swap("mul"):
+        (x * x - 1).sum().backward()
+    (node,) = watcher.traces[0].graph.find("MulBackward")
+    assert (node.rule, node.call.name) == ("mul", "torch.Tensor.mul")
 
 
 def test_a_rule_of_your_own_is_swapped_in(x):

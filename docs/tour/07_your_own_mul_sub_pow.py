@@ -207,7 +207,7 @@ assert ((model(inputs) - targets) ** 2).grad_fn.name() == "PowBackward0"
 show(swapped_graph, "swapped")
 
 # %% [markdown]
-# The boxes with the two tabs at their side are Python, ours. All others are PyTorch's. They work hand in hand:
+# The boxes with the double line are the lab's rules, run in Python. All others are PyTorch's. They work hand in hand:
 # neither knows of the other.
 
 # %% [markdown]
