@@ -43,6 +43,7 @@ def loss_of(p):
     return ((distance - 1) ** 2).mean()
 
 
+# %%
 loss = loss_of(p)
 (grad,) = torch.autograd.grad(loss, p)
 print(f"loss {loss:.4f}", grad, sep="\n")

@@ -44,6 +44,7 @@ def deep(block):
     return nn.Sequential(*(block(nn.Linear(32, 32), nn.Sigmoid()) for _ in range(12)), nn.Linear(32, 1))
 
 
+# %%
 torch.manual_seed(1)
 x = torch.randn(64, 32)
 y = x.mean(dim=1, keepdim=True)
