@@ -71,7 +71,8 @@ assert (loss_of(w, x, y).value, loss_of(w, x, y).tangent) == (16, -16)
 #
 # ### PyTorch can do it, too
 #
-# Every rule in PyTorch has its forward side, called `jvp`. The lab's rules have one as well, and `swap` puts them in.
+# Nearly every rule in PyTorch has its forward side, called `jvp`. The lab's rules have one as well, and `swap` puts
+# them in.
 
 # %%
 import torch
