@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from autograd_lab.functions import Rule, rules
+from autograd_lab.functions import Rule, in_own_code, rules
 from autograd_lab.functions.rule import rule as enter
 
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
@@ -173,6 +173,31 @@ def test_a_rule_of_your_own_says_all_that_a_rule_must():
 
     with pytest.raises(ValueError, match="rule Half has no replaces, formula, samples, forward"):
         enter(Half)
+
+
+def test_what_a_familys_base_writes_is_a_rules_own_code():
+    ran = []
+
+    class Family(Rule):
+        @classmethod
+        def backward(cls, ctx, grad):
+            ran.append((cls.name, in_own_code()))
+            return grad
+
+    parts = {k: v for k, v in vars(rules["neg"]).items() if not k.startswith("__") and k != "backward"}
+    members = [
+        type(name, (Family,), parts | {"name": name, "replaces": {name: None}, "in_place": {}})
+        for name in ("asin", "acos")
+    ]
+    try:
+        for member in members:
+            enter(member)
+        for member in members:
+            member.apply(torch.ones(1, requires_grad=True)).backward()
+    finally:
+        for member in members:
+            rules.pop(member.name, None)
+    assert ran == [("asin", True), ("acos", True)]
 
 
 def test_a_name_or_an_operation_is_taken_once():
