@@ -145,6 +145,12 @@ def test_in_place_on_a_saved_tensor_is_refused_at_the_backward(x):
         z.sum().backward()
 
 
+def test_in_place_what_is_left_to_pytorch_is_reported(x):
+    with lab.swap("mul") as swapped:
+        torch.func.grad(lambda t: (t * t).mul_(t).sum())(x.detach())
+    assert swapped.left["mul_.Tensor"] == 1
+
+
 def test_in_place_copies_only_what_a_gradient_needs(x):
     with lab.swap():
         for step, copies in ((lambda y: y.add_(2), 0), (lambda y: y.neg_(), 0), (lambda y: y.mul_(x), 1)):
