@@ -144,7 +144,8 @@ def test_changes_nothing(rule):
         result.backward(torch.ones_like(result))
         for was, now in zip(before, values, strict=True):
             if isinstance(was, torch.Tensor):
-                assert torch.equal(was, now.detach()), sample.name
+                same = (was == now) | (was.isnan() & now.isnan())
+                assert same.all(), sample.name
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
