@@ -35,3 +35,6 @@ from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule
 from autograd_lab.functions.rule import rules as rules
 from autograd_lab.functions.samples import Sample as Sample
+from autograd_lab.functions.selection import Clamp as Clamp
+from autograd_lab.functions.selection import MaskedFill as MaskedFill
+from autograd_lab.functions.selection import Where as Where

@@ -5,6 +5,7 @@ Imports torch only.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +56,7 @@ def tangent(ctx: Any, *terms: torch.Tensor | None) -> torch.Tensor | None:
     there = [term for term in terms if term is not None]
     if not there:
         return None
-    total = there[0] if len(there) == 1 else there[0] + there[1]
+    total = functools.reduce(torch.add, there)
     shape, dtype = ctx.result_like
     return total.expand(shape).to(dtype, copy=True)
 

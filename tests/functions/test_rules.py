@@ -37,7 +37,11 @@ def exception(rule, sample):
     - A real base to a complex power: PyTorch's tangent lacks the imaginary part (``handle_r_to_c`` in
       ``pow_backward_self`` is for gradients). The next test shows it.
     - A complex number plus or minus a real tensor: PyTorch's tangent is real though the result is complex.
+    - ``clamp`` where an element lies on a bound that is a tensor, or isn't a number: PyTorch's tangent takes the
+      bound's side, its gradient the element's (``clamp_jvp``). Ours takes that too; ``test_elementwise.py`` shows it.
     """
+    if rule.name == "clamp":
+        return not sample.smooth and any(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
     if rule.name == "pow":
         first, second = sample.args
         return (
@@ -63,9 +67,21 @@ def test_a_real_base_to_a_complex_power_has_the_whole_tangent():
     assert not torch.allclose(tangent(torch.pow), slope)  # if this fails, torch is mended: drop the exception
 
 
+def mappable(rule, sample):
+    """Where PyTorch's own vmap gives gradients.
+
+    It doesn't for ``clamp`` between two tensors, one of which has a batch: its backward ands masks of different shapes
+    in place (``clamp_backward``). ``test_elementwise.py`` shows it, and checks the rule against another oracle.
+    """
+    return rule.name != "clamp" or not all(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap of torch's masked_fill
 @pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
 def test_equals_pytorch(rule, sample):
-    parts = [agreement.reverse, agreement.mapped]
+    parts = [agreement.reverse]
+    if mappable(rule, sample):
+        parts.append(agreement.mapped)
     if not exception(rule, sample):
         parts.append(agreement.forward)
     agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts)
@@ -151,7 +167,7 @@ def test_changes_nothing(rule):
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
 def test_frees_what_it_saved(rule):
     values = [
-        v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
+        v.clone() if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
     ]
     result = rule.apply(*values)
     result.sum().backward()
