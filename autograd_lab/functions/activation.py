@@ -25,7 +25,8 @@ class Relu(Rule):
 
     At zero, where the function has a kink, we take the slope 0; for NaN, which isn't below zero, 1. The result tells
     the cases apart, so the input needn't be kept. The zeros are put in by selecting, not by multiplying, because
-    infinity times zero is NaN.
+    infinity times zero is NaN. They are the result's signs: so the gradient is still a function of the input, and its
+    own gradient is zero rather than missing.
 
     Source: ``relu`` in ``tools/autograd/derivatives.yaml``.
     """
@@ -33,7 +34,10 @@ class Relu(Rule):
     name = "relu"
     replaces = {"relu": same}
     in_place = {"relu_": same}
-    formula = {"self": "grad.masked_fill(result <= 0, 0)", "result": "self_t.masked_fill(result <= 0, 0)"}
+    formula = {
+        "self": "torch.where(result <= 0, result.sgn(), grad)",
+        "result": "torch.where(result <= 0, 0, self_t)",
+    }
     generate_vmap_rule = True
 
     @staticmethod
@@ -49,12 +53,12 @@ class Relu(Rule):
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
         (result,) = ctx.saved_tensors
-        return None if grad is None else grad.masked_fill(result <= 0, 0)
+        return None if grad is None else torch.where(result <= 0, result.sgn(), grad)
 
     @staticmethod
     def jvp(ctx: Any, self_t: torch.Tensor | None) -> Any:
         (result,) = ctx.saved_tensors
-        return None if self_t is None else self_t.masked_fill(result <= 0, 0)
+        return None if self_t is None else torch.where(result <= 0, 0, self_t)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

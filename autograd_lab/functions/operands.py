@@ -5,7 +5,6 @@ Imports torch only.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -56,7 +55,7 @@ def tangent(ctx: Any, *terms: torch.Tensor | None) -> torch.Tensor | None:
     there = [term for term in terms if term is not None]
     if not there:
         return None
-    total = functools.reduce(torch.add, there)
+    total = sum(there[1:], start=there[0])
     shape, dtype = ctx.result_like
     return total.expand(shape).to(dtype, copy=True)
 

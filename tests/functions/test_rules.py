@@ -37,11 +37,7 @@ def exception(rule, sample):
     - A real base to a complex power: PyTorch's tangent lacks the imaginary part (``handle_r_to_c`` in
       ``pow_backward_self`` is for gradients). The next test shows it.
     - A complex number plus or minus a real tensor: PyTorch's tangent is real though the result is complex.
-    - ``clamp`` where an element lies on a bound that is a tensor, or isn't a number: PyTorch's tangent takes the
-      bound's side, its gradient the element's (``clamp_jvp``). Ours takes that too; ``test_elementwise.py`` shows it.
     """
-    if rule.name == "clamp":
-        return not sample.smooth and any(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
     if rule.name == "pow":
         first, second = sample.args
         return (
