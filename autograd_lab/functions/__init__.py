@@ -12,12 +12,22 @@ Example:
     'MulBackward'
 """
 
+from autograd_lab.functions.activation import Gelu as Gelu
+from autograd_lab.functions.activation import Relu as Relu
+from autograd_lab.functions.activation import Silu as Silu
 from autograd_lab.functions.arithmetic import Add as Add
 from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
+from autograd_lab.functions.exponential import Exp as Exp
+from autograd_lab.functions.exponential import Log as Log
+from autograd_lab.functions.exponential import Sigmoid as Sigmoid
+from autograd_lab.functions.exponential import Tanh as Tanh
 from autograd_lab.functions.power import Pow as Pow
+from autograd_lab.functions.roots import Abs as Abs
+from autograd_lab.functions.roots import Rsqrt as Rsqrt
+from autograd_lab.functions.roots import Sqrt as Sqrt
 from autograd_lab.functions.rule import Adapter as Adapter
 from autograd_lab.functions.rule import Rule as Rule
 from autograd_lab.functions.rule import in_own_code as in_own_code
@@ -25,3 +35,6 @@ from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule
 from autograd_lab.functions.rule import rules as rules
 from autograd_lab.functions.samples import Sample as Sample
+from autograd_lab.functions.selection import Clamp as Clamp
+from autograd_lab.functions.selection import MaskedFill as MaskedFill
+from autograd_lab.functions.selection import Where as Where
