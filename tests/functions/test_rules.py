@@ -17,6 +17,11 @@ from autograd_lab.functions.rule import rule as enter
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
 EXACT = (torch.float64, torch.complex128)
 
+ROOM = {
+    "layer_norm": 16,  # what goes through the norm nearly cancels; PyTorch's double backward is another formula
+}
+"""Roundings of the largest number that a rule may be from PyTorch, where `agreement.ULPS` doesn't do; and why."""
+
 
 def cases(dtypes):
     for rule in rules.values():
@@ -68,7 +73,7 @@ def test_equals_pytorch(rule, sample):
     parts = [agreement.reverse, agreement.mapped]
     if not exception(rule, sample):
         parts.append(agreement.forward)
-    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts)
+    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, ROOM.get(rule.name, 0))
 
 
 @pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
@@ -116,11 +121,11 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
     grads = torch.autograd.grad(result, agreement.leaves(values), known["grad"])
     differentiable = [name for name in names if name in rule.formula]
     for name, grad in zip(differentiable, grads, strict=True):
-        agreement.assert_same(eval(rule.formula[name], known), grad, name)
+        agreement.assert_same(eval(rule.formula[name], known), grad, name, ROOM.get(rule.name, 0))
     tangents = {name: agreement.noise(known[name], 7) for name in differentiable}
     known |= {f"{name}_t": tangents[name] for name in tangents}
     wanted = agreement.forward(rule.apply, sample.args)[-1]
-    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result")
+    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result", ROOM.get(rule.name, 0))
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
