@@ -18,7 +18,8 @@ DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch
 EXACT = (torch.float64, torch.complex128)
 
 ROOM = {
-    "layer_norm": 16,  # what goes through the norm nearly cancels; PyTorch's double backward is another formula
+    "layer_norm": 16,  # what goes through a norm nearly cancels; PyTorch's double backward is another formula
+    "batch_norm": 16,  # likewise
 }
 """Roundings of the largest number that a rule may be from PyTorch, where `agreement.ULPS` doesn't do; and why."""
 
