@@ -32,6 +32,11 @@ def noise(like: torch.Tensor, seed: int) -> torch.Tensor:
     return torch.randn(like.shape, dtype=dtype, generator=generator).to(like.dtype)
 
 
+def outputs(made: Any) -> Sequence[torch.Tensor]:
+    """The result, and what comes with it and has no gradient: the places of largest elements, say."""
+    return (made,) if isinstance(made, torch.Tensor) else made
+
+
 def fresh(values: Sequence[Any]) -> list[Any]:
     """The same values as leaves of their own; one that is there twice stays one."""
     made: dict[int, torch.Tensor] = {}
@@ -50,12 +55,12 @@ def reverse(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> lis
     """The result, its gradients, and the gradients of those."""
     values = fresh(values)
     inputs = leaves(values)
-    result = function(*values)
+    result, *others = outputs(function(*values))
     if not result.requires_grad:
-        return [result.detach()]
+        return [result.detach(), *others]
     cotangent = noise(result, 1).requires_grad_()
     grads = torch.autograd.grad(result, inputs, cotangent, create_graph=True, allow_unused=True)
-    found = [result.detach(), *(None if g is None else g.detach() for g in grads)]
+    found = [result.detach(), *others, *(None if g is None else g.detach() for g in grads)]
     second = [g for g in grads if g is not None and g.requires_grad]
     if second:
         ways = [noise(g, 2 + place) for place, g in enumerate(second)]
@@ -73,7 +78,7 @@ def forward(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> lis
         with forward_ad.dual_level():
             duals = {id(v): forward_ad.make_dual(v.detach(), noise(v, 7)) for v in moved}
             args = [duals.get(id(v), v.detach() if isinstance(v, torch.Tensor) else v) for v in values]
-            found.append(forward_ad.unpack_dual(function(*args)).tangent)
+            found.append(forward_ad.unpack_dual(outputs(function(*args))[0]).tangent)
     return found
 
 
@@ -93,8 +98,8 @@ def mapped(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list
         for place in chosen:
             if args[place].is_floating_point() or args[place].is_complex():
                 args[place].requires_grad_(values[place].requires_grad)
-        result = torch.vmap(function, tuple(dims))(*args)
-        found.append(result.detach())
+        result, *others = outputs(torch.vmap(function, tuple(dims))(*args))
+        found += [result.detach(), *others]
         if result.requires_grad:
             found += torch.autograd.grad(result, leaves(args), noise(result, 3), materialize_grads=True)
     return found

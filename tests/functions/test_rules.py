@@ -74,7 +74,7 @@ def test_equals_pytorch(rule, sample):
     parts = [agreement.reverse, agreement.mapped]
     if not exception(rule, sample):
         parts.append(agreement.forward)
-    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, ROOM.get(rule.name, 0))
+    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, room=ROOM.get(rule.name, 0))
 
 
 @pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
@@ -122,11 +122,11 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
     grads = torch.autograd.grad(result, agreement.leaves(values), known["grad"])
     differentiable = [name for name in names if name in rule.formula]
     for name, grad in zip(differentiable, grads, strict=True):
-        agreement.assert_same(eval(rule.formula[name], known), grad, name, ROOM.get(rule.name, 0))
+        agreement.assert_same(eval(rule.formula[name], known), grad, name, room=ROOM.get(rule.name, 0))
     tangents = {name: agreement.noise(known[name], 7) for name in differentiable}
     known |= {f"{name}_t": tangents[name] for name in tangents}
     wanted = agreement.forward(rule.apply, sample.args)[-1]
-    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result", ROOM.get(rule.name, 0))
+    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result", room=ROOM.get(rule.name, 0))
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
