@@ -19,6 +19,7 @@ from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
 from autograd_lab.functions.batch_norm import BatchNorm as BatchNorm
 from autograd_lab.functions.convolution import Convolution as Convolution
+from autograd_lab.functions.max_pooling import MaxPool as MaxPool
 from autograd_lab.functions.normalization import LayerNorm as LayerNorm
 from autograd_lab.functions.power import Pow as Pow
 from autograd_lab.functions.rule import Adapter as Adapter

@@ -110,10 +110,11 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
         assert dtype.is_complex
         return
     values = agreement.fresh(sample.args)
-    result = rule.apply(*values)
+    result, *others = agreement.outputs(rule.apply(*values))
     known = {
         **vars(sys.modules[rule.__module__]),
         "result": result.detach(),
+        **{f"result{number}": other for number, other in enumerate(others, 1)},
         "grad": agreement.noise(result, 1),
     }
     known |= {name: parameter.default for name, parameter in parameters.items()}
@@ -134,9 +135,9 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
 def test_computes_what_needs_a_gradient_and_nothing_else(rule):
     for sample in rule.samples(torch.float64):
         values = agreement.fresh(sample.args)
-        result = rule.apply(*values)
+        result, *others = agreement.outputs(rule.apply(*values))
         if result.requires_grad:
-            grads = result.grad_fn.apply(torch.ones_like(result))
+            grads = result.grad_fn.apply(torch.ones_like(result), *(None for _ in others))
             grads = grads if isinstance(grads, tuple) else (grads,)
             needed = [isinstance(v, torch.Tensor) and v.requires_grad for v in values]
             assert [grad is not None for grad in grads][: len(needed)] == needed, sample.name
@@ -147,7 +148,7 @@ def test_changes_nothing(rule):
     for sample in rule.samples(torch.float64):
         values = agreement.fresh(sample.args)
         before = [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in values]
-        result = rule.apply(*values)
+        result = agreement.outputs(rule.apply(*values))[0]
         result.backward(torch.ones_like(result))
         for was, now in zip(before, values, strict=True):
             if isinstance(was, torch.Tensor):
@@ -159,7 +160,7 @@ def test_frees_what_it_saved(rule):
     values = [
         v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
     ]
-    result = rule.apply(*values)
+    result = agreement.outputs(rule.apply(*values))[0]
     result.sum().backward()
     known = [weakref.ref(v) for v in values if isinstance(v, torch.Tensor)]
     assert known
