@@ -179,7 +179,10 @@ def second_order(subject: Subject, sample: Sample) -> Fault | float | None:
     ours = slopes(subject.call)
     found = _second(ours, sample.args)
     if found is None and ours and not any(each.count_nonzero() for each in expected if each is not None):
-        return None  # neither depends on the inputs: PyTorch says so with zeros, a Function with None
+        # Neither depends on the inputs: PyTorch says so with zeros, a Function with None. That it can be differentiated
+        # shows on the way to the weights, which are the only leaves within reach.
+        torch.autograd.backward(ours, weights_for(ours))
+        return None
     if found is None:
         return Fault(
             "its backward can't be differentiated: it leaves autograd (detach, no_grad, once_differentiable)"
