@@ -17,6 +17,8 @@ from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
+from autograd_lab.functions.average_pooling import AdaptiveAvgPool as AdaptiveAvgPool
+from autograd_lab.functions.average_pooling import AvgPool as AvgPool
 from autograd_lab.functions.batch_norm import BatchNorm as BatchNorm
 from autograd_lab.functions.convolution import Convolution as Convolution
 from autograd_lab.functions.max_pooling import MaxPool as MaxPool

@@ -25,20 +25,18 @@ gradient for the weight input and gradient change places. Nothing else is needed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from autograd_lab.functions import operands
-from autograd_lab.functions.channels import others, per_channel
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import SUBSETS, Sample, needing, tensor
+from autograd_lab.functions.shapes import Sizes, others, per_channel, spread
 
-Sizes = Sequence[int]
 
-
-def spread(
+def given(
     input: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None,
@@ -50,11 +48,10 @@ def spread(
     groups: int,
     *_backends: bool,
 ) -> tuple[Any, ...]:
-    """The arguments of a convolution, a number for each dimension where one stood for all."""
+    """The arguments of a convolution, without the choice of a backend."""
     dims = input.dim() - 2
-    each = [list(sizes) * dims if len(sizes) == 1 else list(sizes) for sizes in (stride, padding, dilation)]
-    out = list(output_padding) * dims if len(output_padding) == 1 else list(output_padding)
-    return input, weight, bias, *each, transposed, out, groups
+    stride, padding, dilation = (spread(sizes, dims) for sizes in (stride, padding, dilation))
+    return input, weight, bias, stride, padding, dilation, transposed, spread(output_padding, dims), groups
 
 
 @rule
@@ -74,7 +71,7 @@ class Convolution(Rule):
     """
 
     name = "convolution"
-    replaces = {"convolution": spread, "_convolution": spread}
+    replaces = {"convolution": given, "_convolution": given}
     formula = {
         "input": "input_grad(grad, weight, input.shape, stride, padding, dilation, transposed, groups)",
         "weight": "weight_grad(grad, input, weight.shape, stride, padding, dilation, transposed, groups)",

@@ -6,7 +6,7 @@ Imports torch only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -14,12 +14,11 @@ from torch.nn import functional
 
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, tensor
+from autograd_lab.functions.shapes import Sizes, spread
 
-Sizes = Sequence[int]
 
-
-def spread(dims: int) -> Callable[..., tuple[Any, ...]]:
-    """Gives what makes the arguments of a max pooling: a number for each dimension where one stood for all."""
+def of(dims: int) -> Callable[..., tuple[Any, ...]]:
+    """Gives what makes the arguments of a max pooling in so many dimensions."""
 
     def adapt(
         self: torch.Tensor,
@@ -30,7 +29,7 @@ def spread(dims: int) -> Callable[..., tuple[Any, ...]]:
         ceil_mode: bool = False,
     ) -> tuple[Any, ...]:
         given = (kernel_size, stride or kernel_size, padding, dilation)
-        return self, *(list(each) * (dims // len(each)) for each in given), ceil_mode
+        return self, *(spread(sizes, dims) for sizes in given), ceil_mode
 
     return adapt
 
@@ -51,7 +50,7 @@ class MaxPool(Rule):
     """
 
     name = "max_pool"
-    replaces = {"max_pool2d_with_indices": spread(2), "max_pool3d_with_indices": spread(3)}
+    replaces = {"max_pool2d_with_indices": of(2), "max_pool3d_with_indices": of(3)}
     formula = {
         "self": "put_back(grad, result1, self.shape, len(kernel_size))",
         "result": "taken(self_t, result1, len(kernel_size))",

@@ -1,13 +1,27 @@
-"""Channels are the second dimension: what stands for each channel, and sums over all the rest.
+"""What layers for images say about shapes: channels are the second dimension, and one number may stand for several.
 
 Imports torch only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import overload
 
 import torch
+
+Sizes = Sequence[int]
+"""A number for each dimension that a window moves along; or one for all of them, as ATen takes it too."""
+
+
+def spread(sizes: Sizes, dims: int) -> list[int]:
+    """Gives a number for each dimension where one stood for all.
+
+    Example:
+        >>> spread([2], 3), spread([2, 1], 2)
+        ([2, 2, 2], [2, 1])
+    """
+    return list(sizes) * dims if len(sizes) == 1 else list(sizes)
 
 
 def others(input: torch.Tensor) -> list[int]:
