@@ -50,6 +50,7 @@ def agree(
     rules: Sequence[str],
     parts: Sequence[Any],
     ulps: float = agreement.ULPS,
+    room: float = 0,
 ) -> Counter[str]:
     """Compares every sample; gives how often each operation was swapped, and with a minus how often it was left."""
     counts: Counter[str] = Counter()
@@ -64,7 +65,7 @@ def agree(
             counts.subtract(swap.left)
             return result
 
-        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps)
+        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps, room)
         number += 1
     what = ", ".join(part.__name__ for part in parts)
     print(f"{entry.formatted_name} {dtype}: {number} samples ({what}); swapped {dict(counts)}")

@@ -20,10 +20,16 @@ from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
+from autograd_lab.functions.average_pooling import AdaptiveAvgPool as AdaptiveAvgPool
+from autograd_lab.functions.average_pooling import AvgPool as AvgPool
+from autograd_lab.functions.batch_norm import BatchNorm as BatchNorm
+from autograd_lab.functions.convolution import Convolution as Convolution
 from autograd_lab.functions.exponential import Exp as Exp
 from autograd_lab.functions.exponential import Log as Log
 from autograd_lab.functions.exponential import Sigmoid as Sigmoid
 from autograd_lab.functions.exponential import Tanh as Tanh
+from autograd_lab.functions.max_pooling import MaxPool as MaxPool
+from autograd_lab.functions.normalization import LayerNorm as LayerNorm
 from autograd_lab.functions.power import Pow as Pow
 from autograd_lab.functions.roots import Abs as Abs
 from autograd_lab.functions.roots import Rsqrt as Rsqrt
