@@ -329,6 +329,19 @@ def test_where_the_numbers_part():
     assert part.ulps > 1e15
 
 
+def test_gradients_that_agree_say_how_many_ulps_they_are_apart():
+    class Rounded(Cube):
+        @staticmethod
+        def backward(ctx, grad):
+            return Cube.backward(ctx, grad) * (1 + 2**-50)
+
+    rows = {check.name: check for check in verify(Rounded).checks}
+    assert rows["gradients"].ok
+    assert 1 <= rows["gradients"].ulps <= 8  # 2**-50 is four units in the last place of 1.0
+    assert verify(Cube).checks[2].ulps <= 2
+    assert "within" in str(verify(Rounded)).splitlines()[5]
+
+
 def test_inputs_are_as_they_were():
     x = leaf(2, 2)
     before, version = x.detach().clone(), x._version
