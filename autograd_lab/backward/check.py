@@ -26,9 +26,10 @@ from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.engine import Engine
+from autograd_lab.backward.exec_info import asked_for, edge_of
 from autograd_lab.backward.graph_task import Grads
 from autograd_lab.backward.trace import trace
-from autograd_lab.capture.outputs import Outputs, starts
+from autograd_lab.capture.outputs import Outputs
 from autograd_lab.records import Difference, Edge, EngineCheck, Kept, Trace
 
 Same = Callable[[torch.Tensor | None, torch.Tensor | None], bool]
@@ -68,8 +69,10 @@ def check_engine(
     """
     options = {name: value for name, value in engine_options.items() if name != "accumulate"}
     options |= {"model": model, "stats": None}
-    if options.get("inputs") is not None:
-        options["inputs"] = _edges(options["inputs"])
+    if (
+        options.get("inputs") is not None
+    ):  # as edges: of a tensor that is no leaf, backward retains the gradient for good
+        options["inputs"] = [GradientEdge(*edge_of(item)) for item in asked_for(options["inputs"])]
     glass = _Observed(outputs, **options)
     with _undisturbed(glass, model), _random_state() as random:
         native = _native(outputs, options)
@@ -117,14 +120,6 @@ class _Observed(Engine):
 def _copied(grad: torch.Tensor | None) -> torch.Tensor | None:
     with _tensors.unseen():
         return None if grad is None else grad.detach().clone()
-
-
-def _edges(inputs: Any) -> list[Any]:
-    """The same inputs, as edges: given a tensor that is no leaf, ``backward`` makes it retain its gradient for good."""
-    return [
-        GradientEdge(*_nodes.gradient_edge(item)) if isinstance(item, torch.Tensor) else item
-        for item in starts(inputs)
-    ]
 
 
 def _native(outputs: Outputs, options: dict[str, Any]) -> Trace:

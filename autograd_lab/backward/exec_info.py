@@ -17,12 +17,38 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch.autograd.graph import GradientEdge
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab.capture.outputs import starts
+from autograd_lab.errors import OptionError
 from autograd_lab.records import Edge, Graph
 
 Grads = tuple[torch.Tensor | None, ...]
+
+
+def asked_for(inputs: Any) -> list[torch.Tensor | GradientEdge]:
+    """Gives the tensors and edges in ``inputs``.
+
+    Raises:
+        OptionError: It holds none, or one that requires no gradient.
+    """
+    found = starts(inputs)
+    if not found:
+        raise OptionError(
+            f"inputs={inputs!r} holds no tensor; give leaves, or results of operations in the graph"
+        )
+    for number, item in enumerate(found):
+        if isinstance(item, torch.Tensor) and not item.requires_grad:
+            raise OptionError(
+                f"inputs[{number}] requires no gradient, so no backward leads to it; leave it out"
+            )
+    return found
+
+
+def edge_of(item: torch.Tensor | GradientEdge) -> tuple[Any, int]:
+    """Gives the node that an input's gradient flows into, and which of its slots."""
+    return _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
 
 
 class ExecInfo:
@@ -40,16 +66,14 @@ class ExecInfo:
         retain: Whether ``.grad`` of those that are no leaves is written, as ``backward`` does: it's retained.
 
     Raises:
-        OptionError: ``inputs`` holds something else.
+        OptionError: ``inputs`` holds none, or one that requires no gradient.
     """
 
     def __init__(self, graph: Graph, places: dict[Any, int], inputs: Any, *, retain: bool) -> None:
         self.everything = inputs is None
         self.wanted: dict[int, list[tuple[int, str]]] = {}
-        for number, item in enumerate([] if inputs is None else starts(inputs)):
-            node, slot = (
-                _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
-            )
+        for number, item in enumerate([] if inputs is None else asked_for(inputs)):
+            node, slot = edge_of(item)
             if retain and isinstance(item, torch.Tensor) and not item.is_leaf:
                 item.retain_grad()
             if node in places:
