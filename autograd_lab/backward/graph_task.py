@@ -109,6 +109,7 @@ class GraphTask:
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
         self._grads: dict[str, torch.Tensor] = {}
+        self._failed = False
         self._began = time.perf_counter_ns()
 
     def _begin(self, gradients: Grads) -> None:
@@ -121,7 +122,11 @@ class GraphTask:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
         self.current = place = self._queue.pop()
         buffer = self._buffers.pop(place)
-        return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
+        try:
+            return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
+        except BaseException:
+            self._failed = True
+            raise
 
     def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
         """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""
