@@ -21,8 +21,10 @@ from autograd_lab.functions.average_pooling import AdaptiveAvgPool as AdaptiveAv
 from autograd_lab.functions.average_pooling import AvgPool as AvgPool
 from autograd_lab.functions.batch_norm import BatchNorm as BatchNorm
 from autograd_lab.functions.convolution import Convolution as Convolution
+from autograd_lab.functions.group_norm import GroupNorm as GroupNorm
 from autograd_lab.functions.max_pooling import MaxPool as MaxPool
 from autograd_lab.functions.normalization import LayerNorm as LayerNorm
+from autograd_lab.functions.normalization import RMSNorm as RMSNorm
 from autograd_lab.functions.power import Pow as Pow
 from autograd_lab.functions.rule import Adapter as Adapter
 from autograd_lab.functions.rule import Rule as Rule
