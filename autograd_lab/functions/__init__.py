@@ -28,8 +28,10 @@ from autograd_lab.functions.exponential import Exp as Exp
 from autograd_lab.functions.exponential import Log as Log
 from autograd_lab.functions.exponential import Sigmoid as Sigmoid
 from autograd_lab.functions.exponential import Tanh as Tanh
+from autograd_lab.functions.group_norm import GroupNorm as GroupNorm
 from autograd_lab.functions.max_pooling import MaxPool as MaxPool
 from autograd_lab.functions.normalization import LayerNorm as LayerNorm
+from autograd_lab.functions.normalization import RMSNorm as RMSNorm
 from autograd_lab.functions.power import Pow as Pow
 from autograd_lab.functions.roots import Abs as Abs
 from autograd_lab.functions.roots import Rsqrt as Rsqrt

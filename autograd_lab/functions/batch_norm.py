@@ -17,10 +17,11 @@ from typing import Any
 import torch
 
 from autograd_lab.functions import operands
+from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import SUBSETS, Sample, needing, tensor
 from autograd_lab.functions.shapes import others, per_channel
-from autograd_lab.functions.standardize import scaled, standardized, through, wide
+from autograd_lab.functions.standardize import scaled, standardized, through
 from autograd_lab.functions.unbroadcast import fit
 
 

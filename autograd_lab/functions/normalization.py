@@ -1,7 +1,6 @@
-"""Norms that look at one sample at a time: layer norm, group norm, RMS norm.
+"""Norms over the last dimensions of each sample: layer norm, RMS norm.
 
-Imports torch only. Batch norm is in ``batch_norm.py``. See Note [Standardizing] in ``standardize.py`` for the
-derivative that they share.
+Imports torch only. See Note [Standardizing] in ``standardize.py`` for the derivative.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ from typing import Any
 import torch
 
 from autograd_lab.functions import operands
+from autograd_lab.functions.arithmetic import conj
+from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import SUBSETS, Sample, needing, tensor
-from autograd_lab.functions.standardize import scaled, standardized, through
+from autograd_lab.functions.standardize import EPS, scaled, standardized, through
 from autograd_lab.functions.unbroadcast import fit
-
-EPS = 1e-5
-"""What is added to a variance, if nobody says otherwise."""
 
 
 def _without_cudnn(
@@ -132,6 +130,122 @@ class LayerNorm(Rule):
         for needs in SUBSETS:
             first, *others = needing((x, weight, bias), needs)
             yield Sample(f"needs {needs}", (first, normalized_shape, *others, eps))
+
+
+@rule
+class RMSNorm(Rule):
+    r"""RMS norm: each sample divided by the root of the mean of its squares over the last dimensions, then scaled.
+
+    .. math:: z = \gamma \, \hat x, \qquad \hat x = \frac{x}{r}, \qquad r^2 = \frac{1}{n} \sum_i x_i^2 + \epsilon
+
+    With :math:`g = \bar z \, \gamma^*`, and :math:`\langle \cdot \rangle` for the mean over the last dimensions,
+
+    .. math:: \bar x = \frac{1}{r^*} \bigl(g - \hat x^* \, \langle g \, \hat x^* \rangle\bigr), \qquad
+        \bar \gamma = \sum \bar z \, \hat x^*, \qquad
+        \dot z = \frac{\gamma}{r} \bigl(\dot x - \hat x \, \langle \dot x \, \hat x \rangle\bigr)
+        + \dot \gamma \, \hat x
+
+    A layer norm that leaves the mean where it is: of the two projections in Note [Standardizing] one is left. Complex
+    numbers are squared as they are, without their absolute values, so the local derivatives stand conjugated in the
+    gradients. Without an :math:`\epsilon` it's the unit roundoff of the dtype computed in.
+
+    Source: ``infinitely_differentiable_native_rms_norm_backward`` and ``rms_norm_jvp`` in
+    ``torch/csrc/autograd/FunctionsManual.cpp``.
+    """
+
+    name = "rms_norm"
+    replaces = {"rms_norm": lambda *given: given}
+    formula = {
+        "input": "through_root(grad * conj(weight), *map(conj, over_root(input, last(normalized_shape), eps)), "
+        "last(normalized_shape))",
+        "weight": "(grad * conj(over_root(input, last(normalized_shape), eps)[0])).sum_to_size(weight.shape)",
+        "result": "through_root(input_t, *over_root(input, last(normalized_shape), eps), last(normalized_shape))"
+        " * weight + over_root(input, last(normalized_shape), eps)[0] * weight_t",
+    }
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        input: torch.Tensor,
+        normalized_shape: Sequence[int],
+        weight: torch.Tensor | None = None,
+        eps: float | None = None,
+    ) -> torch.Tensor:
+        return torch.rms_norm(input, normalized_shape, weight, eps)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        needs_input, _, needs_weight, _ = ctx.needs_input_grad
+        operands.save(ctx, inputs, (needs_input or needs_weight, False, needs_input, False), output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
+        if grad is None:
+            return (None,) * 4
+        x, normalized_shape, weight, eps = operands.saved(ctx)
+        needs_input, _, needs_weight, _ = ctx.needs_input_grad
+        dims = last(normalized_shape)
+        normal, scale = map(conj, over_root(x, dims, eps))
+        slope = grad if weight is None else grad * conj(weight)
+        return (
+            fit(through_root(slope, normal, scale, dims), ctx.likes[0]) if needs_input else None,
+            None,
+            fit(grad * normal, ctx.likes[2]) if needs_weight else None,
+            None,
+        )
+
+    @staticmethod
+    def jvp(
+        ctx: Any, input_t: torch.Tensor | None, _shape: None, weight_t: torch.Tensor | None, _eps: None
+    ) -> Any:
+        x, normalized_shape, weight, eps = operands.saved(ctx)
+        dims = last(normalized_shape)
+        normal, scale = over_root(x, dims, eps)
+        return operands.tangent(
+            ctx,
+            None if input_t is None else scaled(through_root(input_t, normal, scale, dims), weight),
+            None if weight_t is None else normal * weight_t,
+        )
+
+    @staticmethod
+    def samples(dtype: torch.dtype) -> Iterator[Sample]:
+        for shape, normalized in (((3, 3), (3,)), ((2, 2, 3), (2, 3)), ((4,), (4,)), ((0, 3), (3,))):
+            x, normalized_shape, weight, _, eps = _affine(shape, normalized, dtype)
+            yield Sample(f"{list(shape)} over {list(normalized)}", (x, normalized_shape, weight, eps))
+        x, normalized_shape, weight, _, _ = _affine((2, 2, 3), (3,), dtype)
+        yield Sample("without weight", (x, normalized_shape))
+        yield Sample("without eps", (x, normalized_shape, weight))
+        yield Sample("small, without eps", (tensor((2, 3), dtype, low=-1e-3, high=1e-3), [3], weight))
+        yield Sample("a large eps", (x, normalized_shape, weight, 0.5))
+        yield Sample("not contiguous", (_strided((2, 2, 3), dtype), normalized_shape, weight, 0.1))
+        for needs in ((True, False), (False, True)):
+            first, second = needing((x, weight), needs)
+            yield Sample(f"needs {needs}", (first, normalized_shape, second, 0.1))
+
+
+def over_root(input: torch.Tensor, dims: list[int], eps: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Divides numbers by the root of the mean of their squares.
+
+    Args:
+        input: Any shape.
+        dims: The dimensions over which numbers stand together.
+        eps: Is added to the mean of the squares; by default the dtype's unit roundoff.
+
+    Returns:
+        The numbers, and what they were multiplied with, with size 1 in ``dims``.
+    """
+    x = wide(input)
+    squares = (x * x).mean(dims, keepdim=True)
+    scale = torch.rsqrt(squares + (torch.finfo(x.dtype).eps if eps is None else eps))
+    return x * scale, scale
+
+
+def through_root(
+    value: torch.Tensor, normal: torch.Tensor, scale: torch.Tensor, dims: list[int]
+) -> torch.Tensor:
+    """Takes a gradient (all else conjugated) or a tangent through `over_root`."""
+    passed: torch.Tensor = scale * (value - normal * (value * normal).mean(dims, keepdim=True))
+    return passed
 
 
 def last(normalized_shape: Sequence[int]) -> list[int]:

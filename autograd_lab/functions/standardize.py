@@ -17,18 +17,16 @@ matrix is symmetric, so what a backward does to a gradient and what forward mode
 The norms differ in which numbers stand together (a row, a group of channels, a channel over the batch) and in what
 scales and shifts them afterwards. A backward computes :math:`\hat x` again from the saved input, by differentiable
 operations, and doesn't save the statistics: they depend on the input, and a second order must see that.
-
-Half precision is widened first, as PyTorch's kernels do: sums of many numbers need more digits than each has.
 """
 
 from __future__ import annotations
 
 import torch
 
+from autograd_lab.functions.precision import wide
 
-def wide(value: torch.Tensor) -> torch.Tensor:
-    """Gives half precision in single precision, and the rest as it is."""
-    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+EPS = 1e-5
+"""What is added to a variance, if nobody says otherwise."""
 
 
 def standardized(input: torch.Tensor, dims: list[int], eps: float) -> tuple[torch.Tensor, torch.Tensor]:

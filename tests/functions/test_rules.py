@@ -20,6 +20,8 @@ EXACT = (torch.float64, torch.complex128)
 ROOM = {
     "layer_norm": 16,  # what goes through a norm nearly cancels; PyTorch's double backward is another formula
     "batch_norm": 16,  # likewise
+    "group_norm": 16,  # likewise
+    "rms_norm": 16,  # likewise
     "convolution": 8,  # a sum over taps and channels, in another order
 }
 """Roundings of the largest number that a rule may be from PyTorch, where `agreement.ULPS` doesn't do; and why."""
