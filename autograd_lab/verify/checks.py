@@ -236,7 +236,9 @@ def batched(subject: Subject, sample: Sample) -> Fault | float | None:
     dims = tuple(0 if _is_leaf(arg) else None for arg in sample.args)
     if not any(dim == 0 for dim in dims):
         return None
-    whole = outputs_of(torch.func.vmap(subject.call, in_dims=dims), tuple(batch))
+    with warnings.catch_warnings():  # torch says where its own vmap is slow: no matter here
+        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
+        whole = outputs_of(torch.func.vmap(subject.call, in_dims=dims), tuple(batch))
     one_by_one = [
         outputs_of(
             subject.call, tuple(arg[at] if dim == 0 else arg for arg, dim in zip(batch, dims, strict=True))
