@@ -12,14 +12,14 @@ ULPS = 4
 """How far a rule may be from PyTorch. Mostly it's none: the formulas are the same; sums may be ordered otherwise."""
 
 
-def assert_same(found: Any, wanted: Any, what: str) -> None:
+def assert_same(found: Any, wanted: Any, what: str, ulps: float = ULPS) -> None:
     assert (found is None) == (wanted is None), f"{what}: {found} and {wanted}"
     if wanted is None:
         return
     assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape), what
     eps = torch.finfo(wanted.dtype).eps
     torch.testing.assert_close(
-        found, wanted, rtol=ULPS * eps, atol=ULPS * eps, equal_nan=True, msg=lambda text: f"{what}: {text}"
+        found, wanted, rtol=ulps * eps, atol=ulps * eps, equal_nan=True, msg=lambda text: f"{what}: {text}"
     )
 
 
@@ -74,16 +74,19 @@ def forward(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> lis
     return found
 
 
+def copies(value: torch.Tensor, at: int) -> torch.Tensor:
+    """Three copies, each with other numbers; indices and masks stay what they are."""
+    numbers = value.is_floating_point() or value.is_complex()
+    return torch.stack([value.detach() * k if numbers else value for k in (1, 2, 3)], at)
+
+
 def mapped(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor]:
     """The result of a vmap over three copies of the inputs, with gradients; over all, over each alone, at the end."""
     places = [place for place, v in enumerate(values) if isinstance(v, torch.Tensor)]
     found = []
     for chosen, at in [(places, 0), (places, -1), *(([place], 0) for place in places)]:
         dims = [at if place in chosen else None for place in range(len(values))]
-        args = [
-            torch.stack([v.detach() * k for k in (1, 2, 3)], at) if place in chosen else v
-            for place, v in enumerate(fresh(values))
-        ]
+        args = [copies(v, at) if place in chosen else v for place, v in enumerate(fresh(values))]
         for place in chosen:
             if args[place].is_floating_point() or args[place].is_complex():
                 args[place].requires_grad_(values[place].requires_grad)
@@ -95,8 +98,13 @@ def mapped(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list
 
 
 def agree(
-    ours: Callable[..., Any], native: Callable[..., Any], values: Sequence[Any], name: str, parts: Any
+    ours: Callable[..., Any],
+    native: Callable[..., Any],
+    values: Sequence[Any],
+    name: str,
+    parts: Any,
+    ulps: float = ULPS,
 ) -> None:
     for part in parts:
         for place, (found, wanted) in enumerate(zip(part(ours, values), part(native, values), strict=True)):
-            assert_same(found, wanted, f"{name}, {part.__name__} {place}")
+            assert_same(found, wanted, f"{name}, {part.__name__} {place}", ulps)
