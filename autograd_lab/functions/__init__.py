@@ -18,6 +18,10 @@ from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
 from autograd_lab.functions.power import Pow as Pow
+from autograd_lab.functions.reduction import Amax as Amax
+from autograd_lab.functions.reduction import Mean as Mean
+from autograd_lab.functions.reduction import Sum as Sum
+from autograd_lab.functions.reduction import Var as Var
 from autograd_lab.functions.rule import Adapter as Adapter
 from autograd_lab.functions.rule import Rule as Rule
 from autograd_lab.functions.rule import in_own_code as in_own_code
