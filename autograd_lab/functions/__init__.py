@@ -17,6 +17,10 @@ from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
+from autograd_lab.functions.linear import Addmm as Addmm
+from autograd_lab.functions.linear import Bmm as Bmm
+from autograd_lab.functions.linear import Linear as Linear
+from autograd_lab.functions.linear import Mm as Mm
 from autograd_lab.functions.power import Pow as Pow
 from autograd_lab.functions.reduction import Amax as Amax
 from autograd_lab.functions.reduction import Mean as Mean

@@ -71,3 +71,16 @@ def pairs(dtype: torch.dtype, *, low: float = -2, high: float = 2) -> Iterator[S
     yield Sample("not contiguous", (transposed, tensor((2, 3), dtype, seed=1, low=low, high=high)))
     wider = torch.complex128 if not dtype.is_complex else torch.float32
     yield Sample(f"with {wider}", (tensor((2,), dtype), tensor((2,), wider, seed=1, low=low, high=high)))
+
+
+def each_alone(args: tuple[Any, ...]) -> Iterator[Sample]:
+    """Gives the same arguments again for each tensor that requires a gradient, with no other requiring one."""
+    places = [at for at, value in enumerate(args) if isinstance(value, torch.Tensor) and value.requires_grad]
+    for place in places:
+        yield Sample(
+            f"needs {place} alone",
+            tuple(
+                value.detach().requires_grad_(at == place) if at in places else value
+                for at, value in enumerate(args)
+            ),
+        )
