@@ -17,10 +17,13 @@ from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
+from autograd_lab.functions.dropout import Dropout as Dropout
 from autograd_lab.functions.linear import Addmm as Addmm
 from autograd_lab.functions.linear import Bmm as Bmm
 from autograd_lab.functions.linear import Linear as Linear
 from autograd_lab.functions.linear import Mm as Mm
+from autograd_lab.functions.loss import MseLoss as MseLoss
+from autograd_lab.functions.loss import NllLoss as NllLoss
 from autograd_lab.functions.power import Pow as Pow
 from autograd_lab.functions.reduction import Amax as Amax
 from autograd_lab.functions.reduction import Mean as Mean
@@ -33,3 +36,5 @@ from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule
 from autograd_lab.functions.rule import rules as rules
 from autograd_lab.functions.samples import Sample as Sample
+from autograd_lab.functions.softmax import LogSoftmax as LogSoftmax
+from autograd_lab.functions.softmax import Softmax as Softmax

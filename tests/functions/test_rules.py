@@ -17,6 +17,11 @@ from autograd_lab.functions.rule import rule as enter
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
 EXACT = (torch.float64, torch.complex128)
 
+ROOM = {
+    "addmm": 16,  # a product of batches under vmap becomes one larger product, whose sums BLAS orders otherwise
+}
+"""In ulps, where a rule may be further from PyTorch than ``agreement.ULPS``, and why."""
+
 
 def cases(dtypes):
     for rule in rules.values():
@@ -63,12 +68,16 @@ def test_a_real_base_to_a_complex_power_has_the_whole_tangent():
     assert not torch.allclose(tangent(torch.pow), slope)  # if this fails, torch is mended: drop the exception
 
 
+# PyTorch's own mse_loss warns so in its backward, under a vmap over one of its operands:
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
 @pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
 def test_equals_pytorch(rule, sample):
     parts = [agreement.reverse, agreement.mapped]
     if not exception(rule, sample):
         parts.append(agreement.forward)
-    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts)
+    agreement.agree(
+        rule.apply, rule.forward, sample.args, rule.name, parts, ROOM.get(rule.name, agreement.ULPS)
+    )
 
 
 @pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
