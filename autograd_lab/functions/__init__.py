@@ -17,11 +17,15 @@ from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
+from autograd_lab.functions.attention import Attention as Attention
 from autograd_lab.functions.dropout import Dropout as Dropout
 from autograd_lab.functions.linear import Addmm as Addmm
 from autograd_lab.functions.linear import Bmm as Bmm
 from autograd_lab.functions.linear import Linear as Linear
 from autograd_lab.functions.linear import Mm as Mm
+from autograd_lab.functions.lookup import Embedding as Embedding
+from autograd_lab.functions.lookup import Gather as Gather
+from autograd_lab.functions.lookup import IndexSelect as IndexSelect
 from autograd_lab.functions.loss import MseLoss as MseLoss
 from autograd_lab.functions.loss import NllLoss as NllLoss
 from autograd_lab.functions.power import Pow as Pow

@@ -166,8 +166,9 @@ class MseLoss(Rule):
 
     @staticmethod
     def forward(self: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
-        pair = torch.broadcast_tensors(self, target)  # type: ignore[no-untyped-call]
-        return functional.mse_loss(*pair, reduction=reduction)  # which warns where shapes differ
+        # Expanded here, since torch's function warns where shapes differ.
+        x, y = torch.broadcast_tensors(self, target)  # type: ignore[no-untyped-call]
+        return functional.mse_loss(x, y, reduction=reduction)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
