@@ -46,8 +46,9 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120  # seconds for a cell
 nb_execution_in_temp = True  # a page leaves nothing behind in the folder
 nb_merge_streams = True
-os.environ["COLUMNS"] = "96"  # tables that fit a page
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["COLUMNS"] = "104"  # tables that fit a page
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pages are built at once
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for autograd-lab
 
 
 def _fingerprint() -> str:
@@ -85,6 +86,7 @@ html_theme = "furo"
 html_title = "autograd_lab"
 html_static_path = ["_static"]
 html_css_files = ["lab.css"]
+html_js_files = ["lab.js"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sphinx = False
