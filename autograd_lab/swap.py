@@ -14,13 +14,19 @@ in ``contextvars.copy_context()``).
 
 Note [What a swap leaves to PyTorch]
 - A rule's own code: see Note [A rule's own operations are PyTorch's] in ``functions/rule.py``.
-- In-place forms (``mul_``): a Function can't put a node under a tensor that others are views of. PyTorch's node does.
+- Calls that a rule says aren't its own: an embedding with sparse gradients, say.
 - Operations inside ``torch.func.grad``, ``jvp`` and their kin: a Function that starts in the middle of the dispatcher
   would lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there.
   A Python number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to
   do.
 - Calls in which nothing can need a gradient or has a tangent: there's no node to make.
 - ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
+
+Note [In place]
+``x.mul_(y)`` is ``x.copy_(x * y)``: the rule computes the product, and PyTorch's ``copy_`` puts it into ``x``, with all
+that PyTorch does where memory is shared: version counters, ``CopySlices`` under views, the refusal of a leaf. Where the
+rule may save ``x`` it is given a copy, since ``x`` is about to be overwritten; its formulas tell. What doesn't fit into
+``x`` goes to PyTorch's own kernel, which says so in PyTorch's words.
 """
 
 from __future__ import annotations
@@ -38,7 +44,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 from autograd_lab._torch import dispatch
 from autograd_lab.errors import SwapError
-from autograd_lab.functions import Rule, in_own_code, rules
+from autograd_lab.functions import Adapter, Rule, in_own_code, own_code, rules
 
 
 class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
@@ -49,8 +55,8 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
 
     Attributes:
         calls: How often each ATen operation was swapped, by overload name.
-        left: How often one of these rules' operations was left to PyTorch where a gradient was at stake, in place or
-            inside ``torch.func``. See Note [What a swap leaves to PyTorch].
+        left: How often one of these rules' operations was left to PyTorch where a gradient was at stake, because the
+            rule doesn't take such a call or it ran inside ``torch.func``. See Note [What a swap leaves to PyTorch].
 
     Raises:
         SwapError: A name isn't a rule's. When the block ends: a number met one of the operations inside
@@ -80,9 +86,9 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
         before = _HERE.get()
         here = dict(before)
         for rule in self._rules:
-            here.update({name: _Setting(rule, adapt, self) for name, adapt in rule.replaces.items()})
-            here.update({name: _Setting(rule, None, self) for name in rule.leaves})
-        names = [name for rule in self._rules for name in (*rule.replaces, *rule.leaves)]
+            for apply, forms in ((_apply, rule.replaces), (_apply_in_place, rule.in_place)):
+                here.update({name: _Setting(rule, adapt, apply, self) for name, adapt in forms.items()})
+        names = [name for rule in self._rules for name in (*rule.replaces, *rule.in_place)]
         _register(names)
         self._entered.append((_HERE.set(here), names))
         return self
@@ -105,14 +111,19 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             ) from error
 
 
+_Apply = Callable[[type[Rule], tuple[Any, ...], torch.Tensor], torch.Tensor | None]
+"""Calls a rule with its arguments, for the operation whose first argument is the third."""
+
+
 class _Setting:
     """What becomes of one operation here."""
 
-    __slots__ = ("adapt", "owner", "rule")
+    __slots__ = ("adapt", "apply", "owner", "rule")
 
-    def __init__(self, rule: type[Rule], adapt: Callable[..., tuple[Any, ...]] | None, owner: swap) -> None:
+    def __init__(self, rule: type[Rule], adapt: Adapter, apply: _Apply, owner: swap) -> None:
         self.rule = rule
-        self.adapt = adapt
+        self.adapt = own_code(adapt)
+        self.apply = apply
         self.owner = owner
 
 
@@ -148,18 +159,44 @@ def _unregister(names: list[str]) -> None:
 def _kernel(name: str) -> Callable[..., Any]:
     """Makes the kernel of one operation. See Note [A registration is the process's, a setting the thread's]."""
     op = dispatch.operation(name)
+    native = dispatch.native(op)
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
         setting = _HERE.get().get(name)
         if setting is None or in_own_code() or not _differentiable(args):
-            return dispatch.call_native(op, args, kwargs)
-        if setting.adapt is None or dispatch.transformed():
-            setting.owner.left[name] += 1
-            return dispatch.call_native(op, args, kwargs)
+            return native(*args, **kwargs)
+        adapted = None if dispatch.transformed() else setting.adapt(*args, **kwargs)
+        if adapted is None:
+            return _leave(setting, name, native(*args, **kwargs), args)
+        made = setting.apply(setting.rule, adapted, args[0])
+        if made is None:
+            return native(*args, **kwargs)
         setting.owner.calls[name] += 1
-        return setting.rule.apply(*setting.adapt(*args, **kwargs))  # type: ignore[no-untyped-call]
+        return made
 
     return kernel
+
+
+def _leave(setting: _Setting, name: str, made: Any, args: tuple[Any, ...]) -> Any:
+    """Counts a call that was left to PyTorch; one that gave back what it was given made no node."""
+    if not any(made is arg for arg in args):
+        setting.owner.left[name] += 1
+    return made
+
+
+def _apply(rule: type[Rule], adapted: tuple[Any, ...], _target: Any) -> torch.Tensor:
+    made: torch.Tensor = rule.apply(*adapted)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _apply_in_place(rule: type[Rule], adapted: tuple[Any, ...], target: torch.Tensor) -> torch.Tensor | None:
+    """Computes and overwrites; ``None``, with nothing done, where PyTorch would refuse. See Note [In place]."""
+    if rule.needs_operand:
+        copy = target.clone()
+        adapted = tuple(copy if arg is target else arg for arg in adapted)
+    made: torch.Tensor = rule.apply(*adapted)  # type: ignore[no-untyped-call]
+    fits = made.shape == target.shape and torch.can_cast(made.dtype, target.dtype)
+    return target.copy_(made) if fits else None
 
 
 def _differentiable(args: tuple[Any, ...]) -> bool:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "_version": set(),
     "records": {"errors", "records"},
     "_torch": {"torch", "_torch"},
-    "capture": {"torch", "errors", "records", "_torch", "capture"},
+    "capture": {"torch", "errors", "records", "_torch", "functions", "capture"},
     "backward": {"torch", "errors", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "functions"},
     "swap": {"torch", "errors", "_torch", "functions"},
@@ -38,11 +38,12 @@ MAY_IMPORT = {
         "torch", "errors", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
+    "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
         "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
-        "verify", "cli", "_version", "",
+        "verify", "tour", "cli", "_version", "",
     },
     "__main__": {"cli"},
 }  # fmt: skip

@@ -82,18 +82,89 @@ def test_composites_written_in_cpp_are_swapped_too(x):
     assert swapped.calls["mul.Tensor"] >= 1
 
 
-def test_in_place_is_left_to_pytorch_and_reported(x):
-    def step():
-        y = x * 1
-        view = y[1:]
-        view.mul_(3.0)
-        y.pow_(2)
-        return torch.autograd.grad(y.sum(), x)[0]
+def in_place_on_views(x):
+    y = x * 1
+    view = y[1:]
+    view.mul_(3.0)
+    y.pow_(2)
+    y[:2].sub_(y[2], alpha=2)
+    view.div_(x[1:])
+    y.neg_()
+    return y + view.sum()
 
-    wanted = step()
+
+def test_in_place_forms_are_swapped_under_views_too(x):
+    parts = (agreement.reverse, agreement.forward)
     with lab.swap() as swapped:
-        assert torch.equal(step(), wanted)
-    assert swapped.left == {"mul_.Tensor": 1, "pow_.Scalar": 1}
+        y = in_place_on_views(x)
+    graph = lab.capture(y)
+    assert {"mul_.Tensor", "pow_.Scalar", "sub_.Tensor", "div_.Tensor", "neg_"} <= set(swapped.calls)
+    assert not swapped.left
+    assert not [
+        n.name for n in graph.nodes if n.kind == "op" and n.name[:3] in ("Mul", "Pow", "Sub", "Div", "Neg")
+    ]
+
+    def ours(x):
+        with lab.swap():
+            return in_place_on_views(x)
+
+    agreement.agree(ours, in_place_on_views, [x], "in place", parts)
+
+
+def test_in_place_gives_back_the_tensor_itself_and_counts_its_version(x):
+    with lab.swap():
+        y = x * 1
+        assert y.mul_(2) is y
+        assert y._version == 1
+        assert name(y).endswith("CopyBackwards")
+        assert [edge[0].name() for edge in y.grad_fn.next_functions] == ["MulBackward", "MulBackward"]
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda x: x.mul_(2), "a leaf Variable that requires grad is being used in an in-place operation"),
+        (lambda x: (x * 1)[:1].mul_(x), "output with shape"),
+        (lambda x: torch.ones(3, dtype=torch.long).mul_(x), "can't be cast to the desired output type Long"),
+        (lambda x: (x * 1).mul_(x.to(torch.complex64)), "can't be cast to the desired output type Float"),
+    ],
+)
+def test_in_place_what_pytorch_refuses_is_refused_in_its_words(x, step, message):
+    with pytest.raises(RuntimeError, match=message):
+        step(x)
+    with pytest.raises(RuntimeError, match=message), lab.swap():
+        step(x)
+
+
+def test_in_place_on_a_saved_tensor_is_refused_at_the_backward(x):
+    with lab.swap():
+        y = x * 1
+        z = y * y
+        y.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()
+
+
+def test_in_place_copies_only_what_a_gradient_needs(x):
+    with lab.swap():
+        for step, copies in ((lambda y: y.add_(2), 0), (lambda y: y.neg_(), 0), (lambda y: y.mul_(x), 1)):
+            assert len(lab.capture(step(x * 1)).find("CloneBackward")) == copies
+
+
+def test_a_composite_runs_for_other_threads_as_ever(x):
+    """Ours is registered for the process; inside PyTorch's composite the other thread's own rules must still hold."""
+    seen = {}
+
+    def other():
+        with lab.swap("mul"):
+            y = torch.dropout(x, 0.5, True)
+            seen["names"] = name(y)
+
+    with lab.swap():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert seen["names"] == "MulBackward"
 
 
 def test_out_is_pytorchs_own(x):
@@ -257,8 +328,16 @@ def test_capture_shows_swapped_nodes_as_functions(x):
     with lab.swap("mul"):
         graph = lab.capture((x * x - 1).sum())
     (node,) = graph.find("MulBackward")
-    assert (node.name, node.kind) == ("MulBackward", "function")
+    assert (node.name, node.kind, node.rule) == ("MulBackward", "function", "mul")
     assert node.source.file.endswith("arithmetic.py")
+    assert {each.rule for each in graph.nodes if each is not node} == {None}
+
+
+def test_watch_shows_swapped_nodes_as_such(x):
+    with lab.watch() as watcher, lab.swap("mul"):
+        (x * x - 1).sum().backward()
+    (node,) = watcher.traces[0].graph.find("MulBackward")
+    assert (node.rule, node.call.name) == ("mul", "torch.Tensor.mul")
 
 
 def test_a_rule_of_your_own_is_swapped_in(x):

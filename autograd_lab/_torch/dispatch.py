@@ -8,6 +8,8 @@ Relies on, of torch:
   kernel while another is registered. See Note [PyTorch's own kernel is at another key, too]. The public
   ``torch.library.get_kernel`` doesn't serve: its ``call_boxed`` refuses the Python number that ``x * 2`` hands to
   ``mul.Tensor``.
+- ``torch._C._dispatch_has_kernel_for_dispatch_key`` and ``OpOverload._op_dk``: whether an operation is a composite, and
+  its kernel. Without them the operations inside a composite that isn't swapped would stay PyTorch's.
 - ``torch._C._are_functorch_transforms_active``: whether an operation runs inside ``torch.func.grad``, ``jvp`` or their
   kin. Without it a Function in there would either raise or, nested, lose a derivative.
 - ``torch.autograd.forward_ad._current_level``: whether forward-mode tangents can be about. Without it each call would
@@ -16,8 +18,11 @@ Relies on, of torch:
 Note [PyTorch's own kernel is at another key, too]
 PyTorch registers its autograd kernels once for all autograd keys. Ours stands at ``AutogradCPU`` only. With that key
 excluded and ``AutogradOther`` (which has no backend of its own) included, the same call reaches PyTorch's kernel,
-makes PyTorch's node, and goes on below autograd as ever. What such a call does in turn, composites and forward-mode
-formulas included, is PyTorch's alone.
+makes PyTorch's node, and goes on below autograd as ever. What such a call does in turn, forward-mode formulas
+included, is PyTorch's alone.
+
+A composite (``linear``, ``dropout``) has no autograd kernel: its one kernel calls other operations, which have. That
+one is called as it is, without the two guards, so that the operations inside are swapped if their rules are on.
 
 Note [A call under way]
 A call in another thread may have found our kernel in the table and be waiting for Python's lock to run it, while this
@@ -27,6 +32,7 @@ taken out is kept alive: a few hundred bytes each time.
 
 from __future__ import annotations
 
+import functools
 import threading
 import warnings
 from collections.abc import Callable
@@ -71,20 +77,27 @@ class Registration:
         self._library._destroy()  # type: ignore[no-untyped-call]
 
 
-def call_native(op: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Calls an operation with PyTorch's own autograd. See Note [PyTorch's own kernel is at another key, too].
+def native(op: Any) -> Callable[..., Any]:
+    """Gives what calls an operation with PyTorch's own autograd.
+
+    See Note [PyTorch's own kernel is at another key, too].
 
     Args:
         op: The operation.
-        args: Its arguments.
-        kwargs: Its keyword arguments.
 
     Returns:
-        What PyTorch returns, with PyTorch's node.
+        A callable of the operation's arguments that gives what PyTorch returns, with PyTorch's node.
     """
+    if torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd"):
+        return functools.partial(op._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
+
     guards: Any = torch._C
-    with guards._ExcludeDispatchKeyGuard(_OURS), guards._IncludeDispatchKeyGuard(_THEIRS):
-        return op(*args, **kwargs)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with guards._ExcludeDispatchKeyGuard(_OURS), guards._IncludeDispatchKeyGuard(_THEIRS):
+            return op(*args, **kwargs)
+
+    return call
 
 
 def transformed() -> bool:

@@ -18,8 +18,10 @@ from autograd_lab.functions.arithmetic import Mul as Mul
 from autograd_lab.functions.arithmetic import Neg as Neg
 from autograd_lab.functions.arithmetic import Sub as Sub
 from autograd_lab.functions.power import Pow as Pow
+from autograd_lab.functions.rule import Adapter as Adapter
 from autograd_lab.functions.rule import Rule as Rule
 from autograd_lab.functions.rule import in_own_code as in_own_code
+from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule
 from autograd_lab.functions.rule import rules as rules
 from autograd_lab.functions.samples import Sample as Sample

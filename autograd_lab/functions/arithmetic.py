@@ -63,7 +63,7 @@ class Mul(Rule):
 
     name = "mul"
     replaces = {"mul.Tensor": two, "mul.Scalar": two}
-    leaves = ("mul_.Tensor", "mul_.Scalar")
+    in_place = {"mul_.Tensor": two, "mul_.Scalar": two}
     formula = {
         "self": "grad * conj(other)",
         "other": "grad * conj(self)",
@@ -123,7 +123,7 @@ class Add(Rule):
 
     name = "add"
     replaces = {"add.Tensor": with_alpha, "add.Scalar": with_alpha}
-    leaves = ("add_.Tensor", "add_.Scalar")
+    in_place = {"add_.Tensor": with_alpha, "add_.Scalar": with_alpha}
     formula = {"self": "grad", "other": "grad * conj(alpha)", "result": "self_t + alpha * other_t"}
 
     @staticmethod
@@ -180,7 +180,7 @@ class Sub(Rule):
         "rsub.Tensor": turned,
         "rsub.Scalar": turned,
     }
-    leaves = ("sub_.Tensor", "sub_.Scalar")
+    in_place = {"sub_.Tensor": with_alpha, "sub_.Scalar": with_alpha}
     formula = {"self": "grad", "other": "-grad * conj(alpha)", "result": "self_t - alpha * other_t"}
 
     @staticmethod
@@ -237,7 +237,12 @@ class Div(Rule):
         "div.Tensor_mode": with_rounding,
         "div.Scalar_mode": with_rounding,
     }
-    leaves = ("div_.Tensor", "div_.Scalar", "div_.Tensor_mode", "div_.Scalar_mode")
+    in_place = {
+        "div_.Tensor": with_rounding,
+        "div_.Scalar": with_rounding,
+        "div_.Tensor_mode": with_rounding,
+        "div_.Scalar_mode": with_rounding,
+    }
     formula = {
         "self": "torch.zeros_like(grad) if rounding_mode else grad / conj(other)",
         "other": "torch.zeros_like(grad) if rounding_mode else -grad * conj((self / other) / other)",
@@ -315,7 +320,7 @@ class Neg(Rule):
 
     name = "neg"
     replaces = {"neg": lambda self: (self,)}
-    leaves = ("neg_",)
+    in_place = {"neg_": lambda self: (self,)}
     formula = {"self": "-grad", "result": "-self_t"}
 
     @staticmethod

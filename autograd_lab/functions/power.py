@@ -48,7 +48,10 @@ class Pow(Rule):
         "pow.Tensor_Scalar": lambda self, exponent: (self, exponent),
         "pow.Scalar": lambda self, exponent: (self, exponent),
     }
-    leaves = ("pow_.Tensor", "pow_.Scalar")
+    in_place = {
+        "pow_.Tensor": lambda self, exponent: (self, exponent),
+        "pow_.Scalar": lambda self, exponent: (self, exponent),
+    }
     formula = {
         "self": "torch.where(exponent == 0, 0, grad * conj(exponent * self ** (exponent - 1)))",
         "exponent": "torch.where((self == 0) & not_negative(exponent), 0, grad * conj(result * self.log()))",

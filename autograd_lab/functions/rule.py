@@ -14,6 +14,7 @@ that the engine runs on a thread of its own.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
@@ -22,29 +23,32 @@ import torch
 
 from autograd_lab.functions.samples import Sample
 
-Adapter = Callable[..., tuple[Any, ...]]
-"""Turns the arguments of an ATen operation into those of a rule's ``apply``."""
+Adapter = Callable[..., tuple[Any, ...] | None]
+"""Turns the arguments of an ATen operation into those of a rule's ``apply``; ``None``: this call isn't the rule's."""
 
 
 class Rule(torch.autograd.Function):
     """The base of every rule: the modern form of ``torch.autograd.Function``, and what is said about it.
 
-    A subclass writes ``forward``, ``setup_context``, ``backward``, ``jvp`` and ``vmap``.
+    A subclass writes ``forward``, ``setup_context``, ``backward``, ``jvp``, and ``vmap`` or
+    ``generate_vmap_rule = True``.
 
     Attributes:
         name: What ``lab.swap`` calls it: ``"mul"``.
         replaces: The ATen operations it stands for, by overload name (``"mul.Tensor"``), each with what turns the
-            operation's arguments into those of ``apply``.
-        leaves: Forms of the same operation that a swap leaves to PyTorch and reports: those that work in place.
+            operation's arguments into those of ``apply``. It may say ``None``: that call is left to PyTorch.
+        in_place: The forms of these that work in place (``"mul_.Tensor"``), likewise.
         formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a
             Python expression of ``grad``, ``result``, the arguments' names, these with ``_t`` for tangents, and the
             names in its module.
+        needs_operand: Whether a gradient's formula names the first argument; read off the formulas.
     """
 
     name: ClassVar[str]
     replaces: ClassVar[Mapping[str, Adapter]]
-    leaves: ClassVar[tuple[str, ...]] = ()
+    in_place: ClassVar[Mapping[str, Adapter]] = {}
     formula: ClassVar[Mapping[str, str]]
+    needs_operand: ClassVar[bool]
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -86,21 +90,30 @@ def rule(cls: R) -> R:
         ['mul.Scalar', 'mul.Tensor']
     """
     missing = [part for part in ("name", "replaces", "formula") if not hasattr(cls, part)]
-    missing += [part for part in ("samples", *_MARKED) if part not in vars(cls)]
+    written = (part for part in _MARKED if part != "vmap" or not cls.generate_vmap_rule)
+    missing += [part for part in ("samples", *written) if part not in vars(cls)]
     if missing:
         raise ValueError(f"rule {cls.__name__} has no {', '.join(missing)}; every rule says these")
     if cls.name in rules:
         raise ValueError(f"there is a rule {cls.name!r} already; give {cls.__name__} another name")
     for other in rules.values():
-        for operation in cls.replaces:
-            if operation in other.replaces:
+        for operation in (*cls.replaces, *cls.in_place):
+            if operation in other.replaces or operation in other.in_place:
                 raise ValueError(
                     f"rule {other.name!r} stands for {operation!r} already; give it up in one of them"
                 )
     for part in _MARKED:
-        setattr(cls, part, staticmethod(_marked(getattr(cls, part))))
+        if part in vars(cls):
+            setattr(cls, part, staticmethod(own_code(getattr(cls, part))))
+    cls.needs_operand = _names_the_first_argument(cls)
     rules[cls.name] = cls
     return cls
+
+
+def _names_the_first_argument(cls: type[Rule]) -> bool:
+    first = next(iter(inspect.signature(cls.forward).parameters), "")
+    gradients = (text for name, text in cls.formula.items() if name != "result")
+    return any(first in compile(text, cls.name, "eval").co_names for text in gradients)
 
 
 def in_own_code() -> bool:
@@ -108,12 +121,21 @@ def in_own_code() -> bool:
     return getattr(_OWN_CODE, "depth", 0) > 0
 
 
-def _marked(function: Callable[..., Any]) -> Callable[..., Any]:
+def own_code(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a function as a rule's own code. See Note [A rule's own operations are PyTorch's].
+
+    Args:
+        function: Any function.
+
+    Returns:
+        One that does the same and says so to `in_own_code` meanwhile.
+    """
+
     @functools.wraps(function)
-    def run(*args: Any) -> Any:
+    def run(*args: Any, **kwargs: Any) -> Any:
         _OWN_CODE.depth = getattr(_OWN_CODE, "depth", 0) + 1
         try:
-            return function(*args)
+            return function(*args, **kwargs)
         finally:
             _OWN_CODE.depth -= 1
 

@@ -96,8 +96,12 @@ def test_is_complete(rule):
 @pytest.mark.parametrize("dtype", EXACT)
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
 def test_the_formula_is_what_backward_computes(rule, dtype):
-    names = list(inspect.signature(inspect.unwrap(rule.forward)).parameters)
-    sample = next(iter(rule.samples(dtype)))
+    parameters = inspect.signature(inspect.unwrap(rule.forward)).parameters
+    names = list(parameters)
+    sample = next(iter(rule.samples(dtype)), None)
+    if sample is None:  # PyTorch doesn't have the operation for this dtype
+        assert dtype.is_complex
+        return
     values = agreement.fresh(sample.args)
     result = rule.apply(*values)
     known = {
@@ -105,7 +109,7 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
         "result": result.detach(),
         "grad": agreement.noise(result, 1),
     }
-    known |= dict.fromkeys(("alpha", "rounding_mode"))
+    known |= {name: parameter.default for name, parameter in parameters.items()}
     known |= {
         name: v.detach() if isinstance(v, torch.Tensor) else v for name, v in zip(names, values, strict=False)
     }
