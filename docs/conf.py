@@ -33,6 +33,7 @@ extensions = [
     "chapters",
     "mathml",
     "reading",
+    "rules",
 ]
 exclude_patterns = ["_build", "_ext", "_static", "conf.py"]
 
@@ -68,7 +69,7 @@ def setup(app: object) -> None:
 
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_attr_annotations = True
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Source", "notes_style")]
 autodoc_default_options = {"members": True, "member-order": "bysource"}
@@ -79,6 +80,7 @@ python_use_unqualified_type_names = True
 add_module_names = False
 nitpicky = True
 nitpick_ignore_regex = reading.OUTSIDE
+default_role = "py:obj"
 
 # --- HTML ----------------------------------------------------------------------------
 

@@ -1,26 +1,57 @@
-"""What autodoc reads from docstrings, made fit for the site.
+"""What autodoc reads from docstrings and annotations, made fit for the site.
 
-Named tuples document their fields in the class's docstring; Python's own "Alias for field number 0" says nothing.
+- Named tuples document their fields in the class's docstring; Python's own "Alias for field number 0" says nothing.
+- Annotations name classes by the module in which they're defined; the site documents public names, so references are
+  led there.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
+PLACES = (
+    "autograd_lab",
+    "autograd_lab.functions",
+    "autograd_lab.records.files",
+    "autograd_lab.byhand",
+    "autograd_lab.bytorch",
+)
+"""Where documented names are looked for."""
+
 OUTSIDE = [
-    (r"py:.*", r"(torch|np|numpy|npt|click|os)\..*"),
+    (r"py:.*", r"(torch|np|numpy|npt|click|os|collections|pathlib|types)\..*"),
+    (r"py:class", r"(.*\.)?(Number|Scalar|R)"),
 ]
-"""What other projects document: kind and name of references that lead nowhere here."""
+"""References that lead nowhere here, kind and name: to what other projects document, and to aliases of types."""
 
 
-def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:
-    del app, what, name, skip, options
+def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:  # noqa: ARG001, FBT001
     return True if (getattr(found, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
+def _public(
+    app: Sphinx, env: Any, node: addnodes.pending_xref, content: nodes.TextElement
+) -> nodes.reference | None:
+    """Leads ``autograd_lab.records.graph.Node`` to ``autograd_lab.Node``, which is where it's documented."""
+    if node.get("refdomain") != "py":
+        return None
+    last = node["reftarget"].rpartition(".")[2]
+    known = env.domains["py"].objects
+    for place in PLACES:
+        if found := known.get(f"{place}.{last}"):
+            reference = nodes.reference("", "", content, internal=True)
+            page = app.builder.get_relative_uri(node.get("refdoc", env.docname), found.docname)
+            reference["refuri"] = f"{page}#{found.node_id}"
+            return reference
+    return None
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connects to autodoc."""
+    """Connects to autodoc and to the resolving of references."""
     app.connect("autodoc-skip-member", _skip)
+    app.connect("missing-reference", _public)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
