@@ -13,6 +13,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
+_AFTER_NAPOLEON = 600
+
 PLACES = (
     "autograd_lab",
     "autograd_lab.functions",
@@ -50,8 +52,21 @@ def _public(
     return None
 
 
+def _types(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:  # noqa: ARG001
+    """Puts an attribute's type beside its name: Napoleon writes it as a paragraph of its own, below."""
+    attribute = None
+    for place, line in enumerate(lines):
+        if line.startswith(".. attribute::"):
+            attribute = place
+        elif line.startswith("   :type:") and attribute is not None:
+            lines[place] = ""
+            lines[attribute] += f"\n{line}"
+    lines[:] = "\n".join(lines).split("\n")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connects to autodoc and to the resolving of references."""
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-docstring", _types, priority=_AFTER_NAPOLEON)
     app.connect("missing-reference", _public)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
