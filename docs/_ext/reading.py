@@ -26,7 +26,7 @@ PLACES = (
 
 OUTSIDE = [
     (r"py:.*", r"(torch|np|numpy|npt|click|os|collections|pathlib|types)\..*"),
-    (r"py:class", r"(.*\.)?(Number|Scalar|R)"),
+    (r"py:class", r"(.*\.)?(Array|Gradient|Number|Scalar|R)"),
 ]
 """References that lead nowhere here, kind and name: to what other projects document, and to aliases of types."""
 
