@@ -97,6 +97,11 @@ def none_yet() -> bool:
     return RemovableHandle.next_id == 0
 
 
+def registered() -> int:
+    """Gives how many hooks of any kind were ever registered in this process: see ``none_yet``."""
+    return RemovableHandle.next_id
+
+
 def of_node(node: Node) -> tuple[Hooks, Hooks]:
     """Gives a node's pre-hooks and post-hooks.
 
@@ -107,23 +112,30 @@ def of_node(node: Node) -> tuple[Hooks, Hooks]:
         Two mappings from the hook's number to the callable, in the order in which they fire; ``NEITHER`` itself
         where there are none.
     """
-    before = after = _NONE
+    before, after = pre_hooks(node), post_hooks(node)
+    return NEITHER if before is _NONE and after is _NONE else (before, after)
+
+
+def pre_hooks(node: Node) -> Hooks:
+    """Gives what ``Node.register_prehook`` registered, in the order in which they fire."""
+    return _looked_at(node.register_prehook)
+
+
+def post_hooks(node: Node) -> Hooks:
+    """Gives what ``Node.register_hook`` registered, in the order in which they fire."""
+    return _looked_at(node.register_hook)
+
+
+def _looked_at(register: Callable[..., Any]) -> Hooks:
+    """See Note [Looking at a node's hooks]."""
     try:
-        node.register_prehook(_probe)
+        register(_probe)
     except _NoneSeenError:
-        pass
+        return _NONE
     except _SeenError as seen:
-        before = seen.args[0]
-    else:
-        raise AssertionError("of_node needs reading_allowed to be open: a probe was registered")
-    try:
-        node.register_hook(_probe)
-    except _NoneSeenError:
-        if before is _NONE:
-            return NEITHER
-    except _SeenError as seen:
-        after = seen.args[0]
-    return before, after
+        hooks: Hooks = seen.args[0]
+        return hooks
+    raise AssertionError("looking at hooks needs reading_allowed to be open: a probe was registered")
 
 
 def of_tensor(tensor: torch.Tensor) -> Hooks:

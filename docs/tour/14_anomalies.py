@@ -9,11 +9,13 @@
 # %% [markdown]
 # ## Prediction
 #
-# Here is a classic. Points *p* shall have distance 1 from points *q*. The distance is a root: d = √s, where s = Σ (p
-# − q)². Its derivative is 1/(2√s). If a point lies exactly on its target, s = 0 and the derivative is 1/0: infinite.
-# Geometrically that's fair: the distance has a sharp tip there, like a cone.
+# Here is a classic. Points $p$ shall have distance 1 from points $q$. The distance is a root, $d = \sqrt{s}$, of a
+# sum of squares, $s = \sum (p - q)^2$. Its derivative is $1 / (2\sqrt{s})$. If a point lies exactly on its target, $s
+# = 0$ and the derivative is $1/0$: infinite. Geometrically that's fair: the distance has a sharp tip there, like a
+# cone.
 #
-# Next on the way back comes the square, with derivative 2(p − q) = 0. It multiplies: ∞ · 0. And that is NaN.
+# Next on the way back comes the square, with derivative $2 (p - q) = 0$. It multiplies: $\infty \cdot 0$. And that is
+# NaN.
 #
 # So the NaN will come *out of* the square, `PowBackward0`, which did nothing wrong. It was born two nodes earlier, as
 # an infinity, in `SqrtBackward0`. A tool that looks for NaN will accuse the wrong one.
@@ -123,7 +125,7 @@ assert (node.name, node.call.name) == ("SqrtBackward0", "torch.Tensor.sqrt")
 # %% [markdown]
 # ### Two ways to mend it, and only one works
 #
-# Let the distance be 0 where s is 0, by `torch.where`. The obvious place is behind the root:
+# Let the distance be $0$ where $s$ is $0$, by `torch.where`. The obvious place is behind the root:
 
 
 # %%
@@ -155,8 +157,9 @@ show(trace, "nan")
 #
 # - Look for the first node whose input is finite and whose output isn't. What comes after it only passes the
 #   trouble on.
-# - From infinity to NaN it takes one more step: ∞ · 0, or ∞ − ∞. So NaN detectors point below the cause.
-# - The forward showed nothing. The value of √0 is a perfectly good 0; only its slope is not.
+# - From infinity to NaN it takes one more step: $\infty \cdot 0$, or $\infty - \infty$. So NaN detectors point
+#   below the cause.
+# - The forward showed nothing. The value of $\sqrt{0}$ is a perfectly good $0$; only its slope is not.
 # - NaN spreads along its own way: four of the five points have good gradients. It is the weights, shared by all
 #   points, that would have been spoilt.
 

@@ -10,14 +10,15 @@
 # ## Prediction
 #
 # On its way back the gradient passes every layer, and each multiplies it by its slope. For the sigmoid the slope is
-# σ(1 − σ), at most 1/4. Through 12 such layers that makes a factor of at most 1/4¹², less than one part in 16 million
-# (the weights between them multiply too, but start out small). The first layer should get next to nothing.
+# $\sigma (1 - \sigma)$, at most $1/4$. Through 12 such layers that makes a factor of at most $(1/4)^{12}$, less than
+# one part in 16 million (the weights between them multiply too, but start out small). The first layer should get next
+# to nothing.
 #
 # And next to nothing can be nothing at all. `float32` keeps about 7 digits. If an update is 10 million times smaller
 # than the weight, then weight + update *is* the weight.
 #
-# Modern models give each layer a shortcut: h + f(h) instead of f(h). The slope is then 1 + f′. However small f′ may
-# be, a product of numbers near 1 doesn't vanish.
+# Modern models give each layer a shortcut: $h + f(h)$ instead of $f(h)$. The slope is then $1$ more than that of $f$.
+# However small that may be, a product of numbers near $1$ doesn't vanish.
 
 # %% [markdown]
 # ## Run

@@ -9,19 +9,20 @@
 # %% [markdown]
 # ## Prediction
 #
-# In chapter 0 the three local derivatives were: 2 (of w·x by w), 1 (of ŷ − y by ŷ) and −8 (of s² by s).
+# In chapter 0 the three local derivatives were $2$ (of $wx$ with respect to $w$), $1$ (of $\hat y - y$ with respect
+# to $\hat y$) and $-8$ (of $s^2$ with respect to $s$).
 #
 # ```
 # pull, from the loss:    1 · (−8) = −8     −8 · 1 = −8     −8 · 2 = −16
 # push, from the weight:  1 · 2 = 2          2 · 1 = 2       2 · (−8) = −16
 # ```
 #
-# The same −16. What is pulled is called a *gradient*: how does the loss react to this number? What is pushed is
+# The same $-16$. What is pulled is called a *gradient*: how does the loss react to this number? What is pushed is
 # called a *tangent*: how does this number react to the weight?
 #
 # A push needs no graph and saves nothing, since value and tangent go hand in hand. But it answers for *one* input,
-# and a model has millions. A pull answers for *one* output, and a loss is just one number. So for n weights we expect
-# n pushes or 1 pull. For one input and many outputs it should be the other way round.
+# and a model has millions. A pull answers for *one* output, and a loss is just one number. So for $n$ weights we
+# expect $n$ pushes or $1$ pull. For one input and many outputs it should be the other way round.
 
 # %% [markdown]
 # ## Run
@@ -70,7 +71,8 @@ assert (loss_of(w, x, y).value, loss_of(w, x, y).tangent) == (16, -16)
 #
 # ### PyTorch can do it, too
 #
-# Every rule in PyTorch has its forward side, called `jvp`. The lab's rules have one as well, and `swap` puts them in.
+# Nearly every rule in PyTorch has its forward side, called `jvp`. The lab's rules have one as well, and `swap` puts
+# them in.
 
 # %%
 import torch
@@ -102,9 +104,9 @@ assert sum(swapped.calls.values()) == 3
 # %% [markdown]
 # ### Many inputs, one output
 #
-# Now n weights and one loss, the sum of n squares. The whole gradient by pushing takes n walks, and each has to go
-# through everything. By pulling it's one walk. We count: for a push the `Dual`s that were made, for a pull the nodes
-# that ran.
+# Now $n$ weights and one loss, the sum of $n$ squares. The whole gradient by pushing takes $n$ walks, and each has to
+# go through everything. By pulling it's one walk. We count: for a push the `Dual`s that were made, for a pull the
+# nodes that ran.
 
 
 # %%
@@ -141,12 +143,12 @@ for n in (1, 2, 4, 8, 16, 32):
 
 # %% [markdown]
 # The same gradients. (A pull also needs its forward, about as many operations again; that changes the factor, not how
-# it grows.) Pushing costs n², pulling n. For a model of a million weights that's about a million times as much: this
-# is why deep learning pulls.
+# it grows.) Pushing costs $n^2$, pulling $n$. For a model of a million weights that's about a million times as much:
+# this is why deep learning pulls.
 #
 # ### One input, many outputs
 #
-# A point runs along a helix: (cos t, sin t, t). Its velocity is the derivative of three outputs by one input.
+# A point runs along a helix: $(\cos t, \sin t, t)$. Its velocity is the derivative of three outputs by one input.
 
 
 # %%
@@ -170,9 +172,9 @@ assert [row.item() for row in rows] == velocity.tolist()
 # %% [markdown]
 # ### The same table, by columns or by rows
 #
-# All derivatives of m outputs by n inputs form a table J with m rows and n columns. A push with v gives J·v, a
-# mixture of columns. A pull with u gives Jᵀ·u, a mixture of rows. Multiply either with the other vector, and it must
-# come out the same. That is a fine test of both, with no formula at all:
+# All derivatives of $m$ outputs with respect to $n$ inputs form a table $J$ with $m$ rows and $n$ columns. A push
+# with $v$ gives $Jv$, a mixture of columns. A pull with $u$ gives $J^\top u$, a mixture of rows. Multiply either with
+# the other vector, and it must come out the same. That is a fine test of both, with no formula at all:
 
 # %%
 torch.manual_seed(0)
@@ -203,8 +205,8 @@ axes.legend(frameon=False)
 show(figure, "cost")
 
 # %% [markdown]
-# And chapter 0 once more, with every factor. The dashed arrows are the pull. For the push, follow the others from w
-# on: 2, then 2 · 1, then 2 · (−8).
+# And chapter 0 once more, with every factor. The dashed arrows are the pull. For the push, follow the others from $w$
+# on: $2$, then $2 \cdot 1$, then $2 \cdot (-8)$.
 
 # %%
 w, x, y = torch.tensor(0.0, requires_grad=True), torch.tensor(2.0), torch.tensor(4.0)
