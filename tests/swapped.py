@@ -13,6 +13,7 @@ import agreement
 import pytest
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 import autograd_lab as lab
 
@@ -34,14 +35,15 @@ def cases(names: Iterable[str], dtypes: Sequence[torch.dtype]) -> list[Any]:
 
 
 def bound(entry: Any, sample: Any) -> tuple[Any, list[Any]]:
-    """An operation of positional arguments alone, and these."""
-    count = 1 + len(sample.args)
+    """An operation of flat arguments alone, tensors in lists and keywords among them, and these."""
+    values, shape = tree_flatten(((sample.input, *sample.args), sample.kwargs))
 
     def native(*given: Any) -> Any:
+        args, kwargs = tree_unflatten(given, shape)
         torch.manual_seed(0)
-        return entry.op(*given[:count], **dict(zip(sample.kwargs, given[count:], strict=True)))
+        return entry.op(*args, **kwargs)
 
-    return native, [sample.input, *sample.args, *sample.kwargs.values()]
+    return native, values
 
 
 def agree(
@@ -50,6 +52,7 @@ def agree(
     rules: Sequence[str],
     parts: Sequence[Any],
     ulps: float = agreement.ULPS,
+    room: float = 0,
 ) -> Counter[str]:
     """Compares every sample; gives how often each operation was swapped, and with a minus how often it was left."""
     counts: Counter[str] = Counter()
@@ -64,7 +67,7 @@ def agree(
             counts.subtract(swap.left)
             return result
 
-        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps)
+        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps, room)
         number += 1
     what = ", ".join(part.__name__ for part in parts)
     print(f"{entry.formatted_name} {dtype}: {number} samples ({what}); swapped {dict(counts)}")

@@ -64,6 +64,8 @@ s.grad_fn.register_prehook(note("node prehook"))
 s.retain_grad()
 s.register_hook(note("tensor hook"))
 
+assert s.grad_fn.name() == "SubBackward0"
+
 # %% [markdown]
 # ### At the leaf
 #
@@ -75,6 +77,9 @@ accumulate.register_hook(note("AccumulateGrad hook"))
 w.register_post_accumulate_grad_hook(note("post-accumulate hook"))
 accumulate.register_prehook(note("AccumulateGrad prehook"))
 w.register_hook(note("leaf's tensor hook"))
+
+assert w.grad_fn is None
+assert accumulate.name().endswith("AccumulateGrad")
 
 # %% [markdown]
 # ### Before anything runs

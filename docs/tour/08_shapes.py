@@ -17,8 +17,8 @@
 #            [4, 5, 6]]                             loss = sum of all costs
 # ```
 #
-# Raise the first price a little. The first customer pays 1 for each unit of it, the second one pays 4. The loss feels
-# both: its derivative is 1 + 4 = 5. In the same way the second price has 2 + 5 = 7, the third one 3 + 6 = 9.
+# Raise the first price a little. The first customer takes one of that good, the second one takes four. The loss feels
+# both: its derivative is $1 + 4 = 5$. In the same way the second price has $2 + 5 = 7$, the third one $3 + 6 = 9$.
 #
 # So stretching forwards is *summing* backwards: a number that was used twice gets the sum of two gradients. We expect
 # `price.grad = [5, 7, 9]`. But the rule of chapter 7, `grad · amounts`, has shape `[2, 3]`. Somebody must do the sum.

@@ -12,15 +12,15 @@
 # A derivative is a slope, and a slope can be *measured*. Step a little to the right and to the left, and see how much
 # the function rises between the two:
 #
-# ```
-# slope(h) = (f(x + h) − f(x − h)) / 2h
-# ```
+# $$\text{slope}(h) = \frac{f(x + h) - f(x - h)}{2h}$$
 #
-# Try it on f(x) = x³ at x = 2, where the derivative is 3x² = 12. Multiply out the cubes: most terms cancel, and what
-# is left is exactly 3x² + h². So the measured slope is off by h². With h = 0.1 it should be 12.01.
+# Try it on $f(x) = x^3$ at $x = 2$, where the derivative is $3x^2 = 12$. Multiply out the cubes: most terms cancel,
+# and what is left is exactly $3x^2 + h^2$. So the measured slope is off by $h^2$. With $h = 0.1$ it should be
+# $12.01$. (For a parabola, as in chapter 0, nothing is left: there it was exact.)
 #
-# Then a smaller h is a better h? Not forever. f(x + h) and f(x − h) become nearly equal, and a computer keeps about
-# 16 digits of each. In their difference only the last few digits survive. We expect a best h somewhere in the middle.
+# Then a smaller $h$ is a better $h$? Not forever. $f(x + h)$ and $f(x - h)$ become nearly equal, and a computer keeps
+# about 16 digits of each. In their difference only the last few digits survive. We expect a best $h$ somewhere in the
+# middle.
 
 # %% [markdown]
 # ## Run
@@ -131,8 +131,11 @@ assert "it forgets the unbroadcast" in reports["no sum"].failed[0].message
 # %% [markdown]
 # ### Pow at zero
 #
-# Some faults sit at single points. Take z = xʸ where the exponent is a tensor too. By the book, ∂z/∂x = y·xʸ⁻¹ and
-# ∂z/∂y = z·ln x. Both are right, and both break at zero:
+# Some faults sit at single points. Take $z = x^y$ where the exponent is a tensor too. By the book:
+#
+# $$\frac{\partial z}{\partial x} = y \, x^{y-1} \qquad \frac{\partial z}{\partial y} = z \ln x$$
+#
+# Both are right, and both break at zero:
 
 
 # %%
@@ -157,9 +160,10 @@ for_base, for_exponent = torch.autograd.grad(Pow.apply(base, exponent).sum(), (b
 print(for_base, for_exponent, sep="\n")
 
 # %% [markdown]
-# At x = 0, y = 0 the first formula is 0 · 0⁻¹, that is 0 · ∞, which is NaN: *not a number*. Yet x⁰ is 1 for every x,
-# as flat as can be, and its slope is 0. At x = 0, y = 2 the second one says 0² · ln 0, or 0 · (−∞). NaN again, where
-# the limit is 0. One such number in a batch, and after the next update every weight is NaN.
+# At $x = 0$, $y = 0$ the first formula is $0 \cdot 0^{-1}$, that is $0 \cdot \infty$, which is NaN: *not a number*.
+# Yet $x^0$ is $1$ for every $x$, as flat as can be, and its slope is $0$. At $x = 0$, $y = 2$ the second one says
+# $0^2 \cdot \ln 0$, or $0 \cdot (-\infty)$. NaN again, where the limit is $0$. One such number in a batch, and after
+# the next update every weight is NaN.
 
 # %%
 assert for_base[0].isnan()
@@ -204,13 +208,13 @@ assert abs(errors[exponents.index(-2)] - 1e-4) < 1e-9
 #   for each input element and loses a third of the digits. Backward gives all of them in one go. So measuring is
 #   for checking, not for training.
 # - A check is as good as its inputs. Equal shapes hid the missing sum; random numbers hid the zero.
-# - NaN can't be multiplied away, since NaN · 0 is NaN. A rule must *select* the right value, and that's what
+# - NaN can't be multiplied away, since NaN times 0 is NaN. A rule must *select* the right value, and that's what
 #   `torch.where` is for.
 
 # %% [markdown]
 # ## Try changing
 #
-# - Measure with `(f(x + h) − f(x)) / h` instead. How does its error shrink with h, and where is the best h now?
+# - Measure with `(f(x + h) − f(x)) / h` instead. How does its error shrink with $h$, and where is the best $h$ now?
 # - Mend `Pow` with `torch.where` until `lab.verify(Pow)` is content. Compare with the formula in
 #   `lab.functions.Pow.formula`.
 # - Write `grad.mul_(y)` for `grad * y` in one of the versions. Which checks complain, and why is that a fault at

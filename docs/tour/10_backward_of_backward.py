@@ -9,17 +9,17 @@
 # %% [markdown]
 # ## Prediction
 #
-# With the weight of chapter 0, loss = (w·x − y)². By hand:
+# With the weight of chapter 0, $\text{loss} = (wx - y)^2$. By hand:
 #
-# - the first derivative is 2x(w·x − y): with w = 0, x = 2, y = 4 that's −16;
-# - the second is 2x², so 8, whatever w is.
+# - the first derivative is $2x (wx - y)$: with $w = 0$, $x = 2$, $y = 4$ that's $-16$;
+# - the second is $2x^2$, so $8$, whatever $w$ is.
 #
-# Two things should follow. First: what computes −16 is itself a computation. It multiplies, as any forward does. If
-# the engine lets nodes be made while it runs, the −16 will have a `grad_fn`, and we can go back through *that* graph
-# and get 8.
+# Two things should follow. First: what computes $-16$ is itself a computation. It multiplies, as any forward does. If
+# the engine lets nodes be made while it runs, the $-16$ will have a `grad_fn`, and we can go back through *that*
+# graph and get $8$.
 #
-# Second: slope and curvature together tell how far away the bottom of a parabola is. It lies at w − (−16)/8 = 2. One
-# step, not the many small ones of chapter 0.
+# Second: slope and curvature together tell how far away the bottom of a parabola is. It lies at $w - (-16)/8 = 2$.
+# One step, not the many small ones of chapter 0.
 
 # %% [markdown]
 # ## Run
@@ -66,10 +66,10 @@ new = [node.name for node in graph.nodes if node.sequence_nr not in forward_ids]
 assert new == ["MulBackward0", "MulBackward0", "MulBackward1", "PowBackward0"]
 
 # %% [markdown]
-# Read it from the top: it's the recipe for −16. `grad` was made by a product with `x` (Mul's rule). That one's input
-# was 1 times something (Pow's rule times what flowed in), and the something is 2 · s¹. From `s` on, the recipe uses
-# the old forward: the last three nodes were there before. So the two graphs are one now, and freeing the first would
-# tear the second.
+# Read it from the top: it's the recipe for $-16$. `grad` was made by a product with `x` (Mul's rule). That one's
+# input was $1$ times something (Pow's rule times what flowed in), and the something is $2 \cdot s^1$. From `s` on,
+# the recipe uses the old forward: the last three nodes were there before. So the two graphs are one now, and freeing
+# the first would tear the second.
 #
 # ### The second backward
 
@@ -85,10 +85,10 @@ assert (2 * x - y) ** 2 == 0  # the loss at w = 2
 #
 # ### Many weights
 #
-# With n weights the second derivatives are a table of n × n numbers, the *Hessian* H: how the slope along each weight
-# changes as you move along each other one. For the 4,096 weights here it would have 16,777,216 entries. One rarely
-# wants them. What one wants is H·v: how does the gradient change if I move in direction v? That's a number again to
-# be differentiated: the gradient's share along v.
+# With $n$ weights the second derivatives are a table of $n \times n$ numbers, the *Hessian* $H$: how the slope along
+# each weight changes as you move along each other one. For the 4,096 weights here it would have 16,777,216 entries.
+# One rarely wants them. What one wants is $Hv$: how does the gradient change if I move in direction $v$? That's a
+# number again to be differentiated: the gradient's share along $v$.
 
 # %%
 torch.manual_seed(0)
@@ -109,7 +109,7 @@ assert weights.numel() == 4096
 assert weights.numel() ** 2 == 16_777_216
 
 # %% [markdown]
-# Is it right? Chapter 9 tells how to know: measure. Move along v a little to both sides, and see how the gradient
+# Is it right? Chapter 9 tells how to know: measure. Move along $v$ a little to both sides, and see how the gradient
 # changes.
 
 # %%
@@ -165,5 +165,5 @@ show(figure, "newton")
 #
 # - Differentiate `w ** 3` again and again, each time with `create_graph=True`, and print `len(lab.capture(…))`. How
 #   does the graph grow? When does the gradient become 0, and when does it have no graph any more?
-# - Use `relu` instead of `tanh`. What is H·v now? Think of relu's second derivative before you run it.
-# - Build the whole Hessian of a 3-weight function, one H·v for each unit vector. Is it symmetric?
+# - Use `relu` instead of `tanh`. What is $Hv$ now? Think of relu's second derivative before you run it.
+# - Build the whole Hessian of a 3-weight function, one $Hv$ for each unit vector. Is it symmetric?

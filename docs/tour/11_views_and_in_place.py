@@ -10,13 +10,13 @@
 # %% [markdown]
 # ## Prediction
 #
-# It depends on what was saved (chapter 3). The derivative of eˣ is eˣ, so `exp` saves its *result*. Overwrite that,
-# and its backward would multiply by the wrong numbers. PyTorch should refuse. The derivative of 2x is 2: nothing of
-# the result is needed, and overwriting should be fine.
+# It depends on what was saved (chapter 3). The derivative of $e^x$ is $e^x$, so `exp` saves its *result*. Overwrite
+# that, and its backward would multiply by the wrong numbers. PyTorch should refuse. The derivative of $2x$ is $2$:
+# nothing of the result is needed, and overwriting should be fine.
 #
-# For a view: take `base = 2x` and multiply all but its first element by 10, in place, through a view. By hand, base =
-# [2x₀, 20x₁, 20x₂]. So the gradient of its sum should be [2, 20, 20], although nobody ever called an operation on
-# `base` itself.
+# For a view: take `base = 2 * x` and multiply all but its first element by 10, in place, through a view. By hand,
+# `base` then holds $2x_0$, $20x_1$ and $20x_2$. So the gradient of its sum should be $2$, $20$, $20$, although nobody
+# ever called an operation on `base` itself.
 
 # %% [markdown]
 # ## Run

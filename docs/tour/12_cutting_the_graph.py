@@ -13,8 +13,9 @@
 # There's only one rule: a gradient flows along edges, and an edge exists only if it was made in the forward. So all
 # four work in the forward, and the graph must show what they cut.
 #
-# Try it first on a² at a = 3, written as the product a·a. Its derivative is 2a = 6: by the product rule 3 from the
-# first factor and 3 from the second. Detach one of them, and it is as constant as a plain number 3: what's left is 3.
+# Try it first on $a^2$ at $a = 3$, written as the product $a \cdot a$. Its derivative is $2a = 6$: by the product
+# rule $3$ from the first factor and $3$ from the second. Detach one of them, and it is as constant as a plain number
+# 3: what's left is $3$.
 #
 # Then a model of three layers, *first*, *middle* and *last*. We want the middle one to stay as it is. There are two
 # ways that look alike: to *freeze* its weights, or to run it under `no_grad`. The frozen layer still passes gradients

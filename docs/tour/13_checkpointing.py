@@ -25,7 +25,7 @@
 # ## Run
 #
 # Our layers are sines. They have no weights, so all that's saved is what flows through. Each saves its input, because
-# the derivative of sin x is cos x. We count the calls, and write down where in memory each one's input lies.
+# the derivative of $\sin x$ is $\cos x$. We count the calls, and write down where in memory each one's input lies.
 
 # %%
 import torch
@@ -156,9 +156,9 @@ for segments in (1, 2, 4, 8, 16):
 assert most == {1: 16, 2: 9, 4: 7, 8: 9, 16: 16}
 
 # %% [markdown]
-# With n layers in k segments it's k + n/k − 1. One segment gains nothing, and neither do segments of one layer. The
-# best is in the middle, at k = √n: here 4, and then it's 2√n − 1 = 7. A model of 100 such layers needs 19 instead of
-# 100.
+# With $n$ layers in $k$ segments it's $k + n/k - 1$. One segment gains nothing, and neither do segments of one layer.
+# The best is in the middle, at $k = \sqrt{n}$: here $4$, and then it's $2\sqrt{n} - 1 = 7$. A model of 100 such
+# layers needs 19 instead of 100.
 
 # %% [markdown]
 # ## Figure

@@ -130,6 +130,17 @@ def test_right_functions_pass(target, inputs):
     assert ("vmap" in applied) == (target in (Product, Exponential))
 
 
+def test_a_second_result_and_a_gradient_that_depends_on_no_input():
+    report = verify(Largest, (leaf(2, 4, 4),))
+    assert report.ok, report.failed
+    assert {"second order", "shapes of gradients"} <= {check.name for check in report.checks if check.ok}
+    (failed,) = verify(LargestOnce, (leaf(2, 4, 4),)).failed
+    assert failed.name == "second order"
+    assert (
+        "trying to differentiate twice a function that was marked with @once_differentiable" in failed.message
+    )
+
+
 # --- planted faults ----------------------------------------------------------------------
 
 
@@ -195,6 +206,35 @@ class WrongTensor(Function):
     def backward(ctx, grad):
         (result,) = ctx.saved_tensors  # it's the input
         return grad * (1 - result**2)
+
+
+class Largest(Function):
+    """A right one with a second result, whose gradients don't depend on its inputs: PyTorch's own says so by zeros."""
+
+    @staticmethod
+    def forward(ctx, x):
+        values, places = torch.nn.functional.max_pool2d_with_indices(x, 2)
+        ctx.save_for_backward(places)
+        ctx.mark_non_differentiable(places)
+        ctx.shape = x.shape
+        return values, places
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        (places,) = ctx.saved_tensors
+        return (
+            grad.new_zeros(ctx.shape)
+            .flatten(1)
+            .scatter_add(1, places.flatten(1), grad.flatten(1))
+            .view(ctx.shape)
+        )
+
+
+class LargestOnce(Largest):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad, _):
+        return Largest.backward(ctx, grad, _)
 
 
 class Once(Cube):
