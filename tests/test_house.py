@@ -22,6 +22,7 @@ OUTSIDE = {
     "matplotlib",
     "rich",
     "click",
+    "pytest",
 }
 
 MAY_IMPORT = {
@@ -37,12 +38,14 @@ MAY_IMPORT = {
     "verify": {
         "torch", "errors", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
+    "testing": {"pytest", "records", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
     "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
-        "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
+        "torch", "click", "rich", "errors", "records", "_torch", "capture", "backward", "draw", "pictures", "byhand",
+        "bytorch",
         "verify", "tour", "cli", "_version", "",
     },
     "__main__": {"cli"},

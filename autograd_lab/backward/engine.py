@@ -128,7 +128,7 @@ class Engine(GraphTask):
 
     @property
     def grads(self) -> Mapping[str, torch.Tensor]:
-        """The gradients so far: a leaf's name → its gradient; with ``inputs``, also ``"inputs[0]"`` → the first's."""
+        """A leaf's name → its gradient, so far; with ``inputs``, also ``"inputs[0]"`` → the first's."""
         return MappingProxyType(self._grads)
 
     @property

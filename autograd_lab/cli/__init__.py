@@ -18,6 +18,7 @@ from autograd_lab.cli.options import WRONG_CALL
 from autograd_lab.cli.render import render
 from autograd_lab.cli.run import run
 from autograd_lab.cli.step import step
+from autograd_lab.cli.tour import tour
 from autograd_lab.cli.trace import trace
 from autograd_lab.cli.verify import verify
 from autograd_lab.errors import LabError
@@ -33,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (render, trace, run, step, verify, demo, doctor):
+for command in (render, trace, run, step, verify, tour, demo, doctor):
     cli.add_command(command)
 
 
