@@ -117,7 +117,7 @@ class GraphTask:
         """Sends each root its gradient. See Note [The root node]."""
         with torch.set_grad_enabled(self._create_graph):
             gradients = self._slots.fitting(gradients, self.graph.roots)
-            self._send(None, self.graph.roots, gradients, (None,) * len(gradients))
+            self._send(None, self.graph.roots, gradients, self._measured(gradients))
 
     def _next(self) -> Step:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
