@@ -196,7 +196,7 @@ class GraphTask:
             buffer = self._buffers.get(node)
             if buffer is None:
                 buffer = self._buffers[node] = InputBuffer(len(self.graph.nodes[node].grad_outputs))
-            buffer.add(grad, Contribution(input_nr, sender, 0 if sender is None else slot, stats[slot]))
+            buffer.add(grad, Contribution(input_nr, sender, slot, stats[slot]))
             if self.dependencies[node] == 0:
                 self._queue.push(self.graph.nodes[node].sequence_nr, node)
 
