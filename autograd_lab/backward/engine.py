@@ -46,6 +46,7 @@ class Engine(GraphTask):
         graph: The graph, its ids the keys of everything here.
         dependencies: For each node, how many gradients it still waits for.
         current: The id of the node that is running or ran last; ``None`` before the first.
+        failed: The id of the node that raised, after which nothing goes on; ``None`` where none has.
         steps: The steps so far.
 
     Args:
@@ -147,6 +148,23 @@ class Engine(GraphTask):
         """
         return dict(_nodes.saved_values(self._nodes[node]))
 
+    def leaf(self, node: int) -> torch.Tensor:
+        """Gives the leaf that an ``AccumulateGrad`` feeds.
+
+        Args:
+            node: The node's id.
+
+        Returns:
+            The user's own tensor.
+        """
+        return _nodes.variable(self._nodes[node])
+
+    def _refuse_after_failure(self) -> None:
+        if self.failed is not None:
+            raise OptionError(
+                f"node {self.failed} has raised, so nothing can go on; make a new Engine to begin again"
+            )
+
     def __repr__(self) -> str:
         upcoming = "done" if self.next is None else f"next is #{self.next} {self.graph.nodes[self.next].name}"
         return f"<Engine: {len(self.steps)} of {len(self.graph)} nodes have run, {upcoming}>"
@@ -160,10 +178,11 @@ class Engine(GraphTask):
             What it did.
 
         Raises:
-            OptionError: There is no node left to run.
+            OptionError: There is no node left to run, or one has raised.
             ReleasedError: An earlier backward freed what the node had saved.
             GradientError: The node returned, or a hook made, a gradient that can't be passed on.
         """
+        self._refuse_after_failure()
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
         with self._as_a_backward():
@@ -183,8 +202,9 @@ class Engine(GraphTask):
             ``autograd_lab_trace``.
 
         Raises:
-            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics.
+            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics; or a node has raised.
         """
+        self._refuse_after_failure()
         stops_before, stops_after = stops.before(until, self.graph), stops.after(until)
         if until == stops.NONFINITE and not self._meter.measures:
             raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")

@@ -68,6 +68,7 @@ class GraphTask:
         graph: The graph, its ids the keys of everything here.
         dependencies: For each node, how many gradients it still waits for.
         current: The id of the node that is running or ran last; ``None`` before the first.
+        failed: The id of the node that raised, after which nothing goes on; ``None`` where none has.
         steps: The steps so far.
 
     Args:
@@ -105,6 +106,7 @@ class GraphTask:
         nexts = [[edge and edge[:2] for edge in node.next] for node in graph.nodes]
         self.dependencies = dependencies(nexts, [root[:2] for root in graph.roots])
         self.current: int | None = None
+        self.failed: int | None = None
         self.steps: list[Step] = []
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
@@ -121,7 +123,11 @@ class GraphTask:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
         self.current = place = self._queue.pop()
         buffer = self._buffers.pop(place)
-        return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
+        try:
+            return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
+        except BaseException:
+            self.failed = place
+            raise
 
     def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
         """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from op_db_samples import samples_of
 from torch.testing._internal.common_methods_invocations import op_db
 
 import autograd_lab as lab
@@ -74,10 +75,9 @@ def start(output):
 def outcome(op, dtype, most):
     """Checks at most so many samples of an operation; all of them for ``None``."""
     same, without, failed, deterministic = 0, 0, [], True
-    torch.manual_seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, sample in enumerate(op.sample_inputs("cpu", dtype, requires_grad=True)):
+        for number, sample in enumerate(samples_of(op, dtype)):
             if same == most:
                 break
             try:
