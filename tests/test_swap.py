@@ -412,7 +412,9 @@ def test_gpt2_gradients_equal_native():
     assert swapped.calls["mul.Tensor"] >= 6
     assert swapped.calls["pow.Tensor_Scalar"] == 2
     for one, other in zip(found, wanted, strict=True):
-        agreement.assert_same(one, other, "a parameter")
+        # transformers takes the loss in single precision, so its gradient is rounded to that
+        room = 8 * torch.finfo(torch.float32).eps * other.abs().max().item()
+        torch.testing.assert_close(one, other, rtol=0, atol=room)
 
 
 LEAVES_NOTHING = """
