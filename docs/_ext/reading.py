@@ -25,7 +25,7 @@ PLACES = (
 """Where documented names are looked for."""
 
 OUTSIDE = [
-    (r"py:.*", r"(torch|np|numpy|npt|click|os|collections|pathlib|types)\..*"),
+    (r"py:.*", r"(torch|_pytest|np|numpy|npt|click|os|collections|pathlib|types)\..*"),
     (r"py:class", r"(.*\.)?(Array|Gradient|Number|Scalar|R)"),
 ]
 """References that lead nowhere here, kind and name: to what other projects document, and to aliases of types."""
