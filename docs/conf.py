@@ -15,10 +15,10 @@ DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "autograd_lab"
 sys.path.insert(0, str(DOCS / "_ext"))
 
-import colours  # noqa: E402
-import reading  # noqa: E402
+import colours
+import reading
 
-import autograd_lab  # noqa: E402
+import autograd_lab
 
 project = "autograd_lab"
 author = "The autograd_lab authors"
@@ -49,7 +49,9 @@ nb_execution_in_temp = True  # a page leaves nothing behind in the folder
 nb_merge_streams = True
 os.environ["COLUMNS"] = "104"  # tables that fit a page
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pages are built at once
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for autograd-lab
+os.environ["PATH"] = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ["PATH"]]
+)  # for autograd-lab
 
 
 def _fingerprint() -> str:
@@ -101,4 +103,6 @@ html_theme_options = {
     "sidebar_hide_name": False,
 }
 
-linkcheck_ignore = [r"https?://.*"]  # a build reaches no network; tests/docs/test_site.py checks links within the site
+linkcheck_ignore = [
+    r"https?://.*"
+]  # a build reaches no network; tests/docs/test_site.py checks links within the site

@@ -127,7 +127,7 @@ class Engine(GraphTask):
 
     @property
     def grads(self) -> Mapping[str, torch.Tensor]:
-        """A leaf's name → its gradient, as far as the run has come; with ``inputs``, also ``"inputs[0]"`` → the first's."""
+        """A leaf's name → its gradient so far; with ``inputs``, also ``"inputs[0]"`` → the first's."""
         return MappingProxyType(self._grads)
 
     @property
