@@ -32,9 +32,9 @@ def test_links_lead_somewhere_and_nothing_is_fetched(site):
 
 
 def test_each_chapter_can_be_downloaded_as_the_notebook_that_was_run(site):
-    pages = [*(site / "tour").glob("[0-9]*.html"), *(site / "zh" / "tour").glob("[0-9]*.html")]
-    assert len(pages) == len([*ROOT.glob("docs/tour/*.py"), *ROOT.glob("docs/zh/tour/*.py")])
-    for page in pages:
+    chapters = [*ROOT.glob("docs/tour/*.py"), *ROOT.glob("docs/zh/tour/*.py")]
+    assert len(chapters) > 20
+    for page in (site / chapter.relative_to(ROOT / "docs").with_suffix(".html") for chapter in chapters):
         (address,) = set(re.findall(r'href="([^"]+\.ipynb)"', page.read_text("utf-8")))
         notebook = nbformat.read((page.parent / address).resolve(), as_version=4)
         nbformat.validate(notebook)
