@@ -15,12 +15,20 @@ Given anything else, from any thread, it does what it did before. (``registerFun
 ``torch/csrc/autograd/python_cpp_function.cpp``.) Registering and removing instead would leave an empty
 dictionary on every node for as long as the graph lives.
 
+Note [Between accumulation and its hooks]
+What a leaf's ``AccumulateGrad`` did to ``.grad`` can only be seen before the user's post-accumulate hooks run: an
+optimizer that steps in the backward sets ``.grad`` to ``None`` in one. There is no hook that torch calls earlier, and
+none can be put in front: torch calls them in the order of the dictionary. So for the length of the leaf's turn the
+first of them is replaced, in its place in the dictionary, by one that looks and then calls it. On leaves without such
+hooks nothing is put.
+
 Hooks on an intermediate *tensor* live in C++ where neither way reaches them; they are seen through a tensor
 that can be had: an output, a named tensor or a saved one.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,6 +44,12 @@ _NONE: Hooks = {}
 
 NEITHER: tuple[Hooks, Hooks] = (_NONE, _NONE)
 """What ``of_node`` gives for a node without hooks."""
+
+
+class Own(functools.partial[None]):
+    """A hook of the lab's, a function with its first arguments: nobody else's hook is taken for one."""
+
+    __slots__ = ()
 
 
 class _SeenError(Exception):
@@ -151,3 +165,50 @@ def on_intermediate(tensor: torch.Tensor) -> bool:
 def of_leaf_after_accumulation(tensor: torch.Tensor) -> Hooks:
     """Gives what ``Tensor.register_post_accumulate_grad_hook`` registered."""
     return tensor._post_accumulate_grad_hooks or _NONE
+
+
+class _Front:
+    """A user's hook with those who look before it. See Note [Between accumulation and its hooks]."""
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, hook)  # whoever asks what this hook is finds the user's
+        self.hook = hook
+        self.lookers: list[Callable[[], None]] = []
+
+    def __call__(self, leaf: torch.Tensor) -> Any:
+        for look in tuple(self.lookers):
+            look()
+        return self.hook(leaf)
+
+
+_fronts = threading.Lock()
+
+
+def before_those_after_accumulation(
+    leaf: torch.Tensor, look: Callable[[], None]
+) -> Callable[[], None] | None:
+    """Has a function called when a leaf's gradient was accumulated, before the hooks of the user's that come then.
+
+    Args:
+        leaf: The leaf.
+        look: Is called without arguments, in whichever thread and backward.
+
+    Returns:
+        A function that undoes it; ``None`` if the leaf has no such hooks, so that nothing was done.
+    """
+    hooks: Any = leaf._post_accumulate_grad_hooks
+    if not hooks:
+        return None
+    with _fronts:
+        number, first = next(iter(hooks.items()))
+        front = first if isinstance(first, _Front) else _Front(first)
+        front.lookers.append(look)
+        hooks[number] = front
+
+    def undo() -> None:
+        with _fronts:
+            front.lookers.remove(look)
+            if not front.lookers and hooks.get(number) is front:
+                hooks[number] = front.hook
+
+    return undo

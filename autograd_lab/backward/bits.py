@@ -18,7 +18,7 @@ def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
         return a is b
     if (a.dtype, a.layout, a.device) != (b.dtype, b.layout, b.device) or type(a) is not type(b):
         return False
-    if a.layout is torch.sparse_coo and not _same_elements(_tensors.indices(a), _tensors.indices(b)):
+    if not all(map(_same_elements, _tensors.indices(a), _tensors.indices(b))):
         return False
     with torch.no_grad(), _tensors.unseen():
         mine, theirs = _tensors.elements(a), _tensors.elements(b)
@@ -39,7 +39,7 @@ def _same_elements(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 def _parts(tensor: torch.Tensor) -> torch.Tensor:
     """A complex tensor's real and imaginary parts."""
-    resolved = tensor.resolve_conj().resolve_neg()
+    resolved = tensor.detach().resolve_conj().resolve_neg()  # of a sparse one's values no view can be taken
     return (torch.view_as_real(resolved) if resolved.is_complex() else resolved).contiguous()
 
 

@@ -46,6 +46,7 @@ class Engine(GraphTask):
         graph: The graph, its ids the keys of everything here.
         dependencies: For each node, how many gradients it still waits for.
         current: The id of the node that is running or ran last; ``None`` before the first.
+        failed: The id of the node that raised, after which nothing goes on; ``None`` where none has.
         steps: The steps so far.
 
     Args:
@@ -127,7 +128,7 @@ class Engine(GraphTask):
 
     @property
     def grads(self) -> Mapping[str, torch.Tensor]:
-        """A leaf's name → its gradient so far; with ``inputs``, also ``"inputs[0]"`` → the first's."""
+        """A leaf's name → its gradient, so far; with ``inputs``, also ``"inputs[0]"`` → the first's."""
         return MappingProxyType(self._grads)
 
     @property
@@ -159,9 +160,9 @@ class Engine(GraphTask):
         return _nodes.variable(self._nodes[node])
 
     def _refuse_after_failure(self) -> None:
-        if self._failed:
+        if self.failed is not None:
             raise OptionError(
-                f"node {self.current} has raised, so nothing can go on; make a new Engine to begin again"
+                f"node {self.failed} has raised, so nothing can go on; make a new Engine to begin again"
             )
 
     def __repr__(self) -> str:

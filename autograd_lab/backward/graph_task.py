@@ -68,6 +68,7 @@ class GraphTask:
         graph: The graph, its ids the keys of everything here.
         dependencies: For each node, how many gradients it still waits for.
         current: The id of the node that is running or ran last; ``None`` before the first.
+        failed: The id of the node that raised, after which nothing goes on; ``None`` where none has.
         steps: The steps so far.
 
     Args:
@@ -105,18 +106,18 @@ class GraphTask:
         nexts = [[edge and edge[:2] for edge in node.next] for node in graph.nodes]
         self.dependencies = dependencies(nexts, [root[:2] for root in graph.roots])
         self.current: int | None = None
+        self.failed: int | None = None
         self.steps: list[Step] = []
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
         self._grads: dict[str, torch.Tensor] = {}
-        self._failed = False
         self._began = time.perf_counter_ns()
 
     def _begin(self, gradients: Grads) -> None:
         """Sends each root its gradient. See Note [The root node]."""
         with torch.set_grad_enabled(self._create_graph):
             gradients = self._slots.fitting(gradients, self.graph.roots)
-            self._send(None, self.graph.roots, gradients, (None,) * len(gradients))
+            self._send(None, self.graph.roots, gradients, self._measured(gradients))
 
     def _next(self) -> Step:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
@@ -125,7 +126,7 @@ class GraphTask:
         try:
             return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
         except BaseException:
-            self._failed = True
+            self.failed = place
             raise
 
     def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
@@ -195,7 +196,7 @@ class GraphTask:
             buffer = self._buffers.get(node)
             if buffer is None:
                 buffer = self._buffers[node] = InputBuffer(len(self.graph.nodes[node].grad_outputs))
-            buffer.add(grad, Contribution(input_nr, sender, 0 if sender is None else slot, stats[slot]))
+            buffer.add(grad, Contribution(input_nr, sender, slot, stats[slot]))
             if self.dependencies[node] == 0:
                 self._queue.push(self.graph.nodes[node].sequence_nr, node)
 

@@ -67,7 +67,7 @@ class Debugger(cmd.Cmd):
         self._breaks: list[breakpoints.Break] = []
         nodes = len(engine.graph)
         self.intro = (
-            f"The backward has {nodes} node{'s' if nodes > 1 else ''}; {self._where_it_stands()}.\n"
+            f"The backward has {nodes} node{_s(nodes)}; {self._where_it_stands()}.\n"
             "A step says which node ran, what came in, what went out and to whom. No .grad is written.\n"
             "help lists the commands."
         )
@@ -80,7 +80,7 @@ class Debugger(cmd.Cmd):
         self._take(1)
 
     def do_next(self, text: str) -> None:
-        """next [N]: run the next N nodes; one, if N isn't given."""  # noqa: D403 - it's typed so
+        """next [N]: run the next N nodes; one, if N isn't given."""  # noqa: D403 - so typed
         if text and not re.fullmatch(r"[1-9]\d*", text):
             raise OptionError(f"next {text}: give a whole number from 1, or nothing")
         self._take(int(text or 1))
@@ -90,7 +90,7 @@ class Debugger(cmd.Cmd):
         del text
         why = ""
         before = len(self._engine.steps)
-        while self._engine.next is not None and not why:
+        while not self._ended() and not why:
             step = self._engine.step()
             met = next((each for each in self._breaks if each.after(step)), None)
             ahead = next((each for each in self._breaks if self._engine.next in each.before), None)
@@ -107,7 +107,7 @@ class Debugger(cmd.Cmd):
 
         NAME is a node's, a leaf's, a named tensor's or a module's: it stops before such a node. leaf stops before each
         leaf. nonfinite and norm>X stop after a node that took in or gave out such a gradient.
-        """  # noqa: D403 - it's typed so
+        """  # noqa: D403 - so typed
         if not text:
             self._say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
             return
@@ -118,7 +118,7 @@ class Debugger(cmd.Cmd):
         self._say(f"break {text}{where}")
 
     def do_clear(self, text: str) -> None:
-        """Clear [BREAK]: take away a breakpoint, named as break lists it; alone, all of them."""
+        """clear [BREAK]: take away a breakpoint, named as break lists it; alone, all of them."""  # noqa: D403 - so typed
         if text and text not in {each.text for each in self._breaks}:
             raise OptionError(f"clear {text}: there is no such breakpoint; break lists them")
         self._breaks = [each for each in self._breaks if text and each.text != text]
@@ -129,7 +129,7 @@ class Debugger(cmd.Cmd):
 
         in and out: what came into the last node and what went out; both, if nothing is said. saved: what the last
         node and the next one keep from the forward. LEAF: a leaf's value; LEAF.grad: its gradient from this backward.
-        """  # noqa: D403 - it's typed so
+        """  # noqa: D403 - so typed
         what, _, rest = text.partition(" ")
         if what in ("", "in", "out"):
             for each in ("in", "out") if not what else (what,):
@@ -173,7 +173,7 @@ class Debugger(cmd.Cmd):
         """graph [all]: the nodes around the next one, in the order in which they run: which have run, which are ready.
 
         all: every node there is.
-        """  # noqa: D403 - it's typed so
+        """  # noqa: D403 - so typed
         if text not in ("", "all"):
             raise OptionError(f"graph {text}: say graph, or graph all")
         nodes, upcoming = self._engine.graph.nodes, self._engine.next
@@ -191,7 +191,7 @@ class Debugger(cmd.Cmd):
             self._say(f"  … {len(nodes) - last} after")
 
     def do_help(self, arg: str) -> None:
-        """help [COMMAND]: what the commands are, or one of them in full."""  # noqa: D403 - it's typed so
+        """help [COMMAND]: what the commands are, or one of them in full."""  # noqa: D403 - so typed
         if arg:
             name = SHORT.get(arg, arg)
             if name not in self._commands():
@@ -221,9 +221,11 @@ class Debugger(cmd.Cmd):
             return bool(super().onecmd(f"{SHORT.get(head, head)} {rest}".strip() if head else line))
         except LabError as error:
             self._say(f"error: {error}")
-        except Exception as error:  # of the user's own code: a hook, a Function
+        except Exception as error:
+            if self._engine.failed is None:
+                raise
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            self._say(f"error: {self._name(self._engine.current)} raised {reason} ({where_raised(error)})")
+            self._say(f"error: {self._name(self._engine.failed)} raised {reason} ({where_raised(error)})")
         self.mistakes += 1
         return False
 
@@ -266,35 +268,42 @@ class Debugger(cmd.Cmd):
     # --- the engine's state in words ------------------------------------------------------
 
     def _take(self, count: int) -> None:
-        if self._engine.done:
+        if self._ended():
             self._say(self._where_it_stands())
         for _ in range(count):
-            if self._engine.done:
+            if self._ended():
                 return
             self._engine.step()
             self._say(self._last_step())
 
     def _last_step(self) -> str:
-        place = self._engine.current
-        assert place is not None  # one has just run
+        place = self._engine.steps[-1].node
         return words.line(self._engine.graph, place, self._engine.came, self._engine.went)
 
+    def _ended(self) -> bool:
+        return self._engine.done or self._engine.failed is not None
+
     def _where_it_stands(self) -> str:
-        place = self._engine.next
-        if place is None:
-            return f"done: all {len(self._engine.steps)} nodes have run"
-        return f"the next is {self._name(place)}"
+        ran = len(self._engine.steps)
+        if self._engine.failed is not None:
+            return f"over: {self._name(self._engine.failed)} raised after {ran} node{_s(ran)}"
+        if self._engine.done:
+            return f"done: all {ran} nodes have run" if ran > 1 else "done: the only node has run"
+        return f"the next is {self._name(self._engine.next)}"
 
     def _name(self, place: int | None) -> str:
         return "nothing" if place is None else words.name(self._engine.graph.node(place))
 
     def _last_and_next(self) -> Iterator[tuple[str, Node]]:
-        for what, place in (("last", self._engine.current), ("next", self._engine.next)):
+        last = self._engine.steps[-1].node if self._engine.steps else None
+        failed = self._engine.failed
+        following = ("next", self._engine.next) if failed is None else ("raised", failed)
+        for what, place in (("last", last), following):
             if place is not None:
                 yield what, self._engine.graph.node(place)
 
     def _print_gradients(self, what: str) -> None:
-        if self._engine.current is None:
+        if not self._engine.steps:
             raise OptionError("nothing has run yet; step runs the next node")
         grads = self._engine.came if what == "in" else self._engine.went
         for slot, grad in enumerate(grads):
@@ -362,6 +371,10 @@ class Debugger(cmd.Cmd):
 
     def _say(self, text: str) -> None:
         print(text, file=self.stdout)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _leaf_names(node: Node) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab.backward.stats import Meter
 from autograd_lab.draw import digits
-from autograd_lab.records import Graph, Node
+from autograd_lab.records import GradStats, Graph, Node
 
 Grads = Sequence[torch.Tensor | None]
 
@@ -62,55 +63,58 @@ def value(tensor: torch.Tensor | None) -> str:
     """
     if tensor is None:
         return "none"
-    size = "?" if tensor.is_nested else ",".join(map(str, tensor.shape))
-    dtype = (
-        str(tensor.dtype)
-        .removeprefix("torch.")
-        .replace("float", "f")
-        .replace("int", "i")
-        .replace("complex", "c")
-    )
-    kind = f"{dtype}[{size}]"
-    with torch.no_grad(), _tensors.unseen():
-        elements = _tensors.elements(tensor)
-        if elements is None or tensor.is_nested:
-            return kind
-        if elements is tensor and tensor.numel() == 1:
-            return digits.number(tensor.reshape(()).item())
-        if elements is tensor and tensor.numel() <= MOST:
-            return f"{kind} [{', '.join(map(digits.number, tensor.reshape(-1).tolist()))}]"
-        if not (elements.is_floating_point() or elements.is_complex()):
-            return kind
-        return f"{kind} of norm {digits.number(torch.linalg.vector_norm(elements).item())}"
+    if _is_listed(tensor):
+        numbers = [digits.number(number) for number in tensor.detach().reshape(-1).tolist()]
+        return numbers[0] if len(numbers) == 1 else f"{_kind(tensor)} [{', '.join(numbers)}]"
+    norm = _stats(tensor, "norm").norm
+    return _kind(tensor) if norm is None else f"{_kind(tensor)} of norm {digits.number(norm)}"
 
 
 def details(tensor: torch.Tensor | None) -> str:
-    """Writes a tensor as ``value`` does, and of one with many numbers also which they are.
+    """Writes a tensor as ``value`` does, and of one with many numbers also what they are like.
 
     Example:
         >>> details(torch.arange(20.0) - 1)
-        'f32[20] of norm 46.15, from −1 to 18, mean 8.5, 1 zero'
+        'f32[20] of norm 45.93, mean 8.5, largest magnitude 18, 1 zero'
     """
-    short = value(tensor)
-    if tensor is None or not tensor.is_floating_point() or "of norm" not in short:
-        return short
-    with torch.no_grad(), _tensors.unseen():
-        elements = _tensors.elements(tensor)
-        assert elements is not None  # they had a norm
-        finite = elements[elements.isfinite()]
-        counts = [
-            ("zero", int((elements == 0).sum())),
-            ("nan", int(elements.isnan().sum())),
-            ("inf", int(elements.isinf().sum())),
+    if tensor is None or _is_listed(tensor):
+        return value(tensor)
+    stats = _stats(tensor, "full")
+    numbers = (("mean", stats.mean), ("largest magnitude", stats.max_abs))
+    counts = (("zero", stats.zeros), ("nan", stats.nans), ("inf", stats.infs))
+    return ", ".join(
+        [
+            value(tensor),
+            *(f"{what} {digits.number(number)}" for what, number in numbers if number is not None),
+            *(
+                f"{count} {what}{'s' if what == 'zero' and count > 1 else ''}"
+                for what, count in counts
+                if count
+            ),
         ]
-        parts = [short]
-        if finite.numel():
-            low, high = (digits.number(one.item()) for one in finite.aminmax())
-            parts += [f"from {low} to {high}", f"mean {digits.number(finite.mean().item())}"]
-        parts += [
-            f"{count} {what}{'s' if what == 'zero' and count > 1 else ''}" for what, count in counts if count
-        ]
-    return ", ".join(parts)
+    )
+
+
+def _is_listed(tensor: torch.Tensor) -> bool:
+    """Whether all its numbers are written out."""
+    return (
+        not tensor.is_nested
+        and tensor.layout is torch.strided
+        and not tensor.is_meta
+        and tensor.numel() <= MOST
+    )
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    layout = "" if tensor.layout is torch.strided else f" {str(tensor.layout).removeprefix('torch.')}"
+    return f"{_stats(tensor, 'meta').meta}{layout}"
+
+
+def _stats(tensor: torch.Tensor, level: Literal["meta", "norm", "full"]) -> GradStats:
+    measured = tensor.is_floating_point() or tensor.is_complex()
+    measure = Meter(level if measured else "meta").measure(tensor)
+    assert measure is not None  # there is a tensor
+    return measure.finish()
 
 
 def made_at(node: Node) -> list[str]:

@@ -40,7 +40,7 @@ def test_a_model_agrees_and_says_what_was_swapped(swap):
     report = verify(model, (torch.randn(2, 3),), swap=swap)
     assert report.ok, report.failed
     assert "mul.Tensor" in dict(report.swapped)
-    assert dict(report.native)["AddmmBackward0"] == 2
+    assert dict(report.native).get("AddmmBackward0", 0) == (0 if swap == "all" else 2)
     assert ("PowBackward0" in dict(report.native)) == (swap == "mul")
     assert {f"gradient of {name}" for name, _ in model.named_parameters()} <= {
         check.name for check in report.checks
@@ -80,8 +80,9 @@ def test_a_wrong_rule_is_caught_at_its_node(monkeypatch):
 
 
 @pytest.fixture
-def affine():
+def affine(monkeypatch):
     """A rule that stands for a whole composite, one node for PyTorch's three; wrong only if asked."""
+    monkeypatch.delitem(rules, "linear")
 
     @rule
     class Affine(Rule):
@@ -153,6 +154,7 @@ def test_a_wrong_composite_is_found_where_it_ran(affine, at):
 
 def test_every_gradient_says_how_far_it_is_apart(affine):
     affine.factor = 1 + 2**-20
+    torch.manual_seed(0)
     report = verify(Deep(), (torch.randn(5, 3),), swap="affine")
     weights = {check.name: check for check in report.checks if "weight" in check.name}
     assert len(weights) == 3
