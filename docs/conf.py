@@ -49,9 +49,8 @@ nb_execution_in_temp = True  # a page leaves nothing behind in the folder
 nb_merge_streams = True
 os.environ["COLUMNS"] = "104"  # tables that fit a page
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pages are built at once
-os.environ["PATH"] = os.pathsep.join(
-    [str(Path(sys.executable).parent), os.environ["PATH"]]
-)  # for autograd-lab
+# Cells that call autograd-lab find the one that stands beside this Python.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def _fingerprint() -> str:
@@ -103,6 +102,5 @@ html_theme_options = {
     "sidebar_hide_name": False,
 }
 
-linkcheck_ignore = [
-    r"https?://.*"
-]  # a build reaches no network; tests/docs/test_site.py checks links within the site
+# A build reaches no network. tests/docs/test_site.py checks every link within the site.
+linkcheck_ignore = [r"https?://.*"]

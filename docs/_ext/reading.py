@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from docutils import nodes
@@ -25,7 +26,7 @@ PLACES = (
 """Where documented names are looked for."""
 
 OUTSIDE = [
-    (r"py:.*", r"(torch|np|numpy|npt|click|os|collections|pathlib|types)\..*"),
+    (r"py:.*", r"(torch|_pytest|np|numpy|npt|click|os|collections|pathlib|types)\..*"),
     (r"py:class", r"(.*\.)?(Array|Gradient|Number|Scalar|R)"),
 ]
 """References that lead nowhere here, kind and name: to what other projects document, and to aliases of types."""
@@ -37,7 +38,7 @@ def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: An
 
 def _public(
     app: Sphinx, env: Any, node: addnodes.pending_xref, content: nodes.TextElement
-) -> nodes.reference | None:
+) -> nodes.Node | None:
     """Leads ``autograd_lab.records.graph.Node`` to ``autograd_lab.Node``, which is where it's documented."""
     if node.get("refdomain") != "py":
         return None
@@ -49,7 +50,8 @@ def _public(
             page = app.builder.get_relative_uri(node.get("refdoc", env.docname), found.docname)
             reference["refuri"] = f"{page}#{found.node_id}"
             return reference
-    return None
+    # A docstring may also name what's in its own module, and isn't on the site: that's no link, but no mistake.
+    return content if hasattr(sys.modules.get(node.get("py:module")), node["reftarget"]) else None
 
 
 def _types(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:  # noqa: ARG001

@@ -25,7 +25,7 @@ def _source_lines() -> Iterator[str]:
     in_families = sorted(rules.values(), key=lambda rule: rule.__module__)
     for family, members in groupby(in_families, key=lambda rule: rule.__module__):
         title, _, more = (inspect.getdoc(sys.modules[family]) or family).partition("\n")
-        yield from (title, "-" * len(title), *more.splitlines(), "")
+        yield from (f".. py:currentmodule:: {family}", "", title, "-" * len(title), *more.splitlines(), "")
         for rule in members:
             yield from (f".. autoclass:: {family}.{rule.__name__}()", "   :no-members:", "")
 
