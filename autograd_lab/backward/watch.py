@@ -202,6 +202,7 @@ class Watcher:
 
     def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
         """A backward starts. See Note [A backward of a transform]."""
+        __tracebackhide__ = True
         if _engine.in_transform():
             return run()
         current = _engine.current_backward()
@@ -213,6 +214,7 @@ class Watcher:
         return self._traced(start, run, outer.number, outer.recorder.turn())
 
     def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
+        __tracebackhide__ = True
         with self._lock:
             number = self.count
             self.count += 1
@@ -223,6 +225,7 @@ class Watcher:
             self._choose()
 
     def _traced(self, start: _engine.Start, run: _engine.Run, number: int, within: int | None = None) -> Any:
+        __tracebackhide__ = True
         began = source(place())
         with self._lock:
             order = self._begun
