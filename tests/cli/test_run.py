@@ -120,7 +120,7 @@ except ZeroDivisionError:
 def test_a_traceback_is_as_without_the_lab(script, breaks):
     script.write_text(breaks)
     plain = run(script, "train.py", under=())
-    watched = run(script, "--kernels", "train.py")
+    watched = run(script, "--kernels", "--backward", ":", "train.py")
     assert plain.returncode == watched.returncode == 1
     assert ("ZeroDivisionError" in plain.stderr) == (breaks == RAISES)
     assert watched.stderr.startswith(plain.stderr)
