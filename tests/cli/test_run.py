@@ -102,17 +102,17 @@ def loss():
 
 w, v = (torch.ones(2, requires_grad=True) for _ in range(2))
 w.register_hook(lambda grad: 1 / 0)
-v.register_post_accumulate_grad_hook(lambda leaf: leaf["none"])
+v.register_post_accumulate_grad_hook(lambda leaf: {}["none"])
 try:
     (w * 2).sum().backward()
 except ZeroDivisionError:
     try:
         (v * 2).sum().backward()
-    except IndexError as index:
+    except KeyError as key:
         try:
             loss()
         except ValueError as error:
-            raise ExceptionGroup("several", [error, index]) from error
+            raise ExceptionGroup("several", [error, key]) from error
 """
 
 
