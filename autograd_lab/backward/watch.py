@@ -54,7 +54,8 @@ def watch(
     the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
     block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
     transforms, and those with ``is_grads_batched=True``, run unwatched. An exception goes its way, and the trace has
-    what ran until then. A warning of torch's names the lab's line in place of yours, as under any ``TorchFunctionMode``.
+    what ran until then. A warning of torch's names a line of the lab's, not of yours, as under any
+    ``TorchFunctionMode``.
 
     Args:
         model: Its parameters and modules are called by their dotted names. Without it, the models are found as they
