@@ -89,11 +89,13 @@ def visit(visitor: Visitor) -> Callable[[], None]:
 
 
 def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+    __tracebackhide__ = True
     native = _native
     assert native is not None
     grad_tensors, retain_graph, create_graph, *_ = args
 
     def run() -> Any:
+        __tracebackhide__ = True
         return native(t_outputs, *args, **kwargs)
 
     if any(map(_is_batched, t_outputs)) or any(map(_is_batched, grad_tensors)):
@@ -106,7 +108,11 @@ def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _inside(visitor: Visitor, start: Start, run: Run) -> Run:
-    return lambda: visitor(start, run)
+    def call() -> Any:
+        __tracebackhide__ = True
+        return visitor(start, run)
+
+    return call
 
 
 def _is_batched(tensor: Any) -> bool:

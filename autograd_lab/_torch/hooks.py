@@ -176,6 +176,7 @@ class _Front:
         self.lookers: list[Callable[[], None]] = []
 
     def __call__(self, leaf: torch.Tensor) -> Any:
+        __tracebackhide__ = True
         for look in tuple(self.lookers):
             look()
         return self.hook(leaf)

@@ -71,6 +71,7 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        __tracebackhide__ = True
         del types
         self._tell(func.name(), gather())
         return func(*args, **(kwargs or {}))
@@ -86,6 +87,7 @@ class UncompiledKernelWatch(KernelWatch):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        __tracebackhide__ = True
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 

@@ -83,6 +83,7 @@ class Recorder:
         Returns:
             What it returned.
         """
+        __tracebackhide__ = True
         watching = self._kernels.watching() if self._kernels else contextlib.nullcontext()
         self._starts = tuple(map(self._meter.measure, grad_tensors))
         with self._hooks(), _engine.marked(self._mark), watching:

@@ -94,6 +94,7 @@ def _recorded_by(recorder: Recorder) -> Iterator[None]:
     thread = threading.get_ident()
 
     def visit(start: _engine.Start, run: _engine.Run) -> Any:
+        __tracebackhide__ = True
         if not waiting or threading.get_ident() != thread:
             return run()
         return waiting.pop().run(run, start.grad_tensors)

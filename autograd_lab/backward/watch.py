@@ -54,7 +54,8 @@ def watch(
     the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
     block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
     transforms, and those with ``is_grads_batched=True``, run unwatched. An exception goes its way, and the trace has
-    what ran until then.
+    what ran until then. A warning of torch's names a line of the lab's, not of yours, as under any
+    ``TorchFunctionMode``.
 
     Args:
         model: Its parameters and modules are called by their dotted names. Without it, the models are found as they
@@ -202,6 +203,7 @@ class Watcher:
 
     def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
         """A backward starts. See Note [A backward of a transform]."""
+        __tracebackhide__ = True
         if _engine.in_transform():
             return run()
         current = _engine.current_backward()
@@ -213,6 +215,7 @@ class Watcher:
         return self._traced(start, run, outer.number, outer.recorder.turn())
 
     def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
+        __tracebackhide__ = True
         with self._lock:
             number = self.count
             self.count += 1
@@ -223,6 +226,7 @@ class Watcher:
             self._choose()
 
     def _traced(self, start: _engine.Start, run: _engine.Run, number: int, within: int | None = None) -> Any:
+        __tracebackhide__ = True
         began = source(place())
         with self._lock:
             order = self._begun
