@@ -54,7 +54,8 @@ def table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | 
     width = max(width, LEAST)
     cells = [[clean(cell) for cell in row] for row in rows]
     natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
-    for name, room in zip(names, fitted(natural, width - 2 - 3 * len(names)), strict=True):
+    words = [max(map(_longest_word, column)) for column in zip(names, *cells, strict=True)]
+    for name, room in zip(names, fitted(natural, width - 2 - 3 * len(names), words), strict=True):
         found.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left", width=room)
     for row in cells:
         found.add_row(*map(Text, row))
@@ -65,11 +66,29 @@ def _cell_width(cell: str) -> int:
     return max(map(cell_len, cell.split("\n")))
 
 
-def fitted(natural: list[int], room: int) -> list[int]:
+def _longest_word(cell: str) -> int:
+    return max(map(cell_len, cell.split()), default=0)
+
+
+def fitted(natural: list[int], room: int, words: list[int]) -> list[int]:
     """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last."""
     least = sum(min(width, _NARROWEST) for width in natural[2:])
     given = _capped(natural[:2], max(room - least, 2 * _NARROWEST))
-    return given + _capped(natural[2:], room - sum(given))
+    return given + _relieved(_capped(natural[2:], room - sum(given)), natural[2:], words[2:])
+
+
+def _relieved(given: list[int], natural: list[int], words: list[int]) -> list[int]:
+    """Spares columns that lack little the folding: the widest gives it, but no word of its own, nor over a quarter."""
+    if not given:
+        return given
+    widest = natural.index(max(natural))
+    least = max(given[widest] * 3 // 4, min(given[widest], words[widest]))
+    for column in sorted(range(len(given)), key=lambda column: natural[column] - given[column]):
+        lacks = natural[column] - given[column]
+        if column != widest and given[widest] - lacks >= least:
+            given[column] += lacks
+            given[widest] -= lacks
+    return given
 
 
 def _capped(natural: list[int], room: int) -> list[int]:

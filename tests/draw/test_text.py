@@ -88,15 +88,23 @@ def test_a_table_is_never_narrower_than_can_be_read(residual):
     assert graph_table(residual, width=1) == graph_table(residual, width=LEAST)
 
 
-@given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(LEAST, 120))
-def test_columns_always_fit(natural, width):
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(LEAST, 120), st.data())
+def test_columns_always_fit(natural, width, data):
     from autograd_lab.draw.tables import fitted
 
     room = width - 2 - 3 * len(natural)
-    fitted = fitted(natural, room)
+    fitted = fitted(natural, room, data.draw(st.tuples(*(st.integers(0, width) for width in natural))))
     assert sum(fitted) <= room
     assert all(1 <= given <= wanted for given, wanted in zip(fitted, natural, strict=True))
     assert sum(fitted) == min(sum(natural), room)
+
+
+def test_a_column_that_lacks_little_is_not_folded():
+    from autograd_lab.draw.tables import fitted
+
+    assert fitted([4, 10, 70, 20], 4 + 10 + 37, [4, 10, 8, 8]) == [4, 10, 17, 20]
+    assert fitted([4, 10, 70, 20], 4 + 10 + 37, [4, 10, 19, 8]) == [4, 10, 19, 18]  # a word would be torn
+    assert fitted([4, 10, 70, 30], 4 + 10 + 37, [4, 10, 8, 8]) == [4, 10, 19, 18]
 
 
 def test_the_whole_table_has_every_node():
