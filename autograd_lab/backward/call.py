@@ -3,6 +3,8 @@
 ``torch/csrc/autograd/engine.cpp`` (``call_function``), ``python_hook.cpp`` and ``python_function.cpp``.
 
 Note [The order of hooks]
+Each hook sees what the one before it made of the gradients; ``None`` changes nothing.
+
 1. ``Tensor.register_hook``, in the order of registration; each hook sees the slot that is its tensor.
 2. ``Tensor.retain_grad``: ``.grad`` of a tensor that is no leaf is what the hooks before have made of it.
 3. ``Node.register_prehook``: they see all slots.
@@ -10,9 +12,9 @@ Note [The order of hooks]
    ``Tensor.register_post_accumulate_grad_hook``.
 5. What the node returned is made to fit the receiving slots (``receive.py``).
 6. ``Node.register_hook``: they see that, and what came in.
-Each hook sees what the one before it made of it; ``None`` changes nothing. A hook on a leaf tensor belongs to the
-leaf's node: it sees the sum of what all users of the leaf sent. (In torch's documentation: Autograd mechanics, Backward
-Hooks execution.)
+
+A hook on a leaf tensor belongs to the leaf's node: it sees the sum of what all users of the leaf sent. (In torch's
+documentation: Autograd mechanics, Backward Hooks execution.)
 
 Note [Anomaly mode]
 Under ``torch.autograd.set_detect_anomaly`` a backward stops at the first node that returned NaN, after its hooks. (The

@@ -9,6 +9,11 @@ dropped, and that one isn't awaited any less. A C++ node doesn't even compute su
 was settled in the forward. The inputs' own nodes run, as they do under ``torch.autograd.backward(inputs=…)``, whose
 rule this is, and an input's gradient is what the hooks on it made of it. (``torch.autograd.grad`` stops before them. It
 also gives the gradient from *before* the hooks if another input lies further down, and from after them otherwise.)
+
+Note [Topological numbers]
+To find which nodes lead to an input the C++ engine walks down from the roots, and turns back where a node's
+``topological_nr`` (its longest way to a leaf) is lower than that of every input: no input can be below it. Here the
+nodes are already in an order in which each comes before those that it leads to, so one pass from the end will do.
 """
 
 from __future__ import annotations

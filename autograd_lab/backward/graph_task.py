@@ -11,6 +11,11 @@ is a node whose gradients have all arrived, take the one with the highest ``sequ
 gradient that it returns along its edge: make it fit the slot that it goes into, add it to what is there, and count one
 dependency less.
 
+Note [Dependencies]
+A node that two others send to must wait for both, and a gradient that arrives can't tell how many are still under way.
+So the edges are counted before anything runs (``compute_dependencies``), from the roots given: what else uses a tensor
+sends nothing, and isn't awaited. A gradient that is undefined counts as arrived.
+
 Note [Why the highest sequence_nr]
 Any node that's ready may run: what it needs is there. The forward numbers its operations as it makes them, so the
 highest number is the latest operation, and the backward undoes the forward in reverse. An ``AccumulateGrad`` has the

@@ -70,8 +70,8 @@ def _is_called(name: str, node: Node) -> bool:
     """Whether it's a node's name, its leaf's, or that of its module (in any of its calls) or one around it."""
     if name in (node.name, node.variable, *node.aliases):
         return True
-    module = node.module or ""
-    return any(f"{path}.".startswith(f"{name}.") for path in (module, _CALL.sub("", module)))
+    paths = () if node.module is None else (node.module, _CALL.sub("", node.module))
+    return any(f"{path}.".startswith(f"{name}.") for path in paths)
 
 
 def _of_tensor(name: str, graph: Graph) -> Set[int]:

@@ -257,6 +257,30 @@ def test_an_output_that_the_native_engine_could_not_start_at_is_refused():
         lab.replay([branches()[0], torch.ones(1)])
 
 
+@pytest.mark.parametrize("go_on", [lab.Engine.step, lab.Engine.run])
+def test_nothing_goes_on_after_a_node_has_raised(go_on):
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda grad: 1 / 0)
+    engine = lab.Engine((y.exp() + x.sin()).sum())
+    with pytest.raises(ZeroDivisionError) as caught:
+        engine.run()
+    assert engine.failed == engine.current
+    assert engine.graph.node(engine.failed).name == "MulBackward0"
+    assert len(caught.value.autograd_lab_trace.steps) == len(engine.steps)
+    with pytest.raises(lab.OptionError, match="has raised, so nothing can go on"):
+        go_on(engine)
+
+
+def test_an_engine_says_where_it_stands():
+    engine = lab.Engine(branches()[0])
+    assert repr(engine) == "<Engine: 0 of 6 nodes have run, next is #0 SumBackward0>"
+    assert engine.next == 0
+    engine.run()
+    assert repr(engine) == "<Engine: 6 of 6 nodes have run, done>"
+    assert engine.next is None
+
+
 # --- what is left behind --------------------------------------------------------------
 
 

@@ -120,6 +120,15 @@ w.grad = −16
     )
 
 
+def test_the_readmes_session_is_as_printed(lab, monkeypatch):
+    Path("seed.py").write_text(SEED)
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (session,) = re.findall(r"```text\n(\(backward\).*?)```", readme, re.DOTALL)
+    commands = re.findall(r"^\(backward\) (.*)$", session, re.MULTILINE)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(commands)))
+    assert session in lab("step", "seed.py:loss").out
+
+
 def test_next_runs_several_and_knows_the_end(session):
     code, answers = session("next 2", "next", "next 7", "step", "next 3", "continue")
     assert code == 0

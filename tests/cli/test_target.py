@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from autograd_lab.cli.target import load
+import autograd_lab as lab
+from autograd_lab.cli.target import load, watched
 from autograd_lab.errors import TargetError
 
 FILE = """
@@ -129,3 +130,39 @@ def test_a_file_that_does_not_import_names_the_line(tmp_path):
     path.write_text("x = 1\ndef (\n")
     with pytest.raises(TargetError, match=r"raised SyntaxError: .*broken\.py:2\)"):
         load(f"{path}:x")
+
+
+GLOBALS = """
+import torch
+
+w = torch.ones(3, requires_grad=True)
+same = w
+weight = torch.ones(3, requires_grad=True)  # a name of the model's, too
+model = torch.nn.Linear(3, 1)
+its = model.bias
+
+def loss():
+    return (w * weight).sum()
+
+def with_model():
+    return model(w * weight).sum(), model
+
+def without_model():
+    return model(w * weight).sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("loss", {"w": ("same",), "weight": ()}),
+        ("with_model", {"w": ("same",), "leaf0": (), "weight": (), "bias": ()}),
+        ("without_model", {"w": ("same",), "leaf0": (), "weight": (), "bias": ()}),
+    ],
+)
+def test_tensors_are_called_as_their_file_calls_them(tmp_path, name, expected):
+    """The model's own names come first, and its tensors get no others."""
+    (tmp_path / "named.py").write_text(GLOBALS)
+    with watched(f"{tmp_path / 'named.py'}:{name}") as (found, _):
+        graph = lab.capture(found.loss, model=found.model, names=found.names)
+    assert {leaf.variable: leaf.aliases for leaf in graph.leaves} == expected

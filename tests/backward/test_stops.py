@@ -1,0 +1,65 @@
+"""Where a run stops: what each kind of ``until`` means."""
+
+from __future__ import annotations
+
+import pytest
+
+import autograd_lab as lab
+from autograd_lab.backward import stops
+from autograd_lab.records import Edge, GradStats, Graph, Node, Step, TensorMeta
+
+GRAPH = Graph(
+    (
+        Node(0, "MulBackward0", "op", 9, (), (Edge(1, 0, "y"),), module="cell#2"),
+        Node(1, "AddBackward0", "op", 8, (), (Edge(2, 0),), module="cell.inner"),
+        Node(2, "MulBackward0", "op", 7, (), (Edge(3, 0),), module="cells"),
+        Node(3, "AccumulateGrad", "accumulate", 10, (), (), variable="w", aliases=("v",)),
+    ),
+    (Edge(0, 0, "loss"),),
+)
+META = TensorMeta((), "float32", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("until", "places"),
+    [
+        (1, {1}),
+        ("MulBackward0", {0, 2}),
+        ("AccumulateGrad", {3}),
+        ("w", {3}),
+        ("v", {3}),
+        ("y", {1}),
+        ("loss", {0}),
+        ("cell", {0, 1}),
+        ("cell#2", {0}),
+        ("cell.inner", {1}),
+        ("cells", {2}),
+        (None, set()),
+        ("nonfinite", set()),
+    ],
+)
+def test_names_and_ids_stop_before_nodes(until, places):
+    assert stops.before(until, GRAPH) == places
+
+
+@pytest.mark.parametrize("until", [4, -1, True, "inner", "cel", "", 1.5])
+def test_what_is_no_node_is_refused(until):
+    with pytest.raises(lab.OptionError, match="until="):
+        stops.before(until, GRAPH)
+
+
+@pytest.mark.parametrize(
+    ("came", "went", "stops_there"),
+    [(1.0, 2.0, False), (float("nan"), 1.0, True), (1.0, float("inf"), True), (None, None, False)],
+)
+def test_nonfinite_looks_at_what_came_and_what_went(came, went, stops_there):
+    def stats(norm):
+        return (None if norm is None else GradStats(META, norm=norm),)
+
+    assert stops.after("nonfinite")(Step(0, 0, stats(came), stats(went))) is stops_there
+
+
+def test_a_function_of_a_step_is_asked():
+    asked = stops.after(lambda step: step.node == 2)
+    assert [asked(Step(0, node)) for node in (1, 2)] == [False, True]
+    assert not stops.after("w")(Step(0, 3))
