@@ -21,5 +21,5 @@ def test_every_sample_equals_native(entry, dtype):
 @pytest.mark.parametrize(
     ("entry", "dtype"), swapped.cases(ENTRIES, (*swapped.DOUBLE_AND_SINGLE, *swapped.OTHERS))
 )
-def test_every_sample_equals_native_in_every_way(entry, dtype):
-    swapped.agree(entry, dtype, RULES, [agreement.reverse, agreement.forward, agreement.mapped])
+def test_every_sample_equals_native_in_forward_mode_too(entry, dtype):
+    swapped.agree(entry, dtype, RULES, [agreement.reverse, agreement.forward])
