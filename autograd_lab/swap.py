@@ -86,8 +86,8 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
         before = _HERE.get()
         here = dict(before)
         for rule in self._rules:
-            here.update({name: _Setting(rule, adapt, self) for name, adapt in rule.replaces.items()})
-            here.update({name: _Setting(rule, adapt, self) for name, adapt in rule.in_place.items()})
+            for apply, forms in ((_apply, rule.replaces), (_apply_in_place, rule.in_place)):
+                here.update({name: _Setting(rule, adapt, apply, self) for name, adapt in forms.items()})
         names = [name for rule in self._rules for name in (*rule.replaces, *rule.in_place)]
         _register(names)
         self._entered.append((_HERE.set(here), names))
@@ -111,14 +111,19 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             ) from error
 
 
+_Apply = Callable[[type[Rule], tuple[Any, ...], torch.Tensor], torch.Tensor | None]
+"""Calls a rule with its arguments, for the operation whose first argument is the third."""
+
+
 class _Setting:
     """What becomes of one operation here."""
 
-    __slots__ = ("adapt", "owner", "rule")
+    __slots__ = ("adapt", "apply", "owner", "rule")
 
-    def __init__(self, rule: type[Rule], adapt: Adapter, owner: swap) -> None:
+    def __init__(self, rule: type[Rule], adapt: Adapter, apply: _Apply, owner: swap) -> None:
         self.rule = rule
         self.adapt = own_code(adapt)
+        self.apply = apply
         self.owner = owner
 
 
@@ -155,7 +160,6 @@ def _kernel(name: str) -> Callable[..., Any]:
     """Makes the kernel of one operation. See Note [A registration is the process's, a setting the thread's]."""
     op = dispatch.operation(name)
     native = dispatch.native(op)
-    apply = _apply_in_place if op._schema.is_mutable and name.partition(".")[0].endswith("_") else _apply
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
         setting = _HERE.get().get(name)
@@ -164,7 +168,7 @@ def _kernel(name: str) -> Callable[..., Any]:
         adapted = None if dispatch.transformed() else setting.adapt(*args, **kwargs)
         if adapted is None:
             return _leave(setting, name, native(*args, **kwargs), args)
-        made = apply(setting.rule, adapted, args[0])
+        made = setting.apply(setting.rule, adapted, args[0])
         if made is None:
             return native(*args, **kwargs)
         setting.owner.calls[name] += 1
@@ -174,14 +178,15 @@ def _kernel(name: str) -> Callable[..., Any]:
 
 
 def _leave(setting: _Setting, name: str, made: Any, args: tuple[Any, ...]) -> Any:
-    """Counts a call that was left to PyTorch; one that gave back what it was given made no node."""
-    if not any(made is arg for arg in args):
+    """Counts a call that was left to PyTorch; one that only gave back what it was given made no node."""
+    if setting.apply is _apply_in_place or not any(made is arg for arg in args):
         setting.owner.left[name] += 1
     return made
 
 
-def _apply(rule: type[Rule], adapted: tuple[Any, ...], _target: Any) -> Any:
-    return rule.apply(*adapted)  # type: ignore[no-untyped-call]
+def _apply(rule: type[Rule], adapted: tuple[Any, ...], _target: Any) -> torch.Tensor:
+    made: torch.Tensor = rule.apply(*adapted)  # type: ignore[no-untyped-call]
+    return made
 
 
 def _apply_in_place(rule: type[Rule], adapted: tuple[Any, ...], target: torch.Tensor) -> torch.Tensor | None:

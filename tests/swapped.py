@@ -35,14 +35,13 @@ def cases(names: Iterable[str], dtypes: Sequence[torch.dtype]) -> list[Any]:
 
 
 def bound(entry: Any, sample: Any) -> tuple[Any, list[Any]]:
-    """An operation of flat arguments alone, tensors in lists and keywords among them, and these; its first result."""
+    """An operation of flat arguments alone, tensors in lists and keywords among them, and these."""
     values, shape = tree_flatten(((sample.input, *sample.args), sample.kwargs))
 
     def native(*given: Any) -> Any:
         args, kwargs = tree_unflatten(given, shape)
         torch.manual_seed(0)
-        result = entry.op(*args, **kwargs)
-        return result[0] if isinstance(result, tuple) else result
+        return entry.op(*args, **kwargs)
 
     return native, values
 
@@ -53,6 +52,7 @@ def agree(
     rules: Sequence[str],
     parts: Sequence[Any],
     ulps: float = agreement.ULPS,
+    room: float = 0,
 ) -> Counter[str]:
     """Compares every sample; gives how often each operation was swapped, and with a minus how often it was left."""
     counts: Counter[str] = Counter()
@@ -67,7 +67,7 @@ def agree(
             counts.subtract(swap.left)
             return result
 
-        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps)
+        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps, room)
         number += 1
     what = ", ".join(part.__name__ for part in parts)
     print(f"{entry.formatted_name} {dtype}: {number} samples ({what}); swapped {dict(counts)}")

@@ -22,6 +22,7 @@ OUTSIDE = {
     "matplotlib",
     "rich",
     "click",
+    "pytest",
 }
 
 MAY_IMPORT = {
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "_version": set(),
     "records": {"errors", "records"},
     "_torch": {"torch", "_torch"},
-    "capture": {"torch", "errors", "records", "_torch", "capture"},
+    "capture": {"torch", "errors", "records", "_torch", "functions", "capture"},
     "backward": {"torch", "errors", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "functions"},
     "swap": {"torch", "errors", "_torch", "functions"},
@@ -37,12 +38,14 @@ MAY_IMPORT = {
     "verify": {
         "torch", "errors", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
+    "testing": {"pytest", "records", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
+    "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
-        "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
-        "verify", "cli", "_version", "",
+        "torch", "click", "rich", "errors", "records", "_torch", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
+        "verify", "tour", "cli", "_version", "",
     },
     "__main__": {"cli"},
 }  # fmt: skip

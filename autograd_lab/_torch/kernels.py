@@ -4,6 +4,9 @@ Relies on
 
 - ``torch.utils._python_dispatch.TorchDispatchMode``: it sees every kernel of the threads that run under it. Without
   it, only the profiler would tell, and only after the fact.
+- ``TorchDispatchMode._should_skip_dynamo``: whether Dynamo is kept out of a mode's code. To keep it out torch imports
+  it when the first kernel is seen, which takes seconds, and in the middle of what is timed. Where nothing was compiled
+  it isn't there, and needn't be kept out: see ``watch_kernels``. Without this, the first such trace waits for it.
 - ``torch._C._profiler.gather_traceback`` and ``symbolize_tracebacks``: the C++ stack. Without them nobody can tell a
   sum of a node's own formula (``ExpandBackward0``) from the engine's hidden one that reduces what the node returned
   to the receiving slot's shape: same kernel, same thread, same current node.
@@ -12,20 +15,30 @@ Note [Who runs a kernel]
 The C++ frames that lead to a kernel say it: read from the innermost outwards, the first that is one of these decides.
 ``InputBuffer`` adds up, ``validate_outputs`` reduces to shape and casts, a ``…Hook`` calls a user's hook, and
 ``Node::operator()`` is the node itself. Torch gathers C++ frames on Linux only; elsewhere nobody is named.
+
+Note [Frames of other backwards]
+A hook, or a node, may start a backward of its own. What runs in that one was run, as seen from this one, by the hook or
+the node. Each backward has one frame of ``Engine::execute``, except in the threads of devices, so counting these from
+the outermost inwards tells which frames are this one's (``depth``): only those are read.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 Stack = Any
 """What torch remembers of the C++ stack: addresses, not yet names."""
+
+Frames: TypeAlias = Sequence[str]
+"""The functions on a stack by name, the innermost first."""
+
+Tell = Callable[[str, Stack], None]
 
 _CAN_TELL = sys.platform == "linux"
 
@@ -37,51 +50,98 @@ _WHO = re.compile(
     r"|(?P<engine>torch::autograd::Engine::)"
 )
 
+_STARTS = "torch::autograd::Engine::execute("
+
 
 class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tells about each kernel before it runs, and runs it unchanged.
+    """Tells about each kernel before it runs, and runs it unchanged; `watch_kernels` makes the right one.
 
     Args:
-        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``who`` reads.
+        tell: As for `watch_kernels`.
     """
 
-    def __init__(self, tell: Callable[[str, Stack], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._tell = tell
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         del types
-        self._tell(func.name(), _gather())
+        self._tell(func.name(), gather())
         return func(*args, **(kwargs or {}))
 
 
-def who(stacks: Iterable[Stack]) -> list[str | None]:
-    """Reads stacks: see Note [Who runs a kernel]. Slow at first, when torch looks up the names of its functions.
+class UncompiledKernelWatch(KernelWatch):  # type: ignore[no-untyped-call]
+    """The same, whose own code Dynamo doesn't compile."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return True
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def watch_kernels(tell: Tell) -> KernelWatch:
+    """Makes a context that tells about each kernel before it runs, and runs it unchanged.
 
     Args:
-        stacks: As ``KernelWatch`` told them.
+        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``read`` reads.
 
     Returns:
-        For each, ``"node"``, ``"validate_outputs"``, ``"input_buffer"``, ``"hook"`` or ``"engine"``; ``None`` where
-        nothing of the engine's is on the stack, or torch can't gather stacks on this platform.
+        The context.
     """
-    stacks = list(stacks)
-    if not _CAN_TELL or not stacks:
-        return [None] * len(stacks)
-    return [_first(frames) for frames in torch._C._profiler.symbolize_tracebacks(stacks)]
+    return (UncompiledKernelWatch if "torch._dynamo" in sys.modules else KernelWatch)(tell)
 
 
-def _gather() -> Stack:
+def gather() -> Stack:
+    """Gives the stack as it is now; ``None`` on platforms where torch can't."""
     if not _CAN_TELL:
         return None
     return torch._C._profiler.gather_traceback(python=False, script=False, cpp=True)
 
 
-def _first(frames: Iterable[Mapping[str, Any]]) -> str | None:
-    for frame in frames:
-        found = _WHO.search(frame["name"])
-        if found is not None:
+def read(stacks: Sequence[Stack]) -> list[Frames]:
+    """Looks up the names on stacks. Slow at first, when torch reads its symbols.
+
+    Args:
+        stacks: As ``gather`` gave them, or ``None`` for none.
+
+    Returns:
+        Each one's frames, none for ``None``.
+    """
+    there = [stack for stack in stacks if stack is not None]
+    found = iter(torch._C._profiler.symbolize_tracebacks(there) if there else ())
+    return [() if stack is None else [frame["name"] for frame in next(found)] for stack in stacks]
+
+
+def depth(frames: Frames) -> int:
+    """Says how many backwards, one inside the other, a stack is in. See Note [Frames of other backwards]."""
+    return sum(_STARTS in name for name in frames)
+
+
+def who(frames: Frames, own: int) -> str | None:
+    """Says who ran a kernel: see Note [Who runs a kernel].
+
+    Args:
+        frames: The stack on which it ran.
+        own: How deep the backward is whose view is wanted.
+
+    Returns:
+        ``"node"``, ``"validate_outputs"``, ``"input_buffer"``, ``"hook"`` or ``"engine"``; ``None`` where nothing of
+        the engine's is on the stack, or torch can't gather stacks on this platform.
+    """
+    inner = depth(frames) - own
+    for name in frames:
+        found = _WHO.search(name)
+        if inner <= 0 and found is not None:
             return found.lastgroup
+        inner -= _STARTS in name
     return None

@@ -27,13 +27,13 @@ from autograd_lab.backward.forward import Forward
 from autograd_lab.backward.forward import Level as ForwardLevel
 from autograd_lab.backward.modules import Roots
 from autograd_lab.backward.places import place, source
-from autograd_lab.backward.recorder import Keep, Recorder, chooser
+from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.outputs import Outputs
 from autograd_lab.errors import LabError, OptionError
-from autograd_lab.records import Graph, Node, Source, Trace
+from autograd_lab.records import Graph, Source, Trace
 
 
 def watch(
@@ -101,7 +101,7 @@ class _Options(NamedTuple):
 
     names: Names
     stats: Level
-    keeps: Callable[[Node], bool]
+    keeps: Keeps | None
     kernels: bool
 
 
@@ -210,7 +210,7 @@ class Watcher:
         outer = next((each for each in self._running if each.recorder.is_for(current)), None)
         if outer is None:
             return run()
-        return self._traced(start, run, outer.number, outer.recorder.current)
+        return self._traced(start, run, outer.number, outer.recorder.turn())
 
     def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
         with self._lock:
@@ -232,7 +232,7 @@ class Watcher:
         raised: BaseException | None = None
         try:
             with self._forward.backward(start.name):
-                return backward.recorder.run(run)
+                return backward.recorder.run(run, start.grad_tensors)
         except BaseException as error:
             raised = error
             raise

@@ -18,6 +18,7 @@ from autograd_lab.capture.calls import source_of_code
 from autograd_lab.capture.names import NameBook
 from autograd_lab.capture.saved import MetaTable, SavedReader, plain
 from autograd_lab.capture.walk import Walk
+from autograd_lab.functions import Rule
 from autograd_lab.records import Hook, Node, Scalar, Source
 
 _PYTHON = ("function", "compiled")
@@ -74,6 +75,11 @@ class NodeReader:
             ],
             self._hook_column(nodes, types),
             [_plain_pairs(found) if found else () for found in metadata],
+            [None] * len(nodes),
+            [
+                _rule(node) if known.kind == "function" else None
+                for node, known in zip(nodes, types, strict=True)
+            ],
         )
         return tuple(map(Node, *columns))
 
@@ -145,6 +151,12 @@ def _source(node: TorchNode, kind: str, metadata: dict[str, Any]) -> Source | No
         if frame is not None and not frame["file"].startswith(_TORCH_FILES):
             return Source(frame["file"], int(frame["line"]), frame["function"].strip())
     return None
+
+
+def _rule(node: TorchNode) -> str | None:
+    """The name of the lab's rule that a Python Function is, if it is one."""
+    made_by = _nodes.forward_class(node)
+    return made_by.name if made_by is not None and issubclass(made_by, Rule) else None
 
 
 def _plain_pairs(metadata: dict[str, Any]) -> tuple[tuple[str, Scalar], ...]:

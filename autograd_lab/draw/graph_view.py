@@ -21,7 +21,7 @@ from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.saved_view import SavedView
 from autograd_lab.records import Edge, Graph, Hook, Node, Source, TensorMeta
 
-_KINDS = ("op", "accumulate", "function", "compiled", "custom")
+_KINDS = ("op", "accumulate", "function", "compiled")
 """Kinds of nodes that have a look of their own; a later release's kinds look like operations."""
 
 _MOST_METAS = 3
@@ -104,7 +104,7 @@ def _box(node: Node, part: Part, names: tuple[str, ...], more: tuple[Line, ...])
     return Box(
         key=part.key,
         lines=(*_lines(node, names), *more, *_hook_lines(node.hooks)),
-        look=node.kind if node.kind in _KINDS else "op",
+        look="custom" if node.rule else node.kind if node.kind in _KINDS else "op",
         tooltip=tooltip(node) + others,
         group=part.group,
         ins=tuple(map(str, range(len(node.grad_outputs)))) if len(node.grad_outputs) > 1 else (),
@@ -123,15 +123,19 @@ def _lines(node: Node, names: tuple[str, ...]) -> Iterator[Line]:
         yield Line(node.name, "title")
     if node.grad_outputs:
         yield Line(metas(node.grad_outputs))
-    if node.kind == "function" and node.source is not None:
+    if node.rule:
+        yield Line(f"the lab's rule {node.rule!r}", "quiet")
+    elif node.kind == "function" and node.source is not None:
         yield Line(place(node.source), "quiet")
 
 
 def _hook_lines(hooks: tuple[Hook, ...]) -> Iterator[Line]:
-    for hook in hooks[:_MOST_HOOKS]:
+    # A line that says "1 more" takes no less room than that one hook.
+    shown = len(hooks) if len(hooks) <= _MOST_HOOKS + 1 else _MOST_HOOKS
+    for hook in hooks[:shown]:
         yield Line(f"↪ {hook.name} ({hook.kind.replace('_', ' ')})", "quiet")
-    if len(hooks) > _MOST_HOOKS:
-        yield Line(f"↪ … {len(hooks) - _MOST_HOOKS} more hooks", "quiet")
+    if len(hooks) > shown:
+        yield Line(f"↪ … {len(hooks) - shown} more hooks", "quiet")
 
 
 def metas(found: tuple[TensorMeta, ...]) -> str:
@@ -193,6 +197,8 @@ def tooltip(node: Node) -> str:
         lines.append(f"on {', '.join(devices)}")
     if node.module is not None:
         lines.append(f"module {node.module}")
+    if node.rule is not None:
+        lines.append(f"the lab's rule {node.rule!r}, in place of PyTorch's")
     if node.source is not None:
         lines.append(str(node.source))
     empty = [str(slot) for slot, edge in enumerate(node.next) if edge is None]

@@ -1,17 +1,16 @@
 """The norms of gradients as a plot: of one backward by layer, of several over time.
 
-Relies on matplotlib, used without ``pyplot`` and without touching its settings. Promises that a gradient which is zero,
+Relies on ``plots``, and so on matplotlib. Promises that a gradient which is zero,
 not finite or missing is shown as what it is, not left out; and the same bytes for the same traces.
 """
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd_lab.draw import theme
+from autograd_lab.draw import plots, theme
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Trace
 
@@ -27,10 +26,6 @@ MOST_LINES = 16
 MOST_LABELS = 24
 """Names in a legend."""
 
-_COLOURS = (
-    theme.BLUE, theme.VERMILLION, theme.GREEN, theme.PURPLE, theme.ORANGE,
-    theme.SKY, theme.OLIVE, theme.SLATE, theme.DEEP_BLUE, theme.INK,
-)  # fmt: skip
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -57,7 +52,7 @@ def norms_plot(
         Traceback (most recent call last):
         autograd_lab.errors.RenderError: no leaf ran, so there are no gradients to plot
     """
-    if kind not in ("svg", "png", "pdf"):
+    if kind not in plots.KINDS:
         raise RenderError(f"view 'norms' makes no {kind}: use svg, png or pdf")
     from matplotlib import style
 
@@ -135,11 +130,29 @@ def _summed(found: Norms, shortened: Mapping[str, str]) -> Norms:
     }
 
 
+def line_look(place: int) -> tuple[str, str]:
+    """Gives a line's colour and dashes: those of like hue (blue and sky, orange and olive) never have the same dashes.
+
+    Args:
+        place: Which line it is; the first 40 all look different.
+
+    Returns:
+        A colour, and matplotlib's sign for the dashes.
+
+    Example:
+        >>> [line_look(place)[1] for place in (0, 4, 5, 10)]
+        ['-', '-', '--', ':']
+    """
+    colours = len(plots.COLOURS)
+    round_of_dashes = place // (colours // 2) + place // (2 * colours)
+    return plots.COLOURS[place % colours], _DASHES[round_of_dashes % len(_DASHES)]
+
+
 # --- drawing -------------------------------------------------------------------------
 
 
 def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
-    figure, axes = _figure(7.5, max(1.6, 0.9 + 0.21 * len(found)))
+    figure, axes = plots.new(7.5, max(1.6, 0.9 + 0.21 * len(found)))
     low, high = _limits(list(found.values()))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -166,7 +179,7 @@ def _of_several(
     numbers: Sequence[int], found: Sequence[Norms], kind: str, title: str, dpi: int | None
 ) -> bytes:
     names = list(dict.fromkeys(name for each in found for name in each))
-    figure, axes = _figure(8.5, 4.5)
+    figure, axes = plots.new(8.5, 4.5)
     low, high = _limits([norm for each in found for norm in each.values()])
     axes.set_yscale("log")
     axes.set_ylim(low, high)
@@ -174,8 +187,7 @@ def _of_several(
         series = [each.get(name) for each in found]
         drawn = [norm if _word(norm) is None else math.nan for norm in series]
         label = _plain(name) if place < MOST_LABELS else "_"  # what begins so has no place in a legend
-        colour = _COLOURS[place % len(_COLOURS)]
-        style = _DASHES[place // len(_COLOURS) % len(_DASHES)]
+        colour, style = line_look(place)
         axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
         for number, norm in zip(numbers, series, strict=True):
             if _word(norm) is not None:
@@ -195,30 +207,9 @@ def _of_several(
     return _saved(figure, axes, title, kind, dpi)
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), facecolor=theme.PAPER)
-    return figure, figure.add_subplot()
-
-
 def _saved(figure: Any, axes: Any, title: str, kind: str, dpi: int | None) -> bytes:
-    from matplotlib import rc_context
-
-    axes.set_title(title, loc="left", fontsize=11, color=theme.INK, fontweight="bold")
-    axes.grid(visible=True, which="major", axis="both", color=theme.MODULE_FILLS[2], linewidth=0.7, zorder=0)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=theme.INK, which="both", labelsize=8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(theme.FAINT)
-    stream = io.BytesIO()
-    # Text as outlines looks the same on a machine without fonts. A fixed salt and no date give the same bytes.
-    with rc_context({"svg.fonttype": "path", "svg.hashsalt": "autograd_lab", "font.family": theme.FONT}):
-        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
-        figure.savefig(stream, format=kind, dpi=dpi or 150, bbox_inches="tight", metadata=metadata)
-    return stream.getvalue()
+    plots.dress(axes, title)
+    return plots.write(figure, kind, dpi=dpi)
 
 
 def _limits(all_norms: Sequence[float | None]) -> tuple[float, float]:
@@ -255,4 +246,4 @@ def _plain(name: str) -> str:
 def _by_block(found: Norms) -> dict[str, str]:
     """A colour for each name: rows of one layer have one, and neighbours differ."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in found))
-    return {name: _COLOURS[layers.index(name.rpartition(".")[0]) % 4] for name in found}
+    return {name: plots.COLOURS[layers.index(name.rpartition(".")[0]) % 4] for name in found}

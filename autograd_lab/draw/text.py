@@ -7,6 +7,7 @@ how many. Importing it makes ``str()`` of a ``Graph`` or a ``ScalarGraph`` such 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from autograd_lab.draw import digits
@@ -104,7 +105,10 @@ def _summary(graph: Graph) -> str:
     parts = [count(len(graph), "node"), count(leaves, "leaf", "leaves"), count(len(graph.roots), "output")]
     text = f"{', '.join(parts)}{': → ' if roots else ''}{clean(roots)}"
     held = graph.saved_nbytes
-    return f"{text}; saved tensors hold {digits.nbytes(held)}" if held else text
+    text += f"; saved tensors hold {digits.nbytes(held)}" if held else ""
+    swapped = Counter(node.rule for node in graph.nodes if node.rule)
+    rules = ", ".join(f"{clean(rule)} × {often}" for rule, often in sorted(swapped.items()))
+    return f"{text}; the lab's rules: {rules}" if rules else text
 
 
 def _edge(edge: Edge | None) -> str:

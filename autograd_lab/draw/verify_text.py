@@ -54,6 +54,10 @@ def _found(check: Check) -> str:
     parts = [check.message]
     if check.mismatch is not None:
         parts.append(_numbers(check.mismatch))
+    elif check.ulps is not None:
+        relative = "" if check.relative is None else f", {check.relative:.1e} relative"
+        unit = "ulp" if check.ulps == 1 else "ulps"
+        parts.append(f"within {check.ulps:.3g} {unit}{relative}" if check.ulps else "equal")
     if check.sample is not None:
         parts.append(f"sample: {check.sample}")
     return "; ".join(part for part in parts if part)

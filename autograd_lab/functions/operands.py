@@ -55,7 +55,7 @@ def tangent(ctx: Any, *terms: torch.Tensor | None) -> torch.Tensor | None:
     there = [term for term in terms if term is not None]
     if not there:
         return None
-    total = there[0] if len(there) == 1 else there[0] + there[1]
+    total = sum(there[1:], start=there[0])
     shape, dtype = ctx.result_like
     return total.expand(shape).to(dtype, copy=True)
 

@@ -6,7 +6,7 @@ Imports torch only. Every sample is the same at every call.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...] = (
     ((0, 3), (3,)),
 )
 """Pairs of shapes: equal, put in front, stretched both ways, without dimensions, empty."""
+
+
+SUBSETS = ((True, False, False), (False, True, False), (False, False, True), (False, True, True))
+"""Which of three tensors need a gradient, where not all do: an input, a weight, a bias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,16 @@ def pairs(dtype: torch.dtype, *, low: float = -2, high: float = 2) -> Iterator[S
     yield Sample("not contiguous", (transposed, tensor((2, 3), dtype, seed=1, low=low, high=high)))
     wider = torch.complex128 if not dtype.is_complex else torch.float32
     yield Sample(f"with {wider}", (tensor((2,), dtype), tensor((2,), wider, seed=1, low=low, high=high)))
+
+
+def needing(values: Sequence[torch.Tensor], needs: Sequence[bool]) -> list[torch.Tensor]:
+    """Gives the same numbers as leaves, some of which require a gradient.
+
+    Args:
+        values: Tensors.
+        needs: For each whether it requires a gradient.
+    """
+    return [value.detach().requires_grad_(need) for value, need in zip(values, needs, strict=True)]
 
 
 def each_alone(args: tuple[Any, ...]) -> Iterator[Sample]:

@@ -223,6 +223,7 @@ class Node(NamedTuple):
             as pairs; a tensor is there as its ``TensorMeta`` says, anything else that is neither a number nor a text
             as Python prints it.
         call: The forward's call during which it was made, where the forward was watched.
+        rule: The name of the lab's rule that made it (``lab.swap``, ``lab.functions``), as ``"mul"``, if one did.
 
     Example:
         >>> Node(0, "SumBackward0", "op", 7).next
@@ -243,6 +244,7 @@ class Node(NamedTuple):
     hooks: tuple[Hook, ...] = ()
     metadata: tuple[tuple[str, Scalar], ...] = ()
     call: Call | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ class Check(NamedTuple):
         message: What is wrong, or ``""``.
         sample: The first sample on which it failed.
         mismatch: Where the numbers part.
+        ulps: How far from PyTorch's the numbers were at most, in units in the last place of the largest number of
+            their tensor; ``None`` where no numbers were compared.
+        relative: The same as a share of that largest number.
 
     Example:
         >>> Check("vmap", None, 0, "it has no vmap").ok is None
@@ -53,6 +56,8 @@ class Check(NamedTuple):
     message: str = ""
     sample: str | None = None
     mismatch: Mismatch | None = None
+    ulps: float | None = None
+    relative: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,20 @@ first node can be named whose own doing it is.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
-from autograd_lab.backward import trace
+from autograd_lab.backward import trace, watch
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError
-from autograd_lab.records import Check, Trace, VerifyReport
+from autograd_lab.records import Check, Graph, Trace, VerifyReport
 from autograd_lab.swap import swap
-from autograd_lab.verify.compare import mismatch
+from autograd_lab.verify.compare import distance, largest, mismatch
+from autograd_lab.verify.parting import first_parting
 
 Step = Callable[[], Any]
 """Runs a forward and returns the loss, or ``(loss, model)``."""
@@ -50,11 +52,11 @@ def verify_step(name: str, step: Step, names: Sequence[str], seed: int) -> Verif
     with _as_it_was():
         native = _run(step, seed, contextlib.nullcontext())
         ours = _run(step, seed, swapped)
-    checks = [_compared("loss", native.loss, ours.loss)]
-    for leaf in native.trace.grads:
-        found = ours.trace.grads.get(leaf)
-        checks.append(_compared(f"gradient of {leaf}", native.trace.grads[leaf], found))
-    checks.append(_first_parting(native.trace, ours.trace))
+    checks = [
+        _compared("loss", native.loss, ours.loss),
+        *_gradient_checks(native.trace, ours.trace),
+        first_parting(native.trace, ours.trace),
+    ]
     if not swapped.calls:
         checks.append(Check("swapped", None, 0, "none of these rules' operations ran"))
     return VerifyReport(
@@ -75,24 +77,37 @@ def _as_it_was() -> Iterator[None]:
 
 def _run(step: Step, seed: int, setting: contextlib.AbstractContextManager[Any]) -> _Ran:
     torch.manual_seed(seed)
-    with setting:
-        made = step()
-    model = (
-        made[1]
-        if isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], torch.nn.Module)
-        else None
-    )
-    loss = made[0] if model is not None else made
-    if not any(each.requires_grad for each in tensors(loss)):
-        raise VerifyError(
-            f"the step returned a {type(loss).__name__} without a gradient; have it return the loss"
-        )
-    outputs = [each for each in tensors(loss) if each.requires_grad]
+    with watch(stats=None, forward=None) as watcher:
+        with setting:
+            made = step()
+        outputs, model = _taken_apart(made)
+        seen = watcher.capture(outputs)
     with _without_grads(model):
         done = trace(
             outputs, model=model, grad_tensors=[torch.ones_like(each) for each in outputs], keep="all"
         )
-    return _Ran(torch.stack([each.detach().sum() for each in outputs]).sum(), done)
+    return _Ran(torch.stack([each.detach().sum() for each in outputs]).sum(), _with_places(done, seen))
+
+
+def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]:
+    """What has a gradient of what a step returned, and the model, if it returned one."""
+    with_model = isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], torch.nn.Module)
+    loss, model = made if with_model else (made, None)
+    outputs = [each for each in tensors(loss) if each.requires_grad]
+    if not outputs:
+        raise VerifyError(
+            f"the step returned a {type(loss).__name__} without a gradient; have it return the loss"
+        )
+    return outputs, model
+
+
+def _with_places(done: Trace, seen: Graph) -> Trace:
+    """The trace, each node with its place in the forward: both graphs are of the same nodes in the same order."""
+    nodes = tuple(
+        node._replace(module=place.module, source=place.source, call=place.call)
+        for node, place in zip(done.graph.nodes, seen.nodes, strict=True)
+    )
+    return dataclasses.replace(done, graph=dataclasses.replace(done.graph, nodes=nodes))
 
 
 @contextlib.contextmanager
@@ -108,30 +123,35 @@ def _without_grads(model: torch.nn.Module | None) -> Iterator[None]:
             parameter.grad = grad
 
 
-def _compared(name: str, expected: torch.Tensor, found: torch.Tensor | None) -> Check:
-    part = mismatch(name, expected, found)
-    if part is None:
-        return Check(name, True, 1)
-    return Check(name, False, 1, "differs from PyTorch's", None, part)
-
-
-def _first_parting(native: Trace, ours: Trace) -> Check:
-    """The first node that made another gradient of what it was given, where both graphs have the same nodes."""
-    name = "every node on the way"
-    if len(native.graph) != len(ours.graph):
-        return Check(
-            name, None, 0, f"{len(native.graph)} nodes natively and {len(ours.graph)} swapped can't be paired"
+def _gradient_checks(native: Trace, ours: Trace) -> list[Check]:
+    """One for each leaf that either run gave a gradient."""
+    return [
+        _compared(
+            f"gradient of {leaf}", native.grads.get(leaf), ours.grads.get(leaf), _going_in(native, leaf)
         )
-    for step in native.steps:
-        theirs, own = native.kept[step.node], ours.kept[step.node]
-        for slot, (expected, found) in enumerate(zip(theirs.grad_inputs, own.grad_inputs, strict=False)):
-            node = ours.graph.node(step.node)
-            part = mismatch(f"grad_inputs[{slot}] of #{node.id} {node.name}", expected, found)
-            if part is not None:
-                return Check(
-                    name, False, step.index + 1, f"they part first at #{node.id} {node.name}", None, part
-                )
-    return Check(name, True, len(native.steps))
+        for leaf in {**native.grads, **ours.grads}
+    ]
+
+
+def _going_in(trace: Trace, leaf: str) -> float:
+    """The largest number of what the nodes were given that made a leaf's gradient. See Note [Cancelling]."""
+    senders = {
+        step.source
+        for node in trace.graph.leaves
+        if node.variable == leaf and node.id in trace.kept
+        for step in trace.step(node.id).contributions
+    }
+    return largest(grad for node in senders if node is not None for grad in trace.kept[node].grad_outputs)
+
+
+def _compared(
+    name: str, expected: torch.Tensor | None, found: torch.Tensor | None, size: float = 0.0
+) -> Check:
+    part = mismatch(name, expected, found, size)
+    ulps, relative = distance(expected, found)
+    if part is None:
+        return Check(name, True, 1, ulps=ulps, relative=relative)
+    return Check(name, False, 1, "differs from PyTorch's", None, part, ulps, relative)
 
 
 def _native_nodes(done: Trace) -> Mapping[str, int]:

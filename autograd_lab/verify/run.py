@@ -78,6 +78,9 @@ def _in_full_precision(sample: Sample) -> bool:
 def _in_one_dtype(sample: Sample) -> bool:
     """Where real and complex meet, PyTorch's own tangents of sums and powers lose their imaginary part (2.13)."""
     tensors = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
+    tensors = [
+        arg for arg in tensors if arg.is_floating_point() or arg.is_complex()
+    ]  # masks and indices stand aside
     real = not any(arg.is_complex() for arg in tensors)
     alike = len({arg.dtype for arg in tensors}) < 2 and not (
         real and any(isinstance(arg, complex) for arg in sample.args)
@@ -252,18 +255,18 @@ def _checked(row: _Row, subject: Subject) -> Check:
     samples = [sample for sample in subject.samples if row.takes(sample)]
     if not samples:
         return Check(row.name, None, 0, "no input is in float64")
-    faults = [
-        (sample, fault) for sample in samples if (fault := _tried(row.attempt, subject, sample)) is not None
-    ]
+    found = [(sample, _tried(row.attempt, subject, sample)) for sample in samples]
+    faults = [(sample, fault) for sample, fault in found if isinstance(fault, Fault)]
     if not faults:
-        return Check(row.name, True, len(samples))
+        apart = max((ulps for _, ulps in found if isinstance(ulps, float)), default=None)
+        return Check(row.name, True, len(samples), ulps=apart)
     sample, fault = faults[0]
     return Check(
         row.name, False, len(samples), _where(faults, samples) + fault.message, sample.name, fault.mismatch
     )
 
 
-def _tried(attempt: Try, subject: Subject, sample: Sample) -> Fault | None:
+def _tried(attempt: Try, subject: Subject, sample: Sample) -> Fault | float | None:
     """What the target raises is what's wrong with it: PyTorch computes the sample."""
     try:
         return attempt(subject, sample)

@@ -56,6 +56,16 @@ def test_slots_are_numbered_only_where_there_are_several(residual, every_kind):
     assert (arrows["r0", "n0"], arrows["r1", "n0"]) == ((None, 0), (None, 1))
 
 
+def test_nodes_of_rules_that_were_swapped_in_have_a_look_of_their_own():
+    swapped = Node(0, "MulBackward", "function", 3, (TensorMeta((2,), "float32", "cpu"),), rule="mul")
+    graph = Graph((swapped, Node(1, "OwnBackward", "function", 2)), ())
+    picture = graph_picture(graph)
+    assert (box(picture, "n0").look, box(picture, "n1").look) == ("custom", "function")
+    assert "the lab's rule 'mul'" in texts(picture, "n0")
+    assert "in place of PyTorch's" in box(picture, "n0").tooltip
+    assert str(graph).splitlines()[0].endswith("the lab's rules: mul × 1")
+
+
 def test_a_slot_from_which_no_gradient_is_wanted_is_marked(every_kind):
     picture = graph_picture(every_kind)
     assert (box(picture, "n1").outs, box(picture, "n2").outs) == (("0", "–"), ("–", "1"))
@@ -109,6 +119,12 @@ def test_many_hooks_are_counted():
         "↪ h2 (pre hook)",
         "↪ … 2 more hooks",
     ]
+
+
+def test_four_hooks_are_all_written_as_a_count_would_take_the_room_of_the_fourth():
+    hooks = tuple(Hook("pre_hook", f"h{at}") for at in range(4))
+    picture = graph_picture(Graph((Node(0, "ExpBackward0", "op", 0, hooks=hooks),), ()))
+    assert texts(picture, "n0")[1:] == [f"↪ h{at} (pre hook)" for at in range(4)]
 
 
 @pytest.mark.parametrize(

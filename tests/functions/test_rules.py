@@ -11,16 +11,21 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from autograd_lab.functions import Rule, rules
+from autograd_lab.functions import Rule, in_own_code, rules
 from autograd_lab.functions.rule import rule as enter
 
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
 EXACT = (torch.float64, torch.complex128)
 
 ROOM = {
+    "layer_norm": 16,  # what goes through a norm nearly cancels; PyTorch's double backward is another formula
+    "batch_norm": 16,  # likewise
+    "group_norm": 16,  # likewise
+    "rms_norm": 16,  # likewise
+    "convolution": 8,  # a sum over taps and channels, in another order
     "addmm": 16,  # a product of batches under vmap becomes one larger product, whose sums BLAS orders otherwise
 }
-"""In ulps, where a rule may be further from PyTorch than ``agreement.ULPS``, and why."""
+"""Roundings of the largest number that a rule may be from PyTorch, where `agreement.ULPS` doesn't do; and why."""
 
 ALL = (agreement.reverse, agreement.forward, agreement.mapped)
 NOT_RIGHT_IN_PYTORCH = {
@@ -81,16 +86,27 @@ def test_a_real_base_to_a_complex_power_has_the_whole_tangent():
     assert not torch.allclose(tangent(torch.pow), slope)  # if this fails, torch is mended: drop the exception
 
 
+def mappable(rule, sample):
+    """Where PyTorch's own vmap gives gradients.
+
+    It doesn't for ``clamp`` between two tensors, one of which has a batch: its backward ands masks of different shapes
+    in place (``clamp_backward``). ``test_elementwise.py`` shows it, and checks the rule against another oracle.
+    """
+    return rule.name != "clamp" or not all(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap of torch's masked_fill
 # PyTorch's own mse_loss warns so in its backward, under a vmap over one of its operands:
 @pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
 @pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
 def test_equals_pytorch(rule, sample):
-    parts = NOT_RIGHT_IN_PYTORCH.get((rule.name, sample.name), ALL)
+    left_out = []
+    if not mappable(rule, sample):
+        left_out.append(agreement.mapped)
     if exception(rule, sample):
-        parts = [part for part in parts if part is not agreement.forward]
-    agreement.agree(
-        rule.apply, rule.forward, sample.args, rule.name, parts, ROOM.get(rule.name, agreement.ULPS)
-    )
+        left_out.append(agreement.forward)
+    parts = [part for part in NOT_RIGHT_IN_PYTORCH.get((rule.name, sample.name), ALL) if part not in left_out]
+    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, room=ROOM.get(rule.name, 0))
 
 
 @pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
@@ -125,10 +141,11 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
         assert dtype.is_complex
         return
     values = agreement.fresh(sample.args)
-    result = rule.apply(*values)
+    result, *others = agreement.outputs(rule.apply(*values))
     known = {
         **vars(sys.modules[rule.__module__]),
         "result": result.detach(),
+        **{f"result{number}": other for number, other in enumerate(others, 1)},
         "grad": agreement.noise(result, 1),
     }
     known |= {name: parameter.default for name, parameter in parameters.items()}
@@ -138,20 +155,20 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
     grads = torch.autograd.grad(result, agreement.leaves(values), known["grad"])
     differentiable = [name for name in names if name in rule.formula]
     for name, grad in zip(differentiable, grads, strict=True):
-        agreement.assert_same(eval(rule.formula[name], known), grad, name)
+        agreement.assert_same(eval(rule.formula[name], known), grad, name, room=ROOM.get(rule.name, 0))
     tangents = {name: agreement.noise(known[name], 7) for name in differentiable}
     known |= {f"{name}_t": tangents[name] for name in tangents}
     wanted = agreement.forward(rule.apply, sample.args)[-1]
-    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result")
+    agreement.assert_same(eval(rule.formula["result"], known), wanted, "result", room=ROOM.get(rule.name, 0))
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
 def test_computes_what_needs_a_gradient_and_nothing_else(rule):
     for sample in rule.samples(torch.float64):
         values = agreement.fresh(sample.args)
-        result = rule.apply(*values)
+        result, *others = agreement.outputs(rule.apply(*values))
         if result.requires_grad:
-            grads = result.grad_fn.apply(torch.ones_like(result))
+            grads = result.grad_fn.apply(torch.ones_like(result), *(None for _ in others))
             grads = grads if isinstance(grads, tuple) else (grads,)
             needed = [isinstance(v, torch.Tensor) and v.requires_grad for v in values]
             assert [grad is not None for grad in grads][: len(needed)] == needed, sample.name
@@ -162,19 +179,20 @@ def test_changes_nothing(rule):
     for sample in rule.samples(torch.float64):
         values = agreement.fresh(sample.args)
         before = [v.detach().clone() if isinstance(v, torch.Tensor) else v for v in values]
-        result = rule.apply(*values)
+        result = agreement.outputs(rule.apply(*values))[0]
         result.backward(torch.ones_like(result))
         for was, now in zip(before, values, strict=True):
             if isinstance(was, torch.Tensor):
-                assert torch.equal(was, now.detach()), sample.name
+                same = (was == now) | (was.isnan() & now.isnan())
+                assert same.all(), sample.name
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
 def test_frees_what_it_saved(rule):
     values = [
-        v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
+        v.clone() if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
     ]
-    result = rule.apply(*values)
+    result = agreement.outputs(rule.apply(*values))[0]
     result.sum().backward()
     known = [weakref.ref(v) for v in values if isinstance(v, torch.Tensor)]
     assert known
@@ -195,6 +213,31 @@ def test_a_rule_of_your_own_says_all_that_a_rule_must():
 
     with pytest.raises(ValueError, match="rule Half has no replaces, formula, samples, forward"):
         enter(Half)
+
+
+def test_what_a_familys_base_writes_is_a_rules_own_code():
+    ran = []
+
+    class Family(Rule):
+        @classmethod
+        def backward(cls, ctx, grad):
+            ran.append((cls.name, in_own_code()))
+            return grad
+
+    parts = {k: v for k, v in vars(rules["neg"]).items() if not k.startswith("__") and k != "backward"}
+    members = [
+        type(name, (Family,), parts | {"name": name, "replaces": {name: None}, "in_place": {}})
+        for name in ("asin", "acos")
+    ]
+    try:
+        for member in members:
+            enter(member)
+        for member in members:
+            member.apply(torch.ones(1, requires_grad=True)).backward()
+    finally:
+        for member in members:
+            rules.pop(member.name, None)
+    assert ran == [("asin", True), ("acos", True)]
 
 
 def test_a_name_or_an_operation_is_taken_once():

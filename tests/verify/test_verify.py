@@ -86,6 +86,19 @@ class Cube(Function):
         return 3 * ctx.saved_tensors[0] ** 2 * grad
 
 
+class Root(Function):
+    """A right one that isn't a number for half of all numbers, nor is its gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sqrt()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad / (2 * ctx.saved_tensors[0].sqrt())
+
+
 class Matmul(Function):
     @staticmethod
     def forward(ctx, a, b):
@@ -105,7 +118,7 @@ def leaf(*shape):
 
 @pytest.mark.parametrize(
     ("target", "inputs"),
-    [(Product, None), (Exponential, None), (Cube, None), (Matmul, (leaf(3, 3), leaf(3, 3)))],
+    [(Product, None), (Exponential, None), (Cube, None), (Root, None), (Matmul, (leaf(3, 3), leaf(3, 3)))],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_right_functions_pass(target, inputs):
@@ -115,6 +128,17 @@ def test_right_functions_pass(target, inputs):
     assert {"forward", "gradients", "finite differences", "second order", "which inputs need one"} <= applied
     assert ("forward mode" in applied) == (target is Product)
     assert ("vmap" in applied) == (target in (Product, Exponential))
+
+
+def test_a_second_result_and_a_gradient_that_depends_on_no_input():
+    report = verify(Largest, (leaf(2, 4, 4),))
+    assert report.ok, report.failed
+    assert {"second order", "shapes of gradients"} <= {check.name for check in report.checks if check.ok}
+    (failed,) = verify(LargestOnce, (leaf(2, 4, 4),)).failed
+    assert failed.name == "second order"
+    assert (
+        "trying to differentiate twice a function that was marked with @once_differentiable" in failed.message
+    )
 
 
 # --- planted faults ----------------------------------------------------------------------
@@ -182,6 +206,35 @@ class WrongTensor(Function):
     def backward(ctx, grad):
         (result,) = ctx.saved_tensors  # it's the input
         return grad * (1 - result**2)
+
+
+class Largest(Function):
+    """A right one with a second result, whose gradients don't depend on its inputs: PyTorch's own says so by zeros."""
+
+    @staticmethod
+    def forward(ctx, x):
+        values, places = torch.nn.functional.max_pool2d_with_indices(x, 2)
+        ctx.save_for_backward(places)
+        ctx.mark_non_differentiable(places)
+        ctx.shape = x.shape
+        return values, places
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        (places,) = ctx.saved_tensors
+        return (
+            grad.new_zeros(ctx.shape)
+            .flatten(1)
+            .scatter_add(1, places.flatten(1), grad.flatten(1))
+            .view(ctx.shape)
+        )
+
+
+class LargestOnce(Largest):
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad, _):
+        return Largest.backward(ctx, grad, _)
 
 
 class Once(Cube):
@@ -327,6 +380,25 @@ def test_where_the_numbers_part():
     assert (part.what, float(part.expected)) == ("gradient of input 0", -float(part.found))
     assert part.element in ((0,), (1,))
     assert part.ulps > 1e15
+
+
+def test_gradients_that_agree_say_how_many_ulps_they_are_apart():
+    class Rounded(Cube):
+        @staticmethod
+        def backward(ctx, grad):
+            return Cube.backward(ctx, grad) * (1 + 2**-50)
+
+    rows = {check.name: check for check in verify(Rounded).checks}
+    assert rows["gradients"].ok
+    assert 1 <= rows["gradients"].ulps <= 8  # 2**-50 is four units in the last place of 1.0
+    assert verify(Cube).checks[2].ulps <= 2
+    assert "within" in str(verify(Rounded)).splitlines()[5]
+
+
+def test_what_finite_differences_found_is_said_without_remarks_on_their_mode():
+    (said,) = (check.message for check in verify(WrongSign).checks if check.name == "finite differences")
+    assert "numerical:" in said
+    assert "fast mode" not in said
 
 
 def test_inputs_are_as_they_were():
