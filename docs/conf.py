@@ -15,10 +15,10 @@ DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "autograd_lab"
 sys.path.insert(0, str(DOCS / "_ext"))
 
-import colours  # noqa: E402
-import reading  # noqa: E402
+import colours
+import reading
 
-import autograd_lab  # noqa: E402
+import autograd_lab
 
 project = "autograd_lab"
 author = "The autograd_lab authors"

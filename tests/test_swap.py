@@ -71,7 +71,7 @@ def test_one_object_can_be_entered_again_and_in_itself(x):
 def test_refuses_a_name_that_it_does_not_know():
     with pytest.raises(lab.SwapError, match=r"^there is no rule 'mull'; use one of: mul"):
         lab.swap("mull")
-    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: abs, add"):
+    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: abs, "):
         lab.swap("zzz")
 
 

@@ -22,6 +22,7 @@ import torch
 from torch.autograd.graph import GradientEdge
 
 from autograd_lab._torch import glass as _glass
+from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.engine import Engine
@@ -111,7 +112,7 @@ class _Observed(Engine):
     def with_grad(self) -> Iterator[torch.Tensor]:
         """Gives the tensors whose ``.grad`` a native backward would write."""
         for leaf in self.graph.leaves:
-            yield self.leaf(leaf.id)
+            yield _nodes.variable(self._nodes[leaf.id])
         for results in self._tensor_hooks.alive().values():
             yield from (result for result in results if result.retains_grad)
 

@@ -127,7 +127,7 @@ class Engine(GraphTask):
 
     @property
     def grads(self) -> Mapping[str, torch.Tensor]:
-        """A leaf's name → its gradient, as far as the run has come; with ``inputs``, also ``"inputs[0]"`` → the first's."""
+        """A leaf's name → its gradient, so far; with ``inputs``, also ``"inputs[0]"`` → the first's."""
         return MappingProxyType(self._grads)
 
     @property
@@ -147,23 +147,6 @@ class Engine(GraphTask):
         """
         return dict(_nodes.saved_values(self._nodes[node]))
 
-    def leaf(self, node: int) -> torch.Tensor:
-        """Gives the leaf that an ``AccumulateGrad`` feeds.
-
-        Args:
-            node: The node's id.
-
-        Returns:
-            The user's own tensor.
-        """
-        return _nodes.variable(self._nodes[node])
-
-    def _refuse_after_failure(self) -> None:
-        if self._failed:
-            raise OptionError(
-                f"node {self.current} has raised, so nothing can go on; make a new Engine to begin again"
-            )
-
     def __repr__(self) -> str:
         upcoming = "done" if self.next is None else f"next is #{self.next} {self.graph.nodes[self.next].name}"
         return f"<Engine: {len(self.steps)} of {len(self.graph)} nodes have run, {upcoming}>"
@@ -177,11 +160,10 @@ class Engine(GraphTask):
             What it did.
 
         Raises:
-            OptionError: There is no node left to run, or one has raised.
+            OptionError: There is no node left to run.
             ReleasedError: An earlier backward freed what the node had saved.
             GradientError: The node returned, or a hook made, a gradient that can't be passed on.
         """
-        self._refuse_after_failure()
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
         with self._as_a_backward():
@@ -201,9 +183,8 @@ class Engine(GraphTask):
             ``autograd_lab_trace``.
 
         Raises:
-            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics; or a node has raised.
+            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics.
         """
-        self._refuse_after_failure()
         stops_before, stops_after = stops.before(until, self.graph), stops.after(until)
         if until == stops.NONFINITE and not self._meter.measures:
             raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")

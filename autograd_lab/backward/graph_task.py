@@ -109,24 +109,19 @@ class GraphTask:
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
         self._grads: dict[str, torch.Tensor] = {}
-        self._failed = False
         self._began = time.perf_counter_ns()
 
     def _begin(self, gradients: Grads) -> None:
         """Sends each root its gradient. See Note [The root node]."""
         with torch.set_grad_enabled(self._create_graph):
             gradients = self._slots.fitting(gradients, self.graph.roots)
-            self._send(None, self.graph.roots, gradients, (None,) * len(gradients))
+            self._send(None, self.graph.roots, gradients, self._measured(gradients))
 
     def _next(self) -> Step:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
         self.current = place = self._queue.pop()
         buffer = self._buffers.pop(place)
-        try:
-            return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
-        except BaseException:
-            self._failed = True
-            raise
+        return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
 
     def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
         """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""
@@ -195,7 +190,7 @@ class GraphTask:
             buffer = self._buffers.get(node)
             if buffer is None:
                 buffer = self._buffers[node] = InputBuffer(len(self.graph.nodes[node].grad_outputs))
-            buffer.add(grad, Contribution(input_nr, sender, 0 if sender is None else slot, stats[slot]))
+            buffer.add(grad, Contribution(input_nr, sender, slot, stats[slot]))
             if self.dependencies[node] == 0:
                 self._queue.push(self.graph.nodes[node].sequence_nr, node)
 

@@ -6,9 +6,6 @@ from typing import Literal, cast
 
 import click
 
-WRONG_CALL = 2
-"""The exit code of a wrong call."""
-
 target_argument = click.argument("target")
 """A TARGET: see ``cli.target``."""
 

@@ -1,7 +1,7 @@
 """The tour's chapters: read from percent files, and given a link to the notebook that the build made of them.
 
-MyST-NB executes each chapter and writes it, outputs and all, as a notebook. The link is put below the title of the page,
-and isn't in the notebook.
+MyST-NB executes each chapter and writes it, outputs and all, as a notebook. The link is put below the title of the
+page, and isn't in the notebook.
 """
 
 from __future__ import annotations

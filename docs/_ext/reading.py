@@ -31,7 +31,7 @@ OUTSIDE = [
 """References that lead nowhere here, kind and name: to what other projects document, and to aliases of types."""
 
 
-def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:  # noqa: ARG001, FBT001
+def _skip(app: Sphinx, what: str, name: str, found: Any, skip: bool, options: Any) -> bool | None:  # noqa: ARG001
     return True if (getattr(found, "__doc__", None) or "").startswith("Alias for field number") else None
 
 
