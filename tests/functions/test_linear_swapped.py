@@ -67,3 +67,11 @@ def test_in_place_forms_and_layers_of_every_rank_are_swapped():
     assert names == ["LinearBackward"] * 3
     assert torch.allclose(made, 2 * layer.bias + x[0] @ layer.weight.t())
     assert dict(swap.calls) == {"linear": 3, "addmm_": 1}
+
+
+def test_under_vmap_a_composite_comes_apart_before_the_swap_and_its_parts_are_swapped():
+    """See Note [What a swap leaves to PyTorch]."""
+    x, weight = torch.rand(2, 3, 4, requires_grad=True), torch.rand(2, 5, 4)
+    with lab.swap("linear", "mm", "bmm") as swap:
+        torch.vmap(torch.nn.functional.linear)(x, weight)
+    assert dict(swap.calls) == {"bmm": 1}
