@@ -19,6 +19,8 @@ Note [What a swap leaves to PyTorch]
   would lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there.
   A Python number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to
   do.
+- Composites (``linear``, ``dropout``) inside ``torch.func.vmap``: torch takes them apart before any kernel of ours, and
+  nothing can count them. The operations that they are made of are swapped if their rules are on.
 - Calls in which nothing can need a gradient or has a tangent: there's no node to make.
 - ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
 
