@@ -178,8 +178,8 @@ def _kernel(name: str) -> Callable[..., Any]:
 
 
 def _leave(setting: _Setting, name: str, made: Any, args: tuple[Any, ...]) -> Any:
-    """Counts a call that was left to PyTorch; one that gave back what it was given made no node."""
-    if not any(made is arg for arg in args):
+    """Counts a call that was left to PyTorch; one that only gave back what it was given made no node."""
+    if setting.apply is _apply_in_place or not any(made is arg for arg in args):
         setting.owner.left[name] += 1
     return made
 

@@ -22,6 +22,7 @@ OUTSIDE = {
     "matplotlib",
     "rich",
     "click",
+    "pytest",
 }
 
 MAY_IMPORT = {
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "verify": {
         "torch", "errors", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
+    "testing": {"pytest", "records", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
     "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},

@@ -71,7 +71,7 @@ def test_one_object_can_be_entered_again_and_in_itself(x):
 def test_refuses_a_name_that_it_does_not_know():
     with pytest.raises(lab.SwapError, match=r"^there is no rule 'mull'; use one of: mul"):
         lab.swap("mull")
-    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: add, div"):
+    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: abs, add"):
         lab.swap("zzz")
 
 
@@ -143,6 +143,12 @@ def test_in_place_on_a_saved_tensor_is_refused_at_the_backward(x):
         y.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.sum().backward()
+
+
+def test_in_place_what_is_left_to_pytorch_is_reported(x):
+    with lab.swap("mul") as swapped:
+        torch.func.grad(lambda t: (t * t).mul_(t).sum())(x.detach())
+    assert swapped.left["mul_.Tensor"] == 1
 
 
 def test_in_place_copies_only_what_a_gradient_needs(x):

@@ -4,6 +4,9 @@ Relies on
 
 - ``torch.utils._python_dispatch.TorchDispatchMode``: it sees every kernel of the threads that run under it. Without
   it, only the profiler would tell, and only after the fact.
+- ``TorchDispatchMode._should_skip_dynamo``: whether Dynamo is kept out of a mode's code. To keep it out torch imports
+  it when the first kernel is seen, which takes seconds, and in the middle of what is timed. Where nothing was compiled
+  it isn't there, and needn't be kept out: see ``watch_kernels``. Without this, the first such trace waits for it.
 - ``torch._C._profiler.gather_traceback`` and ``symbolize_tracebacks``: the C++ stack. Without them nobody can tell a
   sum of a node's own formula (``ExpandBackward0``) from the engine's hidden one that reduces what the node returned
   to the receiving slot's shape: same kernel, same thread, same current node.
@@ -27,6 +30,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 Stack = Any
 """What torch remembers of the C++ stack: addresses, not yet names."""
 
+Tell = Callable[[str, Stack], None]
+
 _CAN_TELL = sys.platform == "linux"
 
 _WHO = re.compile(
@@ -39,15 +44,19 @@ _WHO = re.compile(
 
 
 class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Tells about each kernel before it runs, and runs it unchanged.
+    """Tells about each kernel before it runs, and runs it unchanged; `watch_kernels` makes the right one.
 
     Args:
-        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``who`` reads.
+        tell: As for `watch_kernels`.
     """
 
-    def __init__(self, tell: Callable[[str, Stack], None]) -> None:
+    def __init__(self, tell: Tell) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._tell = tell
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -55,6 +64,31 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         del types
         self._tell(func.name(), _gather())
         return func(*args, **(kwargs or {}))
+
+
+class UncompiledKernelWatch(KernelWatch):  # type: ignore[no-untyped-call]
+    """The same, whose own code Dynamo doesn't compile."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return True
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+def watch_kernels(tell: Tell) -> KernelWatch:
+    """Makes a context that tells about each kernel before it runs, and runs it unchanged.
+
+    Args:
+        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``who`` reads.
+
+    Returns:
+        The context.
+    """
+    return (UncompiledKernelWatch if "torch._dynamo" in sys.modules else KernelWatch)(tell)
 
 
 def who(stacks: Iterable[Stack]) -> list[str | None]:

@@ -86,7 +86,7 @@ class Recorder:
         Returns:
             What it returned.
         """
-        watch = _kernels.KernelWatch(self._kernel) if self._kernels else contextlib.nullcontext()
+        watch = _kernels.watch_kernels(self._kernel) if self._kernels else contextlib.nullcontext()
         with self._hooks(), watch:
             self._began = time.perf_counter_ns()
             result = backward()

@@ -17,6 +17,7 @@ from autograd_lab.cli.doctor import doctor
 from autograd_lab.cli.render import render
 from autograd_lab.cli.run import run
 from autograd_lab.cli.step import step
+from autograd_lab.cli.tour import tour
 from autograd_lab.cli.trace import trace
 from autograd_lab.cli.verify import verify
 from autograd_lab.errors import LabError
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (render, trace, run, step, verify, demo, doctor):
+for command in (render, trace, run, step, verify, tour, demo, doctor):
     cli.add_command(command)
 
 

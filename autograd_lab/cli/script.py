@@ -58,7 +58,8 @@ def _run_file(script: str) -> None:
     sys.modules["__main__"] = main
     sys.path.insert(0, str(Path(script).resolve().parent))
     with io.open_code(path) as file:
-        code = compile(file.read(), path, "exec")
+        # Without the lab's own `from __future__ import annotations`.
+        code = compile(file.read(), path, "exec", dont_inherit=True)
     exec(code, main.__dict__)
 
 

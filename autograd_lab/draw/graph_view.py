@@ -130,10 +130,12 @@ def _lines(node: Node, names: tuple[str, ...]) -> Iterator[Line]:
 
 
 def _hook_lines(hooks: tuple[Hook, ...]) -> Iterator[Line]:
-    for hook in hooks[:_MOST_HOOKS]:
+    # A line that says "1 more" takes no less room than that one hook.
+    shown = len(hooks) if len(hooks) <= _MOST_HOOKS + 1 else _MOST_HOOKS
+    for hook in hooks[:shown]:
         yield Line(f"↪ {hook.name} ({hook.kind.replace('_', ' ')})", "quiet")
-    if len(hooks) > _MOST_HOOKS:
-        yield Line(f"↪ … {len(hooks) - _MOST_HOOKS} more hooks", "quiet")
+    if len(hooks) > shown:
+        yield Line(f"↪ … {len(hooks) - shown} more hooks", "quiet")
 
 
 def metas(found: tuple[TensorMeta, ...]) -> str:

@@ -130,6 +130,24 @@ def _summed(found: Norms, shortened: Mapping[str, str]) -> Norms:
     }
 
 
+def line_look(place: int) -> tuple[str, str]:
+    """Gives a line's colour and dashes: those of like hue (blue and sky, orange and olive) never have the same dashes.
+
+    Args:
+        place: Which line it is; the first 40 all look different.
+
+    Returns:
+        A colour, and matplotlib's sign for the dashes.
+
+    Example:
+        >>> [line_look(place)[1] for place in (0, 4, 5, 10)]
+        ['-', '-', '--', ':']
+    """
+    colours = len(plots.COLOURS)
+    round_of_dashes = place // (colours // 2) + place // (2 * colours)
+    return plots.COLOURS[place % colours], _DASHES[round_of_dashes % len(_DASHES)]
+
+
 # --- drawing -------------------------------------------------------------------------
 
 
@@ -169,8 +187,7 @@ def _of_several(
         series = [each.get(name) for each in found]
         drawn = [norm if _word(norm) is None else math.nan for norm in series]
         label = _plain(name) if place < MOST_LABELS else "_"  # what begins so has no place in a legend
-        colour = plots.COLOURS[place % len(plots.COLOURS)]
-        style = _DASHES[place // len(plots.COLOURS) % len(_DASHES)]
+        colour, style = line_look(place)
         axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
         for number, norm in zip(numbers, series, strict=True):
             if _word(norm) is not None:

@@ -64,6 +64,12 @@ def dress(axes: Any, title: str) -> None:
     axes.grid(visible=True, which="major", axis="both", color=theme.MODULE_FILLS[2], linewidth=0.7, zorder=0)
     axes.set_axisbelow(True)
     axes.tick_params(colors=theme.INK, which="both", labelsize=8)
+    if axes.name == "3d":
+        for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+            axis.line.set_color(theme.FAINT)
+            axis.set_pane_color(theme.PAPER)
+            axis.get_major_locator().set_params(nbins=5)
+        return
     for side, spine in axes.spines.items():
         spine.set_visible(side not in ("top", "right"))
         spine.set_color(theme.FAINT)

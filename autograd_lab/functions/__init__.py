@@ -12,6 +12,9 @@ Example:
     'MulBackward'
 """
 
+from autograd_lab.functions.activation import Gelu as Gelu
+from autograd_lab.functions.activation import Relu as Relu
+from autograd_lab.functions.activation import Silu as Silu
 from autograd_lab.functions.arithmetic import Add as Add
 from autograd_lab.functions.arithmetic import Div as Div
 from autograd_lab.functions.arithmetic import Mul as Mul
@@ -21,11 +24,18 @@ from autograd_lab.functions.average_pooling import AdaptiveAvgPool as AdaptiveAv
 from autograd_lab.functions.average_pooling import AvgPool as AvgPool
 from autograd_lab.functions.batch_norm import BatchNorm as BatchNorm
 from autograd_lab.functions.convolution import Convolution as Convolution
+from autograd_lab.functions.exponential import Exp as Exp
+from autograd_lab.functions.exponential import Log as Log
+from autograd_lab.functions.exponential import Sigmoid as Sigmoid
+from autograd_lab.functions.exponential import Tanh as Tanh
 from autograd_lab.functions.group_norm import GroupNorm as GroupNorm
 from autograd_lab.functions.max_pooling import MaxPool as MaxPool
 from autograd_lab.functions.normalization import LayerNorm as LayerNorm
 from autograd_lab.functions.normalization import RMSNorm as RMSNorm
 from autograd_lab.functions.power import Pow as Pow
+from autograd_lab.functions.roots import Abs as Abs
+from autograd_lab.functions.roots import Rsqrt as Rsqrt
+from autograd_lab.functions.roots import Sqrt as Sqrt
 from autograd_lab.functions.rule import Adapter as Adapter
 from autograd_lab.functions.rule import Rule as Rule
 from autograd_lab.functions.rule import in_own_code as in_own_code
@@ -33,3 +43,6 @@ from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule
 from autograd_lab.functions.rule import rules as rules
 from autograd_lab.functions.samples import Sample as Sample
+from autograd_lab.functions.selection import Clamp as Clamp
+from autograd_lab.functions.selection import MaskedFill as MaskedFill
+from autograd_lab.functions.selection import Where as Where

@@ -8,7 +8,8 @@ Note [A rule's own operations are PyTorch's]
 come back to ``Mul``, without end. So the decorator marks, for the thread that runs it, when a rule's own code runs,
 and ``lab.swap`` hands every operation of such code to PyTorch. The mark is with the code, not with the ``with``
 block, so that it also holds for a backward that runs after the block has ended or inside another one, and for one
-that the engine runs on a thread of its own.
+that the engine runs on a thread of its own. A method that stands in a family's base is bound to the rule that is
+entered, and marked there; a base is never marked itself.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Rule(torch.autograd.Function):
     """The base of every rule: the modern form of ``torch.autograd.Function``, and what is said about it.
 
     A subclass writes ``forward``, ``setup_context``, ``backward``, ``jvp``, and ``vmap`` or
-    ``generate_vmap_rule = True``.
+    ``generate_vmap_rule = True``. What a family of rules has in common may stand in a base of theirs, undecorated.
 
     Attributes:
         name: What ``lab.swap`` calls it: ``"mul"``.
@@ -91,7 +92,7 @@ def rule(cls: R) -> R:
     """
     missing = [part for part in ("name", "replaces", "formula") if not hasattr(cls, part)]
     written = (part for part in _MARKED if part != "vmap" or not cls.generate_vmap_rule)
-    missing += [part for part in ("samples", *written) if part not in vars(cls)]
+    missing += [part for part in ("samples", *written) if not _writes(cls, part)]
     if missing:
         raise ValueError(f"rule {cls.__name__} has no {', '.join(missing)}; every rule says these")
     if cls.name in rules:
@@ -103,11 +104,17 @@ def rule(cls: R) -> R:
                     f"rule {other.name!r} stands for {operation!r} already; give it up in one of them"
                 )
     for part in _MARKED:
-        if part in vars(cls):
+        if _writes(cls, part):
             setattr(cls, part, staticmethod(own_code(getattr(cls, part))))
     cls.needs_operand = _names_the_first_argument(cls)
     rules[cls.name] = cls
     return cls
+
+
+def _writes(cls: type[Rule], part: str) -> bool:
+    """Whether a rule, or its family's base, writes a method."""
+    family = cls.__mro__[: cls.__mro__.index(Rule)]
+    return any(part in vars(base) for base in family)
 
 
 def _names_the_first_argument(cls: type[Rule]) -> bool:

@@ -138,11 +138,18 @@ def gradients(subject: Subject, sample: Sample) -> Fault | float | None:
 
 
 def finite_differences(subject: Subject, sample: Sample) -> Fault | None:
-    """Each gradient is the slope that finite differences find (``torch.autograd.gradcheck``)."""
+    """Each gradient is the slope that finite differences find (``torch.autograd.gradcheck``).
+
+    Where the result isn't a number (the root of a negative one) there's no slope to find.
+    """
+    if not all(output.isfinite().all() for output in outputs_of(subject.call, sample.args)):
+        return None
     try:
         torch.autograd.gradcheck(lambda *args: outputs_of(subject.call, args), sample.args, fast_mode=True)
     except GradcheckError as error:
-        return Fault(f"finite differences find another slope: {_first_line(error)}")
+        # What follows is about gradcheck's own fast mode.
+        said, _, _ = str(error).partition("The above quantities relating")
+        return Fault(f"finite differences find another slope: {_line(said)}")
     return None
 
 
@@ -312,5 +319,5 @@ def _listed(places: Sequence[int]) -> str:
     return " and ".join(map(str, places))
 
 
-def _first_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -78,6 +78,9 @@ def _in_full_precision(sample: Sample) -> bool:
 def _in_one_dtype(sample: Sample) -> bool:
     """Where real and complex meet, PyTorch's own tangents of sums and powers lose their imaginary part (2.13)."""
     tensors = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
+    tensors = [
+        arg for arg in tensors if arg.is_floating_point() or arg.is_complex()
+    ]  # masks and indices stand aside
     real = not any(arg.is_complex() for arg in tensors)
     alike = len({arg.dtype for arg in tensors}) < 2 and not (
         real and any(isinstance(arg, complex) for arg in sample.args)

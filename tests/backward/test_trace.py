@@ -334,6 +334,28 @@ def test_kernels_are_listed_and_the_engines_own_are_marked():
     assert all(step.kernels == () for step in plain.steps)
 
 
+COMPILER_STAYS_OUT = """
+import sys, torch, warnings
+from torch.utils.checkpoint import checkpoint
+from autograd_lab.backward import trace
+
+warnings.simplefilter("error", UserWarning)  # what the compiler says of code that it can't read
+w = torch.tensor([1.0, 2.0], requires_grad=True)
+trace((w * w).sum(), kernels=True)
+print("torch._dynamo" in sys.modules)
+f = torch.compile(lambda w: w.exp() * w, backend="eager")
+done = trace(checkpoint(f, w, use_reentrant=True).sum(), kernels=True)  # is compiled in the node's turn
+print("aten::exp" in {kernel.name for step in done.steps for kernel in step.kernels})
+"""
+
+
+def test_the_compiler_is_not_imported_for_kernels_and_does_not_compile_what_watches_them():
+    ran = subprocess.run(
+        [sys.executable, "-c", COMPILER_STAYS_OUT], capture_output=True, text=True, check=False
+    )
+    assert (ran.stdout.split(), ran.returncode) == (["False", "True"], 0), ran.stderr
+
+
 def test_statistics_do_not_show_among_the_kernels():
     w = torch.ones(3, requires_grad=True)
     listed = [

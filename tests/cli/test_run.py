@@ -23,7 +23,7 @@ class Net(nn.Module):
         self.hidden = nn.Linear(3, 4)
         self.out = nn.Linear(4, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor):
         return self.out(torch.tanh(self.hidden(x)))
 
 
@@ -39,6 +39,7 @@ def main(argument):
         optimizer.step()
         print(argument, step, loss.item())
     pickle.loads(pickle.dumps(model))
+    print(Net.forward.__annotations__)
     if argument == "raise":
         raise KeyError("mine")
     if argument == "text":

@@ -121,6 +121,12 @@ def test_many_hooks_are_counted():
     ]
 
 
+def test_four_hooks_are_all_written_as_a_count_would_take_the_room_of_the_fourth():
+    hooks = tuple(Hook("pre_hook", f"h{at}") for at in range(4))
+    picture = graph_picture(Graph((Node(0, "ExpBackward0", "op", 0, hooks=hooks),), ()))
+    assert texts(picture, "n0")[1:] == [f"↪ h{at} (pre hook)" for at in range(4)]
+
+
 @pytest.mark.parametrize(
     ("shapes", "text"),
     [

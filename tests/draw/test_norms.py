@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import autograd_lab as lab
-from autograd_lab.draw.norms import norms, norms_plot, together
+from autograd_lab.draw.norms import line_look, norms, norms_plot, together
 from autograd_lab.errors import RenderError
 
 
@@ -105,6 +105,12 @@ def test_many_parameters_fit_and_matplotlibs_settings_stay():
     assert "0.0.weight" not in shown
     assert {"0", "49"} <= set(shown)
     assert dict(matplotlib.rcParams) == before
+
+
+def test_lines_of_like_hue_differ_in_their_dashes():
+    looks = [line_look(place) for place in range(40)]
+    assert len(set(looks)) == 40
+    assert all(looks[place][1] != looks[place + 5][1] for place in range(35))
 
 
 def test_what_cannot_be_plotted_gets_one_line():

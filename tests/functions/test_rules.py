@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
-from autograd_lab.functions import Rule, rules
+from autograd_lab.functions import Rule, in_own_code, rules
 from autograd_lab.functions.rule import rule as enter
 
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
@@ -72,9 +72,21 @@ def test_a_real_base_to_a_complex_power_has_the_whole_tangent():
     assert not torch.allclose(tangent(torch.pow), slope)  # if this fails, torch is mended: drop the exception
 
 
+def mappable(rule, sample):
+    """Where PyTorch's own vmap gives gradients.
+
+    It doesn't for ``clamp`` between two tensors, one of which has a batch: its backward ands masks of different shapes
+    in place (``clamp_backward``). ``test_elementwise.py`` shows it, and checks the rule against another oracle.
+    """
+    return rule.name != "clamp" or not all(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap of torch's masked_fill
 @pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
 def test_equals_pytorch(rule, sample):
-    parts = [agreement.reverse, agreement.mapped]
+    parts = [agreement.reverse]
+    if mappable(rule, sample):
+        parts.append(agreement.mapped)
     if not exception(rule, sample):
         parts.append(agreement.forward)
     agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, room=ROOM.get(rule.name, 0))
@@ -154,13 +166,14 @@ def test_changes_nothing(rule):
         result.backward(torch.ones_like(result))
         for was, now in zip(before, values, strict=True):
             if isinstance(was, torch.Tensor):
-                assert torch.equal(was, now.detach()), sample.name
+                same = (was == now) | (was.isnan() & now.isnan())
+                assert same.all(), sample.name
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
 def test_frees_what_it_saved(rule):
     values = [
-        v * 1 if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
+        v.clone() if isinstance(v, torch.Tensor) else v for v in next(iter(rule.samples(torch.float64))).args
     ]
     result = agreement.outputs(rule.apply(*values))[0]
     result.sum().backward()
@@ -183,6 +196,31 @@ def test_a_rule_of_your_own_says_all_that_a_rule_must():
 
     with pytest.raises(ValueError, match="rule Half has no replaces, formula, samples, forward"):
         enter(Half)
+
+
+def test_what_a_familys_base_writes_is_a_rules_own_code():
+    ran = []
+
+    class Family(Rule):
+        @classmethod
+        def backward(cls, ctx, grad):
+            ran.append((cls.name, in_own_code()))
+            return grad
+
+    parts = {k: v for k, v in vars(rules["neg"]).items() if not k.startswith("__") and k != "backward"}
+    members = [
+        type(name, (Family,), parts | {"name": name, "replaces": {name: None}, "in_place": {}})
+        for name in ("asin", "acos")
+    ]
+    try:
+        for member in members:
+            enter(member)
+        for member in members:
+            member.apply(torch.ones(1, requires_grad=True)).backward()
+    finally:
+        for member in members:
+            rules.pop(member.name, None)
+    assert ran == [("asin", True), ("acos", True)]
 
 
 def test_a_name_or_an_operation_is_taken_once():

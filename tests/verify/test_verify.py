@@ -86,6 +86,19 @@ class Cube(Function):
         return 3 * ctx.saved_tensors[0] ** 2 * grad
 
 
+class Root(Function):
+    """A right one that isn't a number for half of all numbers, nor is its gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sqrt()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad / (2 * ctx.saved_tensors[0].sqrt())
+
+
 class Matmul(Function):
     @staticmethod
     def forward(ctx, a, b):
@@ -105,7 +118,7 @@ def leaf(*shape):
 
 @pytest.mark.parametrize(
     ("target", "inputs"),
-    [(Product, None), (Exponential, None), (Cube, None), (Matmul, (leaf(3, 3), leaf(3, 3)))],
+    [(Product, None), (Exponential, None), (Cube, None), (Root, None), (Matmul, (leaf(3, 3), leaf(3, 3)))],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_right_functions_pass(target, inputs):
@@ -380,6 +393,12 @@ def test_gradients_that_agree_say_how_many_ulps_they_are_apart():
     assert 1 <= rows["gradients"].ulps <= 8  # 2**-50 is four units in the last place of 1.0
     assert verify(Cube).checks[2].ulps <= 2
     assert "within" in str(verify(Rounded)).splitlines()[5]
+
+
+def test_what_finite_differences_found_is_said_without_remarks_on_their_mode():
+    (said,) = (check.message for check in verify(WrongSign).checks if check.name == "finite differences")
+    assert "numerical:" in said
+    assert "fast mode" not in said
 
 
 def test_inputs_are_as_they_were():

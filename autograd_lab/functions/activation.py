@@ -1,0 +1,166 @@
+r"""Activations: what stands between a network's linear layers.
+
+Imports torch only. See ``elementwise.py`` for how a gradient and a tangent come of a slope.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from autograd_lab.functions.elementwise import Elementwise, one_tensor, same
+from autograd_lab.functions.rule import Rule, rule
+from autograd_lab.functions.samples import Sample
+
+
+@rule
+class Relu(Rule):
+    r"""The rectifier: what is positive passes, what isn't becomes zero.
+
+    .. math:: z = \max(x, 0), \qquad \bar x = \begin{cases} 0 & z \le 0 \\ \bar z & \text{otherwise} \end{cases}, \qquad
+        \dot z = \begin{cases} 0 & z \le 0 \\ \dot x & \text{otherwise} \end{cases}
+
+    At zero, where the function has a kink, we take the slope 0; for NaN, which isn't below zero, 1. The result tells
+    the cases apart, so the input needn't be kept. The zeros are put in by selecting, not by multiplying, because
+    infinity times zero is NaN. They are the result's signs: so the gradient is still a function of the input, and its
+    own gradient is zero rather than missing.
+
+    Source: ``relu`` in ``tools/autograd/derivatives.yaml``.
+    """
+
+    name = "relu"
+    replaces = {"relu": same}
+    in_place = {"relu_": same}
+    formula = {
+        "self": "torch.where(result <= 0, result.sgn(), grad)",
+        "result": "torch.where(result <= 0, 0, self_t)",
+    }
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(self: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_forward(output)
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
+        (result,) = ctx.saved_tensors
+        return None if grad is None else torch.where(result <= 0, result.sgn(), grad)
+
+    @staticmethod
+    def jvp(ctx: Any, self_t: torch.Tensor | None) -> Any:
+        (result,) = ctx.saved_tensors
+        return None if self_t is None else torch.where(result <= 0, 0, self_t)
+
+    @staticmethod
+    def samples(dtype: torch.dtype) -> Iterator[Sample]:
+        if not dtype.is_complex:
+            yield from one_tensor(dtype, edges=(0, -0.0, math.inf, -math.inf, math.nan))
+
+
+@rule
+class Gelu(Elementwise):
+    r"""The Gaussian error linear unit: each number times the share of a normal distribution that lies below it.
+
+    .. math:: z = x \, \Phi(x), \qquad \bar x = \bar z \, (\Phi(x) + x \, \varphi(x)), \qquad
+        \dot z = (\Phi(x) + x \, \varphi(x)) \, \dot x
+
+    with the normal distribution's share below a number and its density
+
+    .. math:: \Phi(x) = \tfrac12 \left(1 + \operatorname{erf} \frac{x}{\sqrt2}\right), \qquad
+        \varphi(x) = \Phi'(x) = \frac{1}{\sqrt{2 \pi}} \, e^{-x^2 / 2}
+
+    With ``approximate="tanh"`` the share is approximated:
+
+    .. math:: t = \tanh \left(\sqrt{2 / \pi} \, (x + 0.044715 \, x^3)\right), \qquad
+        \Phi(x) \approx \tfrac12 (1 + t), \qquad
+        \varphi(x) \approx \tfrac12 (1 - t^2) \sqrt{2 / \pi} \, (1 + 0.134145 \, x^2)
+
+    Source: ``GeluBackwardKernelImpl`` in ``aten/src/ATen/native/cpu/Activation.cpp``; Hendrycks and Gimpel, *Gaussian
+    Error Linear Units*, arXiv:1606.08415.
+    """
+
+    name = "gelu"
+    replaces = {"gelu": lambda self, approximate="none": (self, approximate)}
+    in_place = {"gelu_": lambda self, approximate="none": (self, approximate)}
+    formula = {
+        "self": "grad * (share(self, approximate) + self * density(self, approximate))",
+        "result": "self_t * (share(self, approximate) + self * density(self, approximate))",
+    }
+
+    @staticmethod
+    def forward(self: torch.Tensor, approximate: str = "none") -> torch.Tensor:
+        return torch.nn.functional.gelu(self, approximate=approximate)
+
+    @staticmethod
+    def times_slope(flow: torch.Tensor, self: torch.Tensor, approximate: str) -> torch.Tensor:
+        return flow * (share(self, approximate) + self * density(self, approximate))
+
+    @staticmethod
+    def samples(dtype: torch.dtype) -> Iterator[Sample]:
+        if not dtype.is_complex:
+            for approximate in ("none", "tanh"):
+                for sample in one_tensor(dtype, approximate, edges=(0, -0.0, 10, -10, 60, -60)):
+                    yield Sample(f"{approximate} {sample.name}", sample.args, sample.smooth)
+
+
+def share(x: torch.Tensor, approximate: str) -> torch.Tensor:
+    r"""The share of a normal distribution below ``x``, :math:`\Phi(x)`, or GELU's approximation of it."""
+    if approximate == "tanh":
+        return 0.5 * (1 + _bend(x))
+    return 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
+
+
+def density(x: torch.Tensor, approximate: str) -> torch.Tensor:
+    r"""The normal distribution's density at ``x``, :math:`\varphi(x)`, or the slope of the approximated share."""
+    if approximate == "tanh":
+        return 0.5 * (1 - _bend(x) ** 2) * (math.sqrt(2 / math.pi) * (1 + 3 * _CUBIC * x * x))
+    return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+_CUBIC = 0.044715
+
+
+def _bend(x: torch.Tensor) -> torch.Tensor:
+    return torch.tanh(math.sqrt(2 / math.pi) * (x + _CUBIC * x * x * x))
+
+
+@rule
+class Silu(Elementwise):
+    r"""The sigmoid linear unit, or swish: each number times its logistic function.
+
+    .. math:: z = x \, \sigma(x), \qquad \bar x = \bar z \, \sigma(x) \, (1 + x \, (1 - \sigma(x))), \qquad
+        \dot z = \sigma(x) \, (1 + x \, (1 - \sigma(x))) \, \dot x
+
+    Source: ``infinitely_differentiable_silu_backward`` in ``torch/csrc/autograd/FunctionsManual.cpp``.
+    """
+
+    name = "silu"
+    replaces = {"silu": same}
+    in_place = {"silu_": same}
+    formula = {
+        "self": "grad * self.sigmoid() * (1 + self * (1 - self.sigmoid()))",
+        "result": "self_t * self.sigmoid() * (1 + self * (1 - self.sigmoid()))",
+    }
+
+    @staticmethod
+    def forward(self: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.silu(self)
+
+    @staticmethod
+    def times_slope(flow: torch.Tensor, self: torch.Tensor) -> torch.Tensor:
+        sigmoid = self.sigmoid()
+        return flow * sigmoid * (1 + self * (1 - sigmoid))
+
+    @staticmethod
+    def samples(dtype: torch.dtype) -> Iterator[Sample]:
+        if not dtype.is_complex:
+            yield from one_tensor(dtype, edges=(0, -0.0, 30, -30, 80, -80))
