@@ -54,6 +54,16 @@ def leaves(values: Sequence[Any]) -> list[torch.Tensor]:
     return list(found.values())
 
 
+def gradients(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor | None]:
+    """The result and its gradients."""
+    values = fresh(values)
+    result = function(*values)
+    return [
+        result.detach(),
+        *torch.autograd.grad(result, leaves(values), noise(result, 1), allow_unused=True),
+    ]
+
+
 def reverse(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor | None]:
     """The result, its gradients, and the gradients of those."""
     values = fresh(values)

@@ -14,6 +14,7 @@ import agreement
 import pytest
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 import autograd_lab as lab
 
@@ -35,14 +36,15 @@ def cases(names: Iterable[str], dtypes: Sequence[torch.dtype]) -> list[Any]:
 
 
 def bound(entry: Any, sample: Any) -> tuple[Any, list[Any]]:
-    """An operation of positional arguments alone, and these."""
-    count = 1 + len(sample.args)
+    """An operation of flat arguments alone, tensors in lists and keywords among them, and these."""
+    values, shape = tree_flatten(((sample.input, *sample.args), sample.kwargs))
 
     def native(*given: Any) -> Any:
+        args, kwargs = tree_unflatten(given, shape)
         torch.manual_seed(0)
-        return entry.op(*given[:count], **dict(zip(sample.kwargs, given[count:], strict=True)))
+        return entry.op(*args, **kwargs)
 
-    return native, [sample.input, *sample.args, *sample.kwargs.values()]
+    return native, values
 
 
 def agree(

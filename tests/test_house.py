@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
-        "torch", "click", "rich", "errors", "records", "capture", "backward", "draw", "pictures", "byhand", "bytorch",
+        "torch", "click", "rich", "errors", "records", "_torch", "capture", "backward", "draw", "pictures", "byhand",
+        "bytorch",
         "verify", "tour", "cli", "_version", "",
     },
     "__main__": {"cli"},

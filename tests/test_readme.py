@@ -55,8 +55,13 @@ def test_each_command_runs(tmp_path, line):
         assert ran.stderr == ""
 
 
-def test_ci_finds_the_two_commands():
-    for mark, ends in (("the main job", "&& autograd-lab demo"), ("the tests", "&& pytest")):
+def test_ci_finds_the_commands():
+    commands = {
+        "the main job": "&& autograd-lab demo",
+        "the tests": "&& pytest",
+        "the site": "&& sphinx-build -j 2 -W --keep-going docs docs/_build/html",
+    }
+    for mark, ends in commands.items():
         (command,) = re.findall(rf"<!-- {mark} -->\n```sh\n(.*)\n```", README)
         assert command.endswith(ends)
         assert "-c constraints.txt" in command

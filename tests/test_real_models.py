@@ -123,6 +123,5 @@ def test_a_step_with_rules_swapped_in_has_the_same_gradients(model_and_output):
     }
     report = lab.verify(lambda: (inputs[type(model).__name__]().loss, model), swap="all")
     assert report.ok, report.failed
-    assert bool(report.swapped) == (
-        type(model).__name__ != "ResNetForImageClassification"
-    )  # its sums are in place
+    assert report.swapped
+    assert report.checks[-1].samples > 10  # calls that were compared, not only gradients at the leaves

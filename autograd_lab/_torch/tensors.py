@@ -65,6 +65,12 @@ def address(tensor: torch.Tensor) -> int:
     return int((tensor if held is None else held).untyped_storage()._cdata)
 
 
-def indices(tensor: torch.Tensor) -> torch.Tensor:
-    """Gives where the elements of a sparse COO tensor are, without coalescing it."""
-    return tensor._indices()
+def indices(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Gives where the elements of a sparse tensor are, without coalescing it; nothing for others."""
+    if tensor.layout is torch.sparse_coo:
+        return (tensor._indices(),)
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        return tensor.crow_indices(), tensor.col_indices()
+    if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        return tensor.ccol_indices(), tensor.row_indices()
+    return ()

@@ -7,22 +7,54 @@ Note [Stealing]
 suits the leaf: strides like the leaf's, or contiguous where the leaf's own elements overlap or have gaps (the *gradient
 layout contract*, ``grad_layout_contract.h``). Otherwise it's a copy with such a layout. Under ``create_graph`` it's
 always a copy, which is part of the new graph.
+
+Note [Adding to .grad]
+If there is a ``.grad`` already, what arrived is added into it, in place, so that whoever holds ``.grad`` sees the sum.
+Under ``create_graph`` it's a new sum, since changing it in place would spoil the graph that it may be part of. Then the
+post-accumulate-grad hooks are called. That's why a training loop has to call ``zero_grad``.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from autograd_lab._torch import glass as _glass
+from autograd_lab._torch import nodes as _nodes
+from autograd_lab.records import Accumulation, GradStats
 
 _TUPLE_LOCAL_AND_ARGUMENT = 3
 """How often Python holds a gradient that only ``accumulated`` knows."""
 
 
+def written(
+    arrived: tuple[torch.Tensor | None, ...],
+    node: Any,
+    measure: Callable[[torch.Tensor | None], GradStats | None],
+) -> Accumulation:
+    """Has torch's own ``AccumulateGrad`` write ``.grad``. See Note [Adding to .grad].
+
+    Args:
+        arrived: What arrived.
+        node: The leaf's node.
+        measure: Measures ``.grad`` before and after.
+
+    Returns:
+        What happened to it.
+    """
+    variable = _nodes.variable(node)
+    old = variable.grad
+    before = measure(old)
+    _nodes.run(node, arrived)
+    how = "copied" if old is None else "added" if variable.grad is old else "replaced"
+    return Accumulation(how, before, measure(variable.grad))
+
+
 def accumulated(
-    arrived: tuple[torch.Tensor], variable: torch.Tensor, *, create_graph: bool
+    arrived: tuple[torch.Tensor | None, ...], variable: torch.Tensor, *, create_graph: bool
 ) -> tuple[torch.Tensor, str]:
     """Gives what ``.grad`` would be, had it been ``None``. See Note [Stealing].
 
@@ -35,6 +67,7 @@ def accumulated(
         The gradient, and ``"stole"`` or ``"copied"``.
     """
     (grad,) = arrived
+    assert grad is not None
     alone = sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT
     if grad.layout is not torch.strided or variable.layout is not torch.strided or grad.is_nested:
         return grad.clone(), "copied"
@@ -52,7 +85,7 @@ def _obeys(grad: torch.Tensor, variable: torch.Tensor) -> bool:
     if not _dense(variable):
         return grad.is_contiguous()
     return all(
-        mine == theirs or size < 2
+        mine != 0 if size == 1 else mine == theirs  # a stride of 0: a view of something smaller
         for mine, theirs, size in zip(grad.stride(), variable.stride(), grad.shape, strict=True)
     )
 

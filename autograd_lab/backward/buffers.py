@@ -6,8 +6,11 @@ Note [Input buffers]
 A node has one place for each of its ``grad_outputs``. The first gradient that arrives there is kept as it is, and each
 further one is added to what is there: ``old + new``, in the order of arrival, which is the order in which the senders
 ran. An undefined gradient adds nothing, but is no longer awaited. A sparse and a dense one make a dense one, and torch
-can only add them as dense + sparse. (The C++ engine adds in place where nobody else holds the old sum. That saves
-memory and changes no bit.)
+can only add them as dense + sparse.
+
+Note [Adding in place]
+The C++ engine adds in place where nobody else holds the old sum and no graph of the backward is built. That saves
+memory and changes no bit. Here each sum is a new tensor, so that what has been seen of a buffer stays as it was.
 """
 
 from __future__ import annotations
@@ -53,11 +56,11 @@ class InputBuffer:
             old = self.grads[contribution.input_nr]
             self.grads[contribution.input_nr] = grad if old is None else _sum(old, grad)
 
-    def taken_out(self) -> tuple[tuple[torch.Tensor | None, ...], tuple[Contribution, ...]]:
-        """Gives what has arrived, and holds it no longer: a gradient that's held can't be stolen by a leaf."""
+    def taken_out(self) -> tuple[torch.Tensor | None, ...]:
+        """Gives the sums, and holds them no longer: a gradient that's held can't be stolen by a leaf."""
         grads = tuple(self.grads)
         self.grads.clear()
-        return grads, tuple(self.arrived)
+        return grads
 
 
 def _sum(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:

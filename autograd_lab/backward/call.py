@@ -3,11 +3,20 @@
 ``torch/csrc/autograd/engine.cpp`` (``call_function``), ``python_hook.cpp`` and ``python_function.cpp``.
 
 Note [The order of hooks]
-When a node's turn comes, its gradients pass through the hooks of its tensors (``Tensor.register_hook``, each sees the
-slot that is its tensor), then through the node's pre-hooks (``Node.register_prehook``, which see all slots). Then the
-node runs. What it returns is made to fit the receiving slots, and then goes through the post-hooks
-(``Node.register_hook``), which see what came in, too. Each hook sees what the one before it made of it; ``None``
-changes nothing.
+1. ``Tensor.register_hook``, in the order of registration; each hook sees the slot that is its tensor.
+2. ``Tensor.retain_grad``: ``.grad`` of a tensor that is no leaf is what the hooks before have made of it.
+3. ``Node.register_prehook``: they see all slots.
+4. The node itself: its formula. For a leaf's node that's the writing of ``.grad``, and after it
+   ``Tensor.register_post_accumulate_grad_hook``.
+5. What the node returned is made to fit the receiving slots (``receive.py``).
+6. ``Node.register_hook``: they see that, and what came in.
+Each hook sees what the one before it made of it; ``None`` changes nothing. A hook on a leaf tensor belongs to the
+leaf's node: it sees the sum of what all users of the leaf sent. (In torch's documentation: Autograd mechanics, Backward
+Hooks execution.)
+
+Note [Anomaly mode]
+Under ``torch.autograd.set_detect_anomaly`` a backward stops at the first node that returned NaN, after its hooks. (The
+native engine also prints where in the forward the node was made.)
 
 Note [What a Python Function returns]
 A C++ node returns one gradient for each of its edges. A Python Function returns one for each argument of its
@@ -21,21 +30,42 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import glass as _glass
 from autograd_lab._torch import hooks as _hooks
+from autograd_lab._torch import materialize as _materialize
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import tensors as _tensors
 from autograd_lab.errors import GradientError, ReleasedError
+from autograd_lab.records import Graph
 
 Grads = tuple[torch.Tensor | None, ...]
 Hooks = Mapping[int, Callable[..., Any]]
 
 
-def hooks_of(node: Any) -> tuple[Hooks, Hooks]:
-    """Gives a node's pre-hooks and post-hooks."""
-    if _hooks.none_yet():
-        return _hooks.NEITHER
-    with _hooks.reading_allowed:
-        return _hooks.of_node(node)
+class NodeHooks:
+    """The hooks on a graph's nodes, looked for only where there can be any.
+
+    Torch can't list them, and looking takes longer than running a small formula. But the capture has looked at every
+    node, and every registration is counted: as long as there was none since, the other nodes still have no hooks.
+
+    Args:
+        registered: How many hooks had been registered before the capture.
+        graph: What was captured.
+    """
+
+    def __init__(self, registered: int, graph: Graph) -> None:
+        self._registered = registered
+        self._hooked = {node.id for node in graph.nodes if node.hooks}
+
+    def before(self, place: int, node: Any) -> Hooks:
+        """Gives a node's pre-hooks."""
+        return _hooks.pre_hooks(node) if self._may_have(place) else {}
+
+    def after(self, place: int, node: Any) -> Hooks:
+        """Gives a node's post-hooks."""
+        return _hooks.post_hooks(node) if self._may_have(place) else {}
+
+    def _may_have(self, place: int) -> bool:
+        return place in self._hooked or _hooks.registered() != self._registered
 
 
 def through(hooks: Hooks, grads: Grads, *others: Grads) -> Grads:
@@ -82,6 +112,13 @@ def _check_hook(hook: Callable[..., Any], before: Sequence[Any], after: Sequence
             raise GradientError(f"hook '{name}' has changed the size of value")
 
 
+def filled(grads: Grads, zeros: Grads | None) -> Grads:
+    """Gives gradients with zeros in place of the undefined ones, for a Python Function that wants them so."""
+    if zeros is None:
+        return grads
+    return tuple(zero if grad is None else grad for grad, zero in zip(grads, zeros, strict=True))
+
+
 def run(node: Any, grads: Grads) -> Grads:
     """Runs a node.
 
@@ -105,11 +142,14 @@ def run(node: Any, grads: Grads) -> Grads:
                 f"to that one. Torch says: {error}"
             ) from error
         raise
-    return _for_edges(node, returned) if _glass.is_function(node) else returned
+    return _for_edges(node, returned) if _materialize.is_function(node) else returned
 
 
 def _for_edges(node: Any, returned: Grads) -> Grads:
     """See Note [What a Python Function returns]."""
+    for grad in returned:
+        if not isinstance(grad, torch.Tensor | None):
+            raise GradientError(f"expected Variable or None (got {type(grad).__name__})")
     wanted: tuple[bool, ...] = node.needs_input_grad
     name = _nodes.name(node)
     if len(returned) > len(wanted) and all(grad is None for grad in returned[len(wanted) :]):
@@ -120,3 +160,14 @@ def _for_edges(node: Any, returned: Grads) -> Grads:
         )
     for_tensors = iter([grad for grad, is_wanted in zip(returned, wanted, strict=True) if is_wanted])
     return tuple(None if edge[0] is None else next(for_tensors) for edge in node.next_functions)
+
+
+def refuse_nan(name: str, grads: Grads) -> None:
+    """Raises, in anomaly mode, if a node returned NaN. See Note [Anomaly mode]."""
+    if not (torch.is_anomaly_enabled() and torch.is_anomaly_check_nan_enabled()):
+        return
+    for index, grad in enumerate(grads):
+        with torch.no_grad(), _tensors.unseen():
+            elements = None if grad is None else _tensors.elements(grad)
+            if elements is not None and bool(torch.isnan(elements).any()):
+                raise GradientError(f"Function '{name}' returned nan values in its {index}th output.")

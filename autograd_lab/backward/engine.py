@@ -1,43 +1,26 @@
-"""``Engine``: the C++ engine's algorithm, in Python that can be stopped at every node.
+"""``Engine`` and ``replay``: a backward that can be stopped at every node, and looked at.
 
-It drives the real nodes by the real rules (``torch/csrc/autograd/engine.cpp``): the order is the native engine's and so
-is every bit. ``check_engine`` proves it for a graph. What one node's turn consists of is in ``call.py``, what happens
-between two nodes in ``receive.py`` and ``buffers.py``, at a leaf in ``accumulate.py``.
-
-Note [The algorithm]
-Count for every node the edges that lead to it: its *dependencies*. Send each root its gradient. Then, as long as there
-is a node whose gradients have all arrived, take the one with the highest ``sequence_nr``, run it, and send each
-gradient that it returns along its edge: make it fit the slot that it goes into, add it to what is there, and count one
-dependency less.
-
-Note [The root node]
-To the C++ engine the start is a node too, ``GraphRoot``, whose edges lead to the outputs. It's the one place where a
-gradient comes from no operation. Here it's ``None`` as a contribution's source.
-
-Note [Exec info]
-With ``inputs=`` only nodes from which one of these can be reached are run; a gradient that is sent to another one is
-dropped, and that one isn't awaited any less. The inputs' own nodes run, as they do under
-``torch.autograd.backward(inputs=…)``, whose rule this is. (``torch.autograd.grad`` stops before them.)
+The order is the native engine's and so is every bit; ``check_engine`` proves it for a graph. The algorithm itself is in
+``graph_task.py``, to be read in one sitting; here is what a user sees of it.
 
 Note [What a replay leaves alone]
 No ``.grad`` is written, so hooks that are about ``.grad`` aren't called: post-accumulate-grad hooks don't run, and what
 ``Tensor.retain_grad`` would have written is put back. All other hooks run, and what they change is taken over. What the
-nodes saved isn't freed. Random numbers are drawn as in a native run. A node that starts a backward of its own (a
-reentrant checkpoint) starts a native one, which writes ``.grad`` as always. With ``accumulate=True`` all of ``.grad``
-is written as the native engine does.
+nodes saved isn't freed. Random numbers are drawn as in a native run. A reentrant checkpoint's own backward writes
+``.grad`` as always. With ``accumulate=True`` all of ``.grad`` is written as the native engine does.
 
-Limits: hooks on a tensor aren't called where all gradients of its node are undefined (torch calls them with ``None``),
-C++ hooks that aren't on a tensor (DDP's) and the engine's own final callbacks aren't called at all, and all devices
-share one queue.
+Limits: C++ hooks that aren't on a tensor (DDP's) and the engine's own final callbacks aren't called. Where all
+gradients of a node are undefined, hooks on a tensor that nobody holds any more aren't called (torch calls them with
+``None``), and a Function gets zeros of its gradients' dtype even for outputs of integers. A gradient's layout isn't
+compared with that of its slot, which torch doesn't tell.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
@@ -45,28 +28,25 @@ from autograd_lab._torch import glass as _glass
 from autograd_lab._torch import hooks as _hooks
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
-from autograd_lab.backward import call, stops
-from autograd_lab.backward.accumulate import accumulated
-from autograd_lab.backward.buffers import Buffer, InputBuffer
-from autograd_lab.backward.receive import Slots, received
+from autograd_lab.backward import stops
+from autograd_lab.backward.buffers import Buffer
+from autograd_lab.backward.graph_task import GraphTask
 from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
-from autograd_lab.capture.order import ReadyQueue, dependencies
 from autograd_lab.capture.outputs import Outputs, starts
-from autograd_lab.errors import GradientError, GraphError, OptionError
-from autograd_lab.records import Accumulation, Contribution, Edge, GradStats, Step, Trace
-
-Grads: TypeAlias = tuple[torch.Tensor | None, ...]
+from autograd_lab.errors import GraphError, OptionError
+from autograd_lab.records import Step, Trace
 
 
-class Engine:
-    """The glass engine: one backward, a node at a time. See Note [The algorithm].
+class Engine(GraphTask):
+    """The glass engine: one backward, a node at a time. See Note [The algorithm] in ``graph_task.py``.
 
     Attributes:
         graph: The graph, its ids the keys of everything here.
         dependencies: For each node, how many gradients it still waits for.
         current: The id of the node that is running or ran last; ``None`` before the first.
+        failed: The id of the node that raised, after which nothing goes on; ``None`` where none has.
         steps: The steps so far.
 
     Args:
@@ -74,7 +54,8 @@ class Engine:
         model: As for ``capture``.
         names: As for ``capture``.
         grad_tensors: As for ``torch.autograd.backward``: what each output's gradient starts as.
-        inputs: As for ``torch.autograd.backward``: only what leads to these is run. See Note [Exec info].
+        inputs: As for ``torch.autograd.backward``: only what leads to these is run. See Note [Exec info] in
+            ``exec_info.py``.
         create_graph: Whether a graph of the backward is built, so that the gradients can be differentiated again.
         stats: As for ``trace``.
         accumulate: Whether ``.grad`` is written and hooks about it are called. See Note [What a replay leaves alone].
@@ -108,34 +89,24 @@ class Engine:
         stats: Level = "norm",
         accumulate: bool = False,
     ) -> None:
-        self._meter = Meter(checked(stats))
+        meter = Meter(checked(stats))
         self._outputs = _checked_starts(outputs)  # keeps the graph alive
+        registered = _hooks.registered()
         with _tensors.no_torch_function():
-            self.graph, self._nodes = live(self._outputs, model=model, names=names)
+            graph, nodes = live(self._outputs, model=model, names=names)
         gradients = _glass.start_gradients(self._outputs, grad_tensors)
-        self._create_graph = create_graph
-        self._accumulate = accumulate
-        self._places = {node: place for place, node in enumerate(self._nodes)}
-        self._targets = self._inputs(inputs)
-        self._needed = self._exec_info(inputs)
-        self._slots = Slots(self.graph, self._nodes)
-        self._retaining: dict[Any, list[torch.Tensor]] | None = None
-        self._number = _glass.new_number()
-        self._runs_all = inputs is None
-        nexts = [[edge and edge[:2] for edge in node.next] for node in self.graph.nodes]
-        self.dependencies = dependencies(nexts, [root[:2] for root in self.graph.roots])
-        self.current: int | None = None
-        self.steps: list[Step] = []
-        self._queue: ReadyQueue[int] = ReadyQueue()
-        self._waiting: dict[int, InputBuffer] = {}
-        self._full: dict[int, InputBuffer] = {}
-        self._grads: dict[str, torch.Tensor] = {}
+        super().__init__(
+            graph, nodes, registered, inputs=inputs, create_graph=create_graph, writes_grad=accumulate, meter=meter
+        )  # fmt: skip
         self._stopped_before: int | None = None
-        self._began = time.perf_counter_ns()
-        with torch.set_grad_enabled(create_graph):
-            self._send(None, self.graph.roots, self._fitting(gradients, self.graph.roots, ""))
+        self._begin(gradients)
 
     # --- what can be seen --------------------------------------------------------------
+
+    @property
+    def next(self) -> int | None:
+        """The id of the node that runs next; ``None`` when it's done."""
+        return self._queue.first() if self._queue else None
 
     @property
     def ready(self) -> list[int]:
@@ -147,7 +118,7 @@ class Engine:
         """Node's id → its input buffer, for all nodes that something has arrived at and that didn't run yet."""
         return {
             node: Buffer(tuple(buffer.grads), tuple(buffer.arrived), self.dependencies[node])
-            for node, buffer in sorted({**self._waiting, **self._full}.items())
+            for node, buffer in sorted(self._buffers.items())
         }
 
     @property
@@ -157,7 +128,7 @@ class Engine:
 
     @property
     def grads(self) -> Mapping[str, torch.Tensor]:
-        """The gradients so far: a leaf's name → its gradient; with ``inputs``, also ``"inputs[0]"`` → the first's."""
+        """A leaf's name → its gradient, so far; with ``inputs``, also ``"inputs[0]"`` → the first's."""
         return MappingProxyType(self._grads)
 
     @property
@@ -177,7 +148,28 @@ class Engine:
         """
         return dict(_nodes.saved_values(self._nodes[node]))
 
-    # --- the algorithm -----------------------------------------------------------------
+    def leaf(self, node: int) -> torch.Tensor:
+        """Gives the leaf that an ``AccumulateGrad`` feeds.
+
+        Args:
+            node: The node's id.
+
+        Returns:
+            The user's own tensor.
+        """
+        return _nodes.variable(self._nodes[node])
+
+    def _refuse_after_failure(self) -> None:
+        if self.failed is not None:
+            raise OptionError(
+                f"node {self.failed} has raised, so nothing can go on; make a new Engine to begin again"
+            )
+
+    def __repr__(self) -> str:
+        upcoming = "done" if self.next is None else f"next is #{self.next} {self.graph.nodes[self.next].name}"
+        return f"<Engine: {len(self.steps)} of {len(self.graph)} nodes have run, {upcoming}>"
+
+    # --- what can be done --------------------------------------------------------------
 
     def step(self) -> Step:
         """Runs the next node and sends on what it returns.
@@ -186,10 +178,11 @@ class Engine:
             What it did.
 
         Raises:
-            OptionError: There is no node left to run.
+            OptionError: There is no node left to run, or one has raised.
             ReleasedError: An earlier backward freed what the node had saved.
             GradientError: The node returned, or a hook made, a gradient that can't be passed on.
         """
+        self._refuse_after_failure()
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
         with self._as_a_backward():
@@ -199,24 +192,25 @@ class Engine:
         """Takes steps until it's done or stopped.
 
         Args:
-            until: A node's id or a name (the node's own, its leaf's, or that of a named tensor whose gradient flows
-                into it): stops *before* that node runs; where it already stands there, at the next one of that name.
-                ``"nonfinite"``: stops after a step that took in or gave out NaN or inf. A function of a ``Step``:
-                stops after the first for which it's true. ``None``: never.
+            until: A node's id or a name (the node's own, its leaf's, its module's, or that of a named tensor whose
+                gradient flows into it): stops *before* that node runs; where it already stands there, at the next one
+                of that name. ``"nonfinite"``: stops after a step that took in or gave out NaN or inf. A function of a
+                ``Step``: stops after the first for which it's true. ``None``: never.
 
         Returns:
             The trace so far. If a node raises, so does this, with that trace attached to the exception as
             ``autograd_lab_trace``.
 
         Raises:
-            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics.
+            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics; or a node has raised.
         """
+        self._refuse_after_failure()
         stops_before, stops_after = stops.before(until, self.graph), stops.after(until)
         if until == stops.NONFINITE and not self._meter.measures:
             raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")
         try:
             with self._as_a_backward():
-                while not self.done:
+                while self._queue:
                     if (upcoming := self._queue.first()) in stops_before and upcoming != self._stopped_before:
                         self._stopped_before = upcoming
                         break
@@ -226,178 +220,6 @@ class Engine:
             error.autograd_lab_trace = self.trace  # type: ignore[attr-defined]
             raise
         return self.trace
-
-    def _next(self) -> Step:
-        """Takes the node with the highest ``sequence_nr`` of those that are ready, and runs it."""
-        self.current = place = self._queue.pop()
-        return self._turn(place, self._full.pop(place))
-
-    def _turn(self, place: int, buffer: InputBuffer) -> Step:
-        """One node's turn. See Note [The order of hooks] in ``call.py``."""
-        node, record = self._nodes[place], self.graph.nodes[place]
-        grads, arrived = buffer.taken_out()
-        before, after = call.hooks_of(node)
-        grads, zeros = self._through_tensor_hooks(place, grads)
-        self._capture(place, grads)
-        grads = call.through(before, grads)
-        came = tuple(map(self._measure, grads))
-        started = time.perf_counter_ns()
-        accumulation = None
-        if record.kind == "accumulate":
-            returned: Grads = ()
-            accumulation = self._accumulate_grad(place, grads, came)
-        else:
-            filled = tuple(zero if grad is None else grad for grad, zero in zip(grads, zeros, strict=True))
-            returned = self._fitting(
-                call.run(node, filled), record.next, f"Function {record.name} returned an "
-            )
-        ended = time.perf_counter_ns()
-        returned = call.through(after, returned, grads)
-        went = tuple(map(self._measure, returned))
-        step = Step(
-            len(self.steps), place, came, went, started - self._began, ended - started,
-            contributions=arrived, accumulation=accumulation,
-        )  # fmt: skip
-        self.steps.append(step)
-        self._ran(place, grads, returned)
-        self._send(place, record.next, returned, went)
-        return step
-
-    def _fitting(self, grads: Grads, edges: Sequence[Edge | None], sender: str) -> Grads:
-        """Makes what a node returned fit the slots that it goes into."""
-        if len(grads) != len(edges):
-            raise GradientError(
-                f"{sender}invalid number of gradients - expected {len(edges)}, but got {len(grads)}"
-            )
-        return tuple(
-            grad
-            if grad is None or edge is None
-            else received(grad, self._slots.of(edge.node, edge.input_nr), index, sender)
-            for index, (grad, edge) in enumerate(zip(grads, edges, strict=True))
-        )
-
-    def _send(
-        self,
-        sender: int | None,
-        edges: Sequence[Edge | None],
-        grads: Grads,
-        stats: Sequence[GradStats | None] = (),
-    ) -> None:
-        """Sends gradients along edges; whoever has got all of theirs becomes ready."""
-        for slot, (edge, grad) in enumerate(zip(edges, grads, strict=True)):
-            if edge is None:
-                continue
-            self.dependencies[edge.node] -= 1
-            if not self._needed[edge.node]:
-                continue
-            buffer = self._waiting.get(edge.node)
-            if buffer is None:
-                buffer = self._waiting[edge.node] = InputBuffer(len(self.graph.nodes[edge.node].grad_outputs))
-            buffer.add(grad, Contribution(edge.input_nr, sender, *((slot, stats[slot]) if stats else ())))
-            if self.dependencies[edge.node] == 0:
-                self._full[edge.node] = self._waiting.pop(edge.node)
-                self._queue.push(self.graph.nodes[edge.node].sequence_nr, edge.node)
-
-    def _accumulate_grad(self, place: int, grads: Grads, came: Sequence[GradStats | None]) -> Accumulation:
-        """What a leaf's node does. See Note [What a replay leaves alone]."""
-        variable, name = _nodes.variable(self._nodes[place]), self.graph.nodes[place].variable
-        if grads[0] is None or name is None:
-            return Accumulation("nothing")
-        if not self._accumulate:
-            self._grads[name], how = accumulated(grads, variable, create_graph=self._create_graph)  # type: ignore[arg-type]
-            return Accumulation(how, None, came[0])
-        self._grads[name] = grads[0]
-        old = variable.grad
-        before = self._measure(old)
-        _nodes.run(self._nodes[place], grads)
-        how = "copied" if old is None else "added" if variable.grad is old else "replaced"
-        return Accumulation(how, before, self._measure(variable.grad))
-
-    def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
-        """Is called after each step, for those who want to see the gradients themselves."""
-
-    # --- hooks and inputs --------------------------------------------------------------
-
-    def _through_tensor_hooks(self, place: int, grads: Grads) -> tuple[Grads, Grads]:
-        """The gradients after their tensors' hooks, and what a Python Function gets for undefined ones."""
-        node = self._nodes[place]
-        undefined = sum(grad is None for grad in grads)
-        wants_zeros = undefined > 0 and _glass.is_function(node) and _glass.materializes(node)
-        if undefined == len(grads):  # no hook can be called
-            return grads, self._zeros(place) if wants_zeros else grads
-        if wants_zeros:
-            with self._retained_grads_put_back(node):
-                return _glass.materialized(node, grads, create_graph=self._create_graph)
-        if self._accumulate or not _hooks.none_yet():
-            with self._retained_grads_put_back(node):
-                grads = _glass.through_tensor_hooks(node, grads, create_graph=self._create_graph)
-        return grads, grads
-
-    def _zeros(self, place: int) -> Grads:
-        """What a Python Function gets when all its gradients are undefined."""
-        metadata = _nodes.input_metadata(self._nodes[place])
-        return tuple(torch.zeros(slot.shape, dtype=slot.dtype, device=slot.device) for slot in metadata)
-
-    @contextlib.contextmanager
-    def _retained_grads_put_back(self, node: Any) -> Iterator[None]:
-        held = (
-            [] if self._accumulate else [(tensor, tensor.grad) for tensor in self.retaining().get(node, ())]
-        )
-        for tensor, _ in held:
-            tensor.grad = None
-        try:
-            yield
-        finally:
-            for tensor, grad in held:
-                tensor.grad = grad
-
-    def retaining(self) -> Mapping[Any, Sequence[torch.Tensor]]:
-        """The tensors, other than leaves, whose ``.grad`` the user wanted kept: node → tensors."""
-        if self._retaining is None:
-            with _tensors.no_torch_function():
-                self._retaining = _glass.retaining(self._nodes)
-        return self._retaining
-
-    def _capture(self, place: int, grads: Grads) -> None:
-        for slot, name in self._targets.get(place, ()):
-            grad = grads[slot]
-            if grad is not None:
-                self._grads[name] = grad
-
-    def _inputs(self, inputs: Any) -> dict[int, list[tuple[int, str]]]:
-        """Each input's node → which of its slots is wanted, and what it's called."""
-        found: dict[int, list[tuple[int, str]]] = {}
-        for number, item in enumerate([] if inputs is None else starts(inputs)):
-            node, slot = (
-                _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
-            )
-            if node in self._places:
-                found.setdefault(self._places[node], []).append((slot, f"inputs[{number}]"))
-        return found
-
-    def _exec_info(self, inputs: Any) -> list[bool]:
-        """Which nodes are run. Ids are in the order of execution, so whatever a node leads to comes after it."""
-        needed = [inputs is None] * len(self.graph)
-        if inputs is not None:
-            for node in reversed(self.graph.nodes):
-                needed[node.id] = node.id in self._targets or any(
-                    edge and needed[edge.node] for edge in node.next
-                )
-        return needed
-
-    def _will_run(self, node: Any) -> bool:
-        place = self._places.get(node)
-        return place is not None and self._needed[place]
-
-    @contextlib.contextmanager
-    def _as_a_backward(self) -> Iterator[None]:
-        backward = _glass.Backward(self._number, self._will_run, self._runs_all)
-        with torch.set_grad_enabled(self._create_graph), _glass.as_backward(backward):
-            yield
-
-    def _measure(self, grad: torch.Tensor | None) -> GradStats | None:
-        measure = self._meter.measure(grad)
-        return None if measure is None else measure.finish()
 
 
 def replay(outputs: Outputs, **engine_options: Any) -> Trace:

@@ -23,7 +23,9 @@ import torch
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab.errors import GradientError
-from autograd_lab.records import Graph, TensorMeta
+from autograd_lab.records import Edge, Graph, TensorMeta
+
+Grads = tuple[torch.Tensor | None, ...]
 
 
 class Slot(NamedTuple):
@@ -48,6 +50,31 @@ class Slots:
         self._alike: dict[TensorMeta, Slot] = {}
         self._leaves: dict[int, Slot] = {}
 
+    def fitting(self, grads: Grads, edges: Sequence[Edge | None], sender: str | None = None) -> Grads:
+        """Makes what a node returned fit the slots that it goes into, or refuses it.
+
+        Args:
+            grads: What it returned.
+            edges: Its edges.
+            sender: Its name; ``None`` for what the backward starts with.
+
+        Returns:
+            The gradients; the very same where nothing had to be done.
+
+        Raises:
+            GradientError: There are too many or too few, or one can't be made to fit; torch's own message.
+        """
+        if len(grads) != len(edges):
+            raise _refused(sender, f"number of gradients - expected {len(edges)}, but got {len(grads)}")
+        return tuple(
+            [
+                grad
+                if grad is None or edge is None
+                else received(grad, self.of(edge.node, edge.input_nr), index, sender)
+                for index, (grad, edge) in enumerate(zip(grads, edges, strict=True))
+            ]
+        )
+
     def of(self, node: int, input_nr: int) -> Slot:
         """Gives one slot."""
         record = self._graph.nodes[node]
@@ -69,14 +96,14 @@ def _slot(meta: TensorMeta) -> Slot:
     return Slot(sizes, getattr(torch, meta.dtype), torch.device(meta.device))  # type: ignore[arg-type]
 
 
-def received(grad: torch.Tensor, slot: Slot, index: int, sender: str) -> torch.Tensor:
+def received(grad: torch.Tensor, slot: Slot, index: int, sender: str | None) -> torch.Tensor:
     """Makes a gradient fit the slot that it goes into, or refuses it.
 
     Args:
         grad: What a node returned.
         slot: Where it goes.
         index: Which of the node's gradients it is.
-        sender: How the message names the node: ``"Function MulBackward0 returned an "``.
+        sender: The node's name; ``None`` for what the backward starts with.
 
     Returns:
         The gradient, reduced and cast; the very same where nothing had to be done.
@@ -95,33 +122,37 @@ def received(grad: torch.Tensor, slot: Slot, index: int, sender: str) -> torch.T
     return grad
 
 
-def _sum_to(grad: torch.Tensor, shape: tuple[int, ...], index: int, sender: str) -> torch.Tensor:
+def _sum_to(grad: torch.Tensor, shape: tuple[int, ...], index: int, sender: str | None) -> torch.Tensor:
     """See Note [sum_to]."""
     leading = grad.dim() - len(shape)
     if leading < 0 or any(
         wanted not in (1, size) for wanted, size in zip(shape, grad.shape[leading:], strict=True)
     ):
-        raise GradientError(
-            f"{sender}invalid gradient at index {index} - got {list(grad.shape)} but expected shape compatible with "
-            f"{list(shape)}"
+        raise _refused(
+            sender,
+            f"gradient at index {index} - got {list(grad.shape)} but expected shape compatible with {list(shape)}",
         )
     return grad.sum_to_size(shape)
 
 
-def _cast(grad: torch.Tensor, dtype: torch.dtype, index: int, sender: str) -> torch.Tensor:
+def _cast(grad: torch.Tensor, dtype: torch.dtype, index: int, sender: str | None) -> torch.Tensor:
     """See Note [The slot's dtype]."""
     if not grad.is_floating_point() and grad.is_complex() != dtype.is_complex:
-        raise GradientError(
-            f"{sender}invalid gradient at index {index} - expected dtype {_nodes.dtype_name(dtype)} but got "
-            f"{_nodes.dtype_name(grad.dtype)}, which the engine doesn't cast: it isn't real"
+        raise _refused(
+            sender,
+            f"gradient at index {index} - expected dtype {_nodes.dtype_name(dtype)} but got "
+            f"{_nodes.dtype_name(grad.dtype)}, which the engine doesn't cast: it isn't real",
         )
     return grad.to(dtype)
 
 
-def _moved(grad: torch.Tensor, device: torch.device, index: int, sender: str) -> torch.Tensor:
+def _moved(grad: torch.Tensor, device: torch.device, index: int, sender: str | None) -> torch.Tensor:
     """Only a scalar is moved."""
     if grad.dim() == 0:
         return grad.to(device)
-    raise GradientError(
-        f"{sender}invalid gradient at index {index} - expected device {device} but got {grad.device}"
-    )
+    raise _refused(sender, f"gradient at index {index} - expected device {device} but got {grad.device}")
+
+
+def _refused(sender: str | None, what: str) -> GradientError:
+    by = "" if sender is None else f"Function {sender} returned an "
+    return GradientError(f"{by}invalid {what}")

@@ -8,21 +8,23 @@ registered last, so they see what a user's hooks made of it, and they return not
 Note [Contributions]
 What a node returns for an edge is what arrives in the receiving input buffer, and the engine sends a node's gradients
 as soon as it has run. So the contributions to a fan-in, and their order, are the ``grad_inputs`` of the steps before,
-read off in the order in which these ran; nothing has to watch the buffers.
+read off in the order in which these ended; nothing has to watch the buffers. What the backward was started with comes
+first.
 
-Note [Backwards inside backwards]
-A hook of the user's, or a reentrant checkpoint, may start another backward, and that may run through the same nodes.
-The hooks here fire for it too. Torch gives each backward a number (its *graph task*), so the recorder takes the number
-that it meets first for its own and passes over any other.
+Note [Backwards inside backwards, and beside them]
+The hooks here fire for every backward that runs through these nodes: also for one that a hook of the user's or a
+reentrant checkpoint starts, and for one of another thread's. So a backward is marked before it starts (``marked`` in
+``_torch/engine.py``). The mark goes along into every thread that it runs in, and into what its hooks start, but nowhere
+else. Torch numbers backwards in the order in which they start (*graph task*), so of the marked ones that with the
+smallest number is the one.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import itertools
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
@@ -30,17 +32,19 @@ import torch
 from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import engine as _engine
-from autograd_lab._torch import kernels as _kernels
+from autograd_lab._torch import hooks as _hooks
 from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import saved as _saved
 from autograd_lab._torch import tensors as _tensors
-from autograd_lab.backward.stats import Measure, Meter
+from autograd_lab.backward.kernels import KernelLog
+from autograd_lab.backward.leaf import Leaf
+from autograd_lab.backward.stats import Measure, Meter, finished
 from autograd_lab.errors import OptionError
-from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Kept, Kernel, Node, Step, Trace
+from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Kept, Node, Step, Trace
 
 Grads: TypeAlias = tuple[torch.Tensor | None, ...]
 Measures: TypeAlias = tuple[Measure | None, ...]
-Keep: TypeAlias = str | Callable[[Node], bool] | None
+Keeps: TypeAlias = Callable[[Node], bool]
+Keep: TypeAlias = str | Keeps | None
 T = TypeVar("T")
 
 
@@ -51,109 +55,117 @@ class Recorder:
         graph: The graph, captured before the backward.
         nodes: Its live nodes, by id; not kept longer than the hooks are.
         meter: Measures gradients.
-        keeps: Says whose gradients are kept.
+        keeps: Says whose gradients are kept; ``None`` if nobody's are.
         kernels: Whether kernels are listed.
     """
 
     def __init__(
-        self,
-        graph: Graph,
-        nodes: Sequence[TorchNode],
-        meter: Meter,
-        keeps: Callable[[Node], bool],
-        *,
-        kernels: bool,
+        self, graph: Graph, nodes: Sequence[TorchNode], meter: Meter, keeps: Keeps | None, *, kernels: bool
     ) -> None:
         self.graph = graph
-        self._kernels = kernels
-        self._last = threading.local()
         self._nodes = nodes
         self._meter = meter
-        self._keeps = keeps
-        self._runs: list[_Run] = []
-        self._running: dict[tuple[int, int], _Run] = {}
-        self._backward: int | None = None
-        self._thread = threading.get_ident()
+        self._kept = frozenset() if keeps is None else {node.id for node in graph.nodes if keeps(node)}
+        self._kernels = KernelLog() if kernels else None
+        self._mark = object()
+        self._starts: Measures = ()
         self._began = 0
         self._total: int | None = None
+        self._begin(None)
 
-    def run(self, backward: Callable[[], T]) -> T:
+    def run(self, backward: Callable[[], T], grad_tensors: Sequence[torch.Tensor | None]) -> T:
         """Runs a backward under the hooks.
 
         Args:
             backward: What runs it.
+            grad_tensors: What it's started with, one for each root.
 
         Returns:
             What it returned.
         """
-        watch = _kernels.watch_kernels(self._kernel) if self._kernels else contextlib.nullcontext()
-        with self._hooks(), watch:
+        __tracebackhide__ = True
+        watching = self._kernels.watching() if self._kernels else contextlib.nullcontext()
+        self._starts = tuple(map(self._meter.measure, grad_tensors))
+        with self._hooks(), _engine.marked(self._mark), watching:
             self._began = time.perf_counter_ns()
             result = backward()
             self._total = time.perf_counter_ns() - self._began
         return result
 
-    @property
-    def current(self) -> int | None:
-        """The id of the node whose turn it is, or was last, on this thread."""
-        run = getattr(self._last, "run", None)
-        return None if run is None else run.node
-
     def is_for(self, backward: int) -> bool:
-        """Whether this records the backward of that number, as ``_torch.engine.current_backward`` gives it.
+        """Whether this records the backward that this thread works for; it may be asked before any hook has fired.
 
-        A hook of the user's may ask before any hook here has fired, in the thread that started the backward.
+        Args:
+            backward: Its number, as ``_torch.engine.current_backward`` gives it.
         """
-        return self._backward == backward or (self._thread == threading.get_ident() and self._mine(backward))
+        return self._backward == backward or self._claims(backward)
 
-    def _mine(self, backward: int) -> bool:
-        """See Note [Backwards inside backwards]."""
-        if self._backward is None:
-            self._backward = backward
-        return self._backward == backward
+    def turn(self) -> int | None:
+        """Gives the id of the node whose turn it is on this thread; ``None`` if it's none of this graph's."""
+        now = _engine.current_node()
+        return next((place for place, node in enumerate(self._nodes) if node is now), None)
+
+    # --- while it runs -----------------------------------------------------------------
+
+    def _begin(self, backward: int | None) -> None:
+        """Forgets what was seen of another backward."""
+        self._backward = backward
+        self._runs: list[_Run] = []
+        self._running: dict[int, _Run] = {}
+        if self._kernels is not None:
+            self._kernels.forget_turns()
+
+    def _claims(self, backward: int) -> bool:
+        """See Note [Backwards inside backwards, and beside them]."""
+        if self._backward is not None and backward > self._backward:
+            return False
+        if not _engine.has_mark(self._mark):
+            return False
+        self._begin(backward)
+        return True
 
     @contextlib.contextmanager
     def _hooks(self) -> Iterator[None]:
         handles = []
         try:
             for place, node in enumerate(self._nodes):
-                handles.append(node.register_prehook(functools.partial(self._before, place)))
-                handles.append(node.register_hook(functools.partial(self._after, place)))
+                handles.append(node.register_prehook(_hooks.Own(self._before, place)))
+                handles.append(node.register_hook(_hooks.Own(self._after, place)))
             yield
         finally:
             for handle in handles:
                 handle.remove()
+            for run in self._running.values():  # those that raised
+                if run.leaf is not None:
+                    run.leaf.close()
             self._nodes = ()
 
-    def _kernel(self, name: str, stack: _kernels.Stack) -> None:
-        """What the engine does between two nodes belongs to the one that ran last on this thread."""
-        run = getattr(self._last, "run", None)
-        if run is not None:
-            run.kernels.append((name, stack))
-
     def _before(self, place: int, grad_outputs: Grads) -> None:
-        if not self._mine(_engine.current_backward()):
+        backward = _engine.current_backward()
+        if backward != self._backward and not self._claims(backward):
             return
-        record = self.graph.nodes[place]
-        thread = threading.get_ident()
-        self._last.run = run = _Run(place, thread)
+        run = _Run(place, threading.get_ident())
+        if self._kernels is not None:
+            self._kernels.begins(place)
         if self._meter.measures:
             run.grad_outputs = tuple(map(self._meter.measure, grad_outputs))
-        if record.kind == "accumulate":
-            run.leaf = _Leaf(_nodes.variable(self._nodes[place]), grad_outputs[0], self._meter)
-        if self._keeps(record):
+        if self.graph.nodes[place].kind == "accumulate":
+            run.leaf = Leaf(_nodes.variable(self._nodes[place]), grad_outputs[0], self._meter)
+        if place in self._kept:
             run.kept = Kept(_copies(grad_outputs))
         self._runs.append(run)
-        self._running[place, thread] = run
+        self._running[place] = run
         run.started = time.perf_counter_ns()
 
     def _after(self, place: int, grad_inputs: Grads, grad_outputs: Grads) -> None:
         ended = time.perf_counter_ns()
         del grad_outputs
-        if not self._mine(_engine.current_backward()):
+        if _engine.current_backward() != self._backward:
             return
-        run = self._running.pop((place, threading.get_ident()))
+        run = self._running.pop(place)
         run.ended = ended
+        if self._kernels is not None:
+            self._kernels.ends()
         if self._meter.measures:
             run.grad_inputs = tuple(map(self._meter.measure, grad_inputs))
         if run.leaf is not None:
@@ -161,6 +173,8 @@ class Recorder:
             run.leaf = None
         if run.kept is not None:
             run.kept = run.kept._replace(grad_inputs=_copies(grad_inputs))
+
+    # --- afterwards --------------------------------------------------------------------
 
     def trace(self, error: BaseException | None = None) -> Trace:
         """Makes the record of what was seen.
@@ -172,32 +186,43 @@ class Recorder:
             The trace.
         """
         threads: dict[int, int] = {}
-        arrived: dict[int, list[Contribution]] = {}
-        for root in self.graph.roots:
-            arrived.setdefault(root.node, []).append(Contribution(root.input_nr, None))
-        kernels = self._named_kernels()
-        steps = []
-        for index, run in enumerate(self._runs):
-            grad_inputs = tuple(map(_finished, run.grad_inputs))
-            steps.append(
-                Step(
-                    index,
-                    run.node,
-                    tuple(map(_finished, run.grad_outputs)),
-                    grad_inputs,
-                    run.started - self._began,
-                    run.ended - run.started if run.ended else None,
-                    threads.setdefault(run.thread, len(threads)),
-                    next(kernels),
-                    contributions=tuple(arrived.pop(run.node, ())),
-                    accumulation=run.accumulation() if run.accumulation else None,
-                )
+        grad_inputs = [tuple(map(finished, run.grad_inputs)) for run in self._runs]
+        arrived = self._arrived(grad_inputs)
+        kernels = {} if self._kernels is None else self._kernels.by_node()
+        steps = [
+            Step(
+                index,
+                run.node,
+                tuple(map(finished, run.grad_outputs)),
+                grad_inputs[index],
+                run.started - self._began,
+                run.ended - run.started if run.ended else None,
+                threads.setdefault(run.thread, len(threads)),
+                kernels.get(run.node, ()),
+                contributions=tuple(arrived.get(run.node, ())),
+                accumulation=run.accumulation() if run.accumulation else None,
             )
-            if run.ended:
-                self._send(run.node, grad_inputs, arrived)
+            for index, run in enumerate(self._runs)
+        ]
         described = None if error is None else repr(error)
         kept = {run.node: run.kept for run in self._runs if run.kept is not None}
         return Trace(self.graph, tuple(steps), self._total, described, self._leaf_grads(kept), kept)
+
+    def _arrived(self, grad_inputs: Sequence[Sequence[GradStats | None]]) -> dict[int, list[Contribution]]:
+        """See Note [Contributions]. Without statistics it isn't known which gradients were undefined."""
+        arrived: dict[int, list[Contribution]] = {}
+        starts = itertools.chain(self._starts, itertools.repeat(None))  # it may not have come to a start
+        for slot, (root, start) in enumerate(zip(self.graph.roots, starts, strict=False)):
+            arrived.setdefault(root.node, []).append(Contribution(root.input_nr, None, slot, finished(start)))
+        ended = [place for place, run in enumerate(self._runs) if run.ended]
+        ended.sort(key=lambda place: self._runs[place].ended)
+        for place in ended:
+            sender, sent = self._runs[place].node, grad_inputs[place]
+            for slot, edge in enumerate(self.graph.nodes[sender].next):
+                if edge is not None:
+                    stats = sent[slot] if slot < len(sent) else None
+                    arrived.setdefault(edge.node, []).append(Contribution(edge.input_nr, sender, slot, stats))
+        return arrived
 
     def _leaf_grads(self, kept: Mapping[int, Kept]) -> dict[str, torch.Tensor]:
         return {
@@ -205,20 +230,6 @@ class Recorder:
             for node in self.graph.leaves
             if node.variable is not None and node.id in kept and kept[node.id].grad_outputs[0] is not None
         }
-
-    def _named_kernels(self) -> Iterator[tuple[Kernel, ...]]:
-        """Each run's kernels. The stacks are read all at once, when the backward is over."""
-        who = iter(_kernels.who(stack for run in self._runs for _, stack in run.kernels))
-        return (tuple(Kernel(name, next(who)) for name, _ in run.kernels) for run in self._runs)
-
-    def _send(
-        self, sender: int, grad_inputs: Sequence[GradStats | None], arrived: dict[int, list[Contribution]]
-    ) -> None:
-        """See Note [Contributions]. Without statistics it isn't known which gradients were undefined."""
-        for slot, edge in enumerate(self.graph.nodes[sender].next):
-            if edge is not None:
-                stats = grad_inputs[slot] if slot < len(grad_inputs) else None
-                arrived.setdefault(edge.node, []).append(Contribution(edge.input_nr, sender, slot, stats))
 
 
 class _Run:
@@ -230,7 +241,6 @@ class _Run:
         "grad_inputs",
         "grad_outputs",
         "kept",
-        "kernels",
         "leaf",
         "node",
         "started",
@@ -242,48 +252,11 @@ class _Run:
         self.thread = thread
         self.started = 0
         self.ended = 0
-        self.kernels: list[tuple[str, _kernels.Stack]] = []
         self.grad_outputs: Measures = ()
         self.grad_inputs: Measures = ()
-        self.leaf: _Leaf | None = None
+        self.leaf: Leaf | None = None
         self.kept: Kept | None = None
         self.accumulation: Callable[[], Accumulation] | None = None
-
-
-class _Leaf:
-    """A leaf's ``.grad`` before its ``AccumulateGrad`` ran. No gradient is held: a held one couldn't be stolen."""
-
-    __slots__ = ("_before", "_came", "_came_measured", "_measured", "_meter", "_variable", "_version")
-
-    def __init__(self, variable: torch.Tensor, came: torch.Tensor | None, meter: Meter) -> None:
-        self._variable = variable
-        self._meter = meter
-        self._came = None if came is None else _tensors.address(came)
-        self._came_measured = meter.measure(came)
-        self._version = None if came is None else _saved.version(came)
-        self._before = None if variable.grad is None else weakref.ref(variable.grad)
-        self._measured = meter.measure(variable.grad)
-
-    def look_again(self) -> Callable[[], Accumulation]:
-        """Looks at ``.grad`` now; what is returned makes the record once numbers may be read."""
-        how = self._how()
-        before, after = self._measured, self._measure_after(how)
-        return lambda: Accumulation(how, _finished(before), _finished(after))
-
-    def _measure_after(self, how: str) -> Measure | None:
-        """What was stolen is what came, unless a hook of the user's has changed it since: then its version grew."""
-        grad = self._variable.grad
-        if how == "stole" and grad is not None and _saved.version(grad) == self._version:
-            return self._came_measured
-        return self._meter.measure(grad)
-
-    def _how(self) -> str:
-        grad = self._variable.grad
-        if self._came is None or grad is None:
-            return "nothing"
-        if self._before is not None:
-            return "added" if self._before() is grad else "replaced"
-        return "stole" if _tensors.address(grad) == self._came else "copied"
 
 
 def _copies(grads: Grads) -> Grads:
@@ -291,24 +264,20 @@ def _copies(grads: Grads) -> Grads:
         return tuple(None if grad is None else grad.detach().clone() for grad in grads)
 
 
-def _finished(measure: Measure | None) -> GradStats | None:
-    return None if measure is None else measure.finish()
-
-
-def chooser(keep: Keep) -> Callable[[Node], bool]:
+def chooser(keep: Keep) -> Keeps | None:
     """Gives the predicate that a user's ``keep`` stands for.
 
     Args:
         keep: ``None``, ``"all"`` or a predicate on ``Node``.
 
     Returns:
-        The predicate.
+        The predicate; ``None`` for ``None``.
 
     Raises:
         OptionError: It is none of these.
     """
     if keep is None:
-        return lambda _: False
+        return None
     if keep == "all":
         return lambda _: True
     if callable(keep):

@@ -64,6 +64,11 @@ class Measure:
         return GradStats(self._meta, **read)
 
 
+def finished(measure: Measure | None) -> GradStats | None:
+    """Reads a measure's numbers, if there is one."""
+    return None if measure is None else measure.finish()
+
+
 class Meter:
     """Measures gradients; one for each trace. See Note [Measured once].
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Set
 from typing import TypeAlias
 
@@ -13,6 +14,9 @@ Until: TypeAlias = int | str | Callable[[Step], bool] | None
 """A node's id, a name, ``"nonfinite"``, a function of a ``Step``, or ``None``."""
 
 NONFINITE = "nonfinite"
+
+_CALL = re.compile(r"#\d+")
+"""Which call of a module it was: ``cell#2``."""
 
 
 def before(until: Until, graph: Graph) -> Set[int]:
@@ -33,14 +37,16 @@ def before(until: Until, graph: Graph) -> Set[int]:
     if isinstance(until, int) and not isinstance(until, bool):
         found = frozenset({until} if 0 <= until < len(graph) else ())
     elif isinstance(until, str):
-        found = frozenset(node.id for node in graph.nodes if until in _names(node)) | _of_tensor(until, graph)
+        found = frozenset(node.id for node in graph.nodes if _is_called(until, node)) | _of_tensor(
+            until, graph
+        )
     else:
         raise OptionError(
             f"until={until!r} isn't one; use a node's id, a name, 'nonfinite' or a function of a Step"
         )
     if not found:
         raise OptionError(
-            f"until={until!r} is no node of this graph; use an id, a node's, leaf's or tensor's name"
+            f"until={until!r} is no node of this graph; use an id, a node's, leaf's, tensor's or module's name"
         )
     return found
 
@@ -60,8 +66,12 @@ def nonfinite(step: Step) -> bool:
     )
 
 
-def _names(node: Node) -> tuple[str | None, ...]:
-    return node.name, node.variable, *node.aliases
+def _is_called(name: str, node: Node) -> bool:
+    """Whether it's a node's name, its leaf's, or that of its module (in any of its calls) or one around it."""
+    if name in (node.name, node.variable, *node.aliases):
+        return True
+    module = node.module or ""
+    return any(f"{path}.".startswith(f"{name}.") for path in (module, _CALL.sub("", module)))
 
 
 def _of_tensor(name: str, graph: Graph) -> Set[int]:

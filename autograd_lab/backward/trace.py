@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
+from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.recorder import Keep, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked
@@ -69,16 +73,34 @@ def trace(
     del nodes
     roots = starts(outputs)
     try:
-        recorder.run(
-            lambda: torch.autograd.backward(
+        with _recorded_by(recorder):
+            torch.autograd.backward(
                 roots,  # type: ignore[arg-type] # torch's annotation has no mixed lists
                 grad_tensors,
                 retain_graph=retain_graph,
                 create_graph=create_graph,
                 inputs=inputs,
             )
-        )
     except BaseException as error:
         error.autograd_lab_trace = recorder.trace(error)  # type: ignore[attr-defined]
         raise
     return recorder.trace()
+
+
+@contextlib.contextmanager
+def _recorded_by(recorder: Recorder) -> Iterator[None]:
+    """Has a recorder record the first backward that this thread starts in the block."""
+    waiting = [recorder]
+    thread = threading.get_ident()
+
+    def visit(start: _engine.Start, run: _engine.Run) -> Any:
+        __tracebackhide__ = True
+        if not waiting or threading.get_ident() != thread:
+            return run()
+        return waiting.pop().run(run, start.grad_tensors)
+
+    leave = _engine.visit(visit)
+    try:
+        yield
+    finally:
+        leave()

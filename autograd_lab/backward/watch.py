@@ -27,13 +27,13 @@ from autograd_lab.backward.forward import Forward
 from autograd_lab.backward.forward import Level as ForwardLevel
 from autograd_lab.backward.modules import Roots
 from autograd_lab.backward.places import place, source
-from autograd_lab.backward.recorder import Keep, Recorder, chooser
+from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.outputs import Outputs
 from autograd_lab.errors import LabError, OptionError
-from autograd_lab.records import Graph, Node, Source, Trace
+from autograd_lab.records import Graph, Source, Trace
 
 
 def watch(
@@ -54,7 +54,8 @@ def watch(
     the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
     block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
     transforms, and those with ``is_grads_batched=True``, run unwatched. An exception goes its way, and the trace has
-    what ran until then.
+    what ran until then. A warning of torch's names a line of the lab's, not of yours, as under any
+    ``TorchFunctionMode``.
 
     Args:
         model: Its parameters and modules are called by their dotted names. Without it, the models are found as they
@@ -101,7 +102,7 @@ class _Options(NamedTuple):
 
     names: Names
     stats: Level
-    keeps: Callable[[Node], bool]
+    keeps: Keeps | None
     kernels: bool
 
 
@@ -202,6 +203,7 @@ class Watcher:
 
     def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
         """A backward starts. See Note [A backward of a transform]."""
+        __tracebackhide__ = True
         if _engine.in_transform():
             return run()
         current = _engine.current_backward()
@@ -210,9 +212,10 @@ class Watcher:
         outer = next((each for each in self._running if each.recorder.is_for(current)), None)
         if outer is None:
             return run()
-        return self._traced(start, run, outer.number, outer.recorder.current)
+        return self._traced(start, run, outer.number, outer.recorder.turn())
 
     def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
+        __tracebackhide__ = True
         with self._lock:
             number = self.count
             self.count += 1
@@ -223,6 +226,7 @@ class Watcher:
             self._choose()
 
     def _traced(self, start: _engine.Start, run: _engine.Run, number: int, within: int | None = None) -> Any:
+        __tracebackhide__ = True
         began = source(place())
         with self._lock:
             order = self._begun
@@ -232,7 +236,7 @@ class Watcher:
         raised: BaseException | None = None
         try:
             with self._forward.backward(start.name):
-                return backward.recorder.run(run)
+                return backward.recorder.run(run, start.grad_tensors)
         except BaseException as error:
             raised = error
             raise

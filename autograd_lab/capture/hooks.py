@@ -45,4 +45,9 @@ def of_intermediates(tensors: Collection[torch.Tensor]) -> list[Hook]:
 
 
 def _records(kind: str, hooks: _hooks.Hooks, input_nr: int | None = None) -> list[Hook]:
-    return [Hook(kind, qualified_name(hook), input_nr, source_of(hook)) for hook in hooks.values()]
+    """Not the lab's own, which are there while a backward is traced; another thread may be taking some away now."""
+    return [
+        Hook(kind, qualified_name(hook), input_nr, source_of(hook))
+        for hook in tuple(hooks.values())
+        if not isinstance(hook, _hooks.Own)
+    ]

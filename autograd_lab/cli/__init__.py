@@ -14,6 +14,7 @@ import click
 from autograd_lab._version import __version__
 from autograd_lab.cli.demo import demo
 from autograd_lab.cli.doctor import doctor
+from autograd_lab.cli.options import WRONG_CALL
 from autograd_lab.cli.render import render
 from autograd_lab.cli.run import run
 from autograd_lab.cli.step import step
@@ -21,8 +22,6 @@ from autograd_lab.cli.tour import tour
 from autograd_lab.cli.trace import trace
 from autograd_lab.cli.verify import verify
 from autograd_lab.errors import LabError
-
-WRONG_CALL = 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

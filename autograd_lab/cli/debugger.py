@@ -1,7 +1,8 @@
 """A terminal debugger for a backward: the commands, on top of the glass engine.
 
-Relies on ``cmd`` of the standard library, which brings help, history and completion to a terminal and reads a pipe just
-as well. What a command prints is made here; what it does is the engine's.
+Relies on ``cmd`` of the standard library, which brings help, history and completion to a terminal (by ``readline``) and
+reads a pipe just as well. What a command does is the engine's, how it's written is in ``words.py``, where it stops in
+``breakpoints.py``.
 
 A stop is between two nodes: the *last* one has run, the *next* one is about to.
 """
@@ -11,22 +12,24 @@ from __future__ import annotations
 import cmd
 import difflib
 import re
-from collections.abc import Callable, Iterator
-from typing import IO, Any, NamedTuple
+from collections.abc import Iterator
+from typing import IO, Any
 
 import torch
 
-from autograd_lab.backward import stops
 from autograd_lab.backward.engine import Engine
-from autograd_lab.draw import digits
+from autograd_lab.cli import breakpoints, words
+from autograd_lab.cli.target import where_raised
 from autograd_lab.errors import LabError, OptionError
-from autograd_lab.records import Node, Step
+from autograd_lab.records import Node
 
 Grads = tuple[torch.Tensor | None, ...]
 
 PROMPT = "(backward) "
-MOST = 12
-"""Numbers of a tensor, or rows of a list, that are written out."""
+ROWS = 12
+"""Rows of a list that are written out."""
+
+SHORT = {"s": "step", "n": "next", "c": "continue", "b": "break", "p": "print", "w": "where", "q": "quit"}
 
 
 class SteppedEngine(Engine):
@@ -40,22 +43,11 @@ class SteppedEngine(Engine):
         self.came, self.went = grad_outputs, grad_inputs
 
 
-class Break(NamedTuple):
-    """Where to stop.
-
-    Attributes:
-        text: As it was typed.
-        before: The ids of the nodes before which to stop.
-        after: Whether to stop after a step.
-    """
-
-    text: str
-    before: frozenset[int]
-    after: Callable[[Step], bool]
-
-
 class Debugger(cmd.Cmd):
     """Steps through a backward.
+
+    Attributes:
+        mistakes: How many commands couldn't be carried out.
 
     Args:
         engine: Before its first step, or anywhere.
@@ -65,16 +57,20 @@ class Debugger(cmd.Cmd):
     """
 
     prompt = PROMPT
-    doc_header = "Commands (help COMMAND says more; s, n, c, b, p, w, q will do):"
-    ruler = ""
 
     def __init__(self, engine: SteppedEngine, *, stdin: IO[str], stdout: IO[str], interactive: bool) -> None:
         super().__init__(stdin=stdin, stdout=stdout)
         self.use_rawinput = interactive
+        self.mistakes = 0
         self._echo = not interactive
         self._engine = engine
-        self._breaks: list[Break] = []
-        self.intro = f"{len(engine.graph)} nodes; {self._where_it_stands()}. help lists the commands."
+        self._breaks: list[breakpoints.Break] = []
+        nodes = len(engine.graph)
+        self.intro = (
+            f"The backward has {nodes} node{_s(nodes)}; {self._where_it_stands()}.\n"
+            "A step says which node ran, what came in, what went out and to whom. No .grad is written.\n"
+            "help lists the commands."
+        )
 
     # --- commands ----------------------------------------------------------------------
 
@@ -84,7 +80,7 @@ class Debugger(cmd.Cmd):
         self._take(1)
 
     def do_next(self, text: str) -> None:
-        """Next [N]: run the next N nodes, one if N isn't given."""
+        """next [N]: run the next N nodes; one, if N isn't given."""  # noqa: D403 - so typed
         if text and not re.fullmatch(r"[1-9]\d*", text):
             raise OptionError(f"next {text}: give a whole number from 1, or nothing")
         self._take(int(text or 1))
@@ -92,124 +88,145 @@ class Debugger(cmd.Cmd):
     def do_continue(self, text: str) -> None:
         """continue: run until a breakpoint, or to the end."""
         del text
-        first = True
-        while not self._engine.done:
-            met = None if first else self._met_before()
-            if met is not None:
-                self._say(f"stopped before {self._name(self._engine.ready[0])}: break {met.text}")
-                return
-            first = False
+        why = ""
+        before = len(self._engine.steps)
+        while not self._ended() and not why:
             step = self._engine.step()
             met = next((each for each in self._breaks if each.after(step)), None)
+            ahead = next((each for each in self._breaks if self._engine.next in each.before), None)
             if met is not None:
-                self._say(self._line(step))
-                self._say(f"stopped: break {met.text}")
-                return
-        self._say(self._where_it_stands())
+                why = f"stopped: break {met.text}"
+            elif ahead is not None:
+                why = f"stopped before {self._name(self._engine.next)}: break {ahead.text}"
+        if len(self._engine.steps) > before:
+            self._say(self._last_step())
+        self._say(why or self._where_it_stands())
 
     def do_break(self, text: str) -> None:
-        """Break [NAME | #ID | leaf | nonfinite | norm>X]: stop there; alone, list the breakpoints.
+        """break [NAME | #ID | leaf | nonfinite | norm>X]: stop there; alone, list the breakpoints.
 
-        NAME is a node's, a leaf's or a named tensor's. Before a node, at any leaf, after NaN or inf, after a gradient
-        whose norm is larger than X.
-        """
+        NAME is a node's, a leaf's, a named tensor's or a module's: it stops before such a node. leaf stops before each
+        leaf. nonfinite and norm>X stop after a node that took in or gave out such a gradient.
+        """  # noqa: D403 - so typed
         if not text:
             self._say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
             return
-        self._breaks.append(self._read_break(text))
-        count = len(self._breaks[-1].before)
-        where = (
-            f" ({count} nodes)"
-            if count > 1
-            else f" ({self._name(min(self._breaks[-1].before))})"
-            if count
-            else ""
-        )
+        found = breakpoints.read(text, self._engine.graph)
+        self._breaks.append(found)
+        nodes = len(found.before)
+        where = f" ({self._name(min(found.before))})" if nodes == 1 else f" ({nodes} nodes)" if nodes else ""
         self._say(f"break {text}{where}")
 
+    def do_clear(self, text: str) -> None:
+        """clear [BREAK]: take away a breakpoint, named as break lists it; alone, all of them."""  # noqa: D403 - so typed
+        if text and text not in {each.text for each in self._breaks}:
+            raise OptionError(f"clear {text}: there is no such breakpoint; break lists them")
+        self._breaks = [each for each in self._breaks if text and each.text != text]
+        self._say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
+
     def do_print(self, text: str) -> None:
-        """Print [in | out | saved [NAME] | LEAF.grad]: gradients of the last node, or what the next one has saved."""
-        if not text:
-            self._print_gradients("in", self._engine.came)
-            self._print_gradients("out", self._engine.went)
-        elif text in ("in", "out"):
-            self._print_gradients(text, self._engine.came if text == "in" else self._engine.went)
-        elif text.split(maxsplit=1)[0] == "saved":
-            self._print_saved(text.split()[1:])
-        elif text.endswith(".grad"):
-            name = text.removesuffix(".grad")
-            if name not in {node.variable for node in self._engine.graph.leaves}:
-                raise OptionError(f"print {text}: there is no leaf {name!r}; break leaf stops at each")
-            grad = self._engine.grads.get(name)
-            self._say(f"{text} = {'not there yet' if grad is None else value(grad)}")
+        """print [in | out | saved [NAME | #ID] | LEAF | LEAF.grad]: a gradient, or what was saved.
+
+        in and out: what came into the last node and what went out; both, if nothing is said. saved: what the last
+        node and the next one keep from the forward. LEAF: a leaf's value; LEAF.grad: its gradient from this backward.
+        """  # noqa: D403 - so typed
+        what, _, rest = text.partition(" ")
+        if what in ("", "in", "out"):
+            for each in ("in", "out") if not what else (what,):
+                self._print_gradients(each)
+        elif what == "saved":
+            self._print_saved(rest.strip())
         else:
-            raise OptionError(f"print {text}: print in, out, saved, saved NAME or LEAF.grad")
+            self._print_leaf(text)
 
     def do_where(self, text: str) -> None:
         """where: which line of the forward made the last node and the next one, in which module, by which call."""
         del text
-        for what, place in (("last", self._engine.current), ("next", self._next())):
-            if place is not None:
-                self._say(f"{what}: {self._name(place)}  {made_at(self._engine.graph.node(place))}")
+        for what, node in self._last_and_next():
+            where, *code = words.made_at(node)
+            self._say("\n".join([f"{what}: {words.name(node)}  {where}", *code]))
 
     def do_queue(self, text: str) -> None:
         """queue: the nodes that are ready, the next one first."""
         del text
         ready = self._engine.ready
-        shown = ", ".join(self._name(place) for place in ready[:MOST]) or "empty"
-        self._say(shown + (f" … and {len(ready) - MOST} more" if len(ready) > MOST else ""))
+        shown = ", ".join(map(self._name, ready[:ROWS])) or "empty"
+        self._say(shown + (f" … and {len(ready) - ROWS} more" if len(ready) > ROWS else ""))
 
     def do_buffers(self, text: str) -> None:
-        """buffers: the nodes at which gradients have arrived: their sums so far, and how many are awaited."""
+        """buffers: the nodes at which gradients have arrived: their sums so far, from whom, how many are awaited."""
         del text
         buffers = list(self._engine.buffers.items())
-        for place, buffer in buffers[:MOST]:
-            sums = ", ".join(value(grad) for grad in buffer.grads)
+        for place, buffer in buffers[:ROWS]:
+            sums = ", ".join(map(words.value, buffer.grads))
             senders = ", ".join(
                 "the start" if each.source is None else f"#{each.source}" for each in buffer.arrived
             )
             awaited = f", {buffer.awaited} awaited" if buffer.awaited else ""
             self._say(f"{self._name(place)}: {sums}  from {senders}{awaited}")
-        if len(buffers) > MOST:
-            self._say(f"… and {len(buffers) - MOST} more")
+        if len(buffers) > ROWS:
+            self._say(f"… and {len(buffers) - ROWS} more")
         if not buffers:
             self._say("empty")
 
     def do_graph(self, text: str) -> None:
-        """graph: every node in the order in which they run, and how far it is."""
-        del text
-        ran = {step.node for step in self._engine.steps}
-        ready = set(self._engine.ready)
-        for node in self._engine.graph.nodes:
+        """graph [all]: the nodes around the next one, in the order in which they run: which have run, which are ready.
+
+        all: every node there is.
+        """  # noqa: D403 - so typed
+        if text not in ("", "all"):
+            raise OptionError(f"graph {text}: say graph, or graph all")
+        nodes, upcoming = self._engine.graph.nodes, self._engine.next
+        middle = upcoming if upcoming is not None else len(nodes)
+        first, last = (0, len(nodes)) if text else (max(0, middle - ROWS), min(len(nodes), middle + ROWS))
+        ran, ready = {step.node for step in self._engine.steps}, set(self._engine.ready)
+        if first:
+            self._say(f"  … {first} before")
+        for node in nodes[first:last]:
             state = "ran" if node.id in ran else "ready" if node.id in ready else ""
             targets = ", ".join("–" if edge is None else f"#{edge.node}" for edge in node.next)
-            arrow = "→" if node.id == self._next() else " "
-            self._say(f"{arrow} {state:5} {self._name(node.id)}{f' → {targets}' if targets else ''}")
+            arrow = "→" if node.id == upcoming else " "
+            self._say(f"{arrow} {state:5} {words.name(node)}{f' → {targets}' if targets else ''}")
+        if last < len(nodes):
+            self._say(f"  … {len(nodes) - last} after")
+
+    def do_help(self, arg: str) -> None:
+        """help [COMMAND]: what the commands are, or one of them in full."""  # noqa: D403 - so typed
+        if arg:
+            name = SHORT.get(arg, arg)
+            if name not in self._commands():
+                raise self._unknown(arg)
+            self._say("\n".join(text.strip() for text in self._usage(name).splitlines() if text.strip()))
+            return
+        usages = [self._usage(name).splitlines()[0].partition(": ") for name in self._commands()]
+        width = max(len(usage) for usage, _, _ in usages if len(usage) < 2 * ROWS)
+        for usage, _, what in usages:
+            name = usage if len(usage) <= width else f"{usage.split()[0]} …"
+            self._say(f"{name:{width}}  {what}")
+        self._say(f"help COMMAND says more. {', '.join(SHORT)} will do for {', '.join(SHORT.values())}.")
 
     def do_quit(self, text: str) -> bool:
-        """quit: leave. Nothing was written to any .grad."""
+        """quit: leave."""
         del text
         return True
 
     do_EOF = do_quit  # noqa: N815 - the name that ``cmd`` looks for
-    do_s, do_n, do_c, do_b, do_p, do_w, do_q = (
-        do_step,
-        do_next,
-        do_continue,
-        do_break,
-        do_print,
-        do_where,
-        do_quit,
-    )
 
     # --- what cmd asks -----------------------------------------------------------------
 
     def onecmd(self, line: str) -> bool:
         """Runs one command. What is wrong with it is one line, and the session goes on."""
+        head, _, rest = line.strip().partition(" ")
         try:
-            return bool(super().onecmd(line))
+            return bool(super().onecmd(f"{SHORT.get(head, head)} {rest}".strip() if head else line))
         except LabError as error:
             self._say(f"error: {error}")
+        except Exception as error:
+            if self._engine.failed is None:
+                raise
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._say(f"error: {self._name(self._engine.failed)} raised {reason} ({where_raised(error)})")
+        self.mistakes += 1
         return False
 
     def precmd(self, line: str) -> str:
@@ -218,170 +235,153 @@ class Debugger(cmd.Cmd):
             self._say("" if line == "EOF" else line)
         return line
 
+    def emptyline(self) -> bool:
+        """Does the last command once more, as debuggers do."""
+        return self.onecmd(self.lastcmd) if self.lastcmd else False
+
     def default(self, line: str) -> None:
         """An unknown command: which one was perhaps meant."""
-        names = [name.removeprefix("do_") for name in self.get_names() if name.startswith("do_")]
-        near = difflib.get_close_matches(line.split(maxsplit=1)[0], names, n=1)
-        raise OptionError(
-            f"no command {line.split(maxsplit=1)[0]!r}{f'; did you mean {near[0]}?' if near else ''}; see help"
-        )
+        raise self._unknown(line.split(maxsplit=1)[0])
 
-    def get_names(self) -> list[str]:
-        """The commands by their full names; what help lists."""
-        short = {f"do_{letter}" for letter in "sncbpwq"} | {"do_EOF"}
-        return [name for name in super().get_names() if name not in short]
+    def completenames(self, text: str, *_: Any) -> list[str]:
+        """Commands by their full names."""
+        return [name for name in self._commands() if name.startswith(text)]
 
     def complete_break(self, text: str, *_: Any) -> list[str]:
-        """Names of nodes and leaves."""
-        return sorted(
-            name for name in {"leaf", "nonfinite", "norm>", *self._names()} if name.startswith(text)
-        )
+        """What break knows."""
+        return [name for name in breakpoints.known(self._engine.graph) if name.startswith(text)]
+
+    def complete_clear(self, text: str, *_: Any) -> list[str]:
+        """The breakpoints."""
+        return [each.text for each in self._breaks if each.text.startswith(text)]
 
     def complete_print(self, text: str, *_: Any) -> list[str]:
         """What can be printed."""
-        leaves = {f"{node.variable}.grad" for node in self._engine.graph.leaves}
-        return sorted(name for name in {"in", "out", "saved", *leaves} if name.startswith(text))
+        leaves = [name for node in self._engine.graph.leaves for name in _leaf_names(node)]
+        found = {"in", "out", "saved", *leaves, *(f"{name}.grad" for name in leaves)}
+        return sorted(name for name in found if name.startswith(text))
+
+    def complete_help(self, text: str, *_: Any) -> list[str]:
+        """Commands."""
+        return self.completenames(text)
 
     # --- the engine's state in words ------------------------------------------------------
 
     def _take(self, count: int) -> None:
-        if self._engine.done:
+        if self._ended():
             self._say(self._where_it_stands())
         for _ in range(count):
-            if self._engine.done:
+            if self._ended():
                 return
-            self._say(self._line(self._engine.step()))
+            self._engine.step()
+            self._say(self._last_step())
 
-    def _line(self, step: Step) -> str:
-        """Node, what came in, what goes out, to whom."""
-        node = self._engine.graph.node(step.node)
-        came = ", ".join(map(value, self._engine.came))
-        if node.kind == "accumulate":
-            return f"{self._name(node.id)}  in {came}  → its gradient"
-        parts = [
-            f"{value(grad)} → {self._name(edge.node)}"
-            for grad, edge in zip(self._engine.went, node.next, strict=False)
-            if edge is not None
-        ]
-        return f"{self._name(node.id)}  in {came}  out {', '.join(parts) or 'nothing'}"
+    def _last_step(self) -> str:
+        place = self._engine.steps[-1].node
+        return words.line(self._engine.graph, place, self._engine.came, self._engine.went)
+
+    def _ended(self) -> bool:
+        return self._engine.done or self._engine.failed is not None
 
     def _where_it_stands(self) -> str:
-        place = self._next()
-        if place is None:
-            return f"done: all {len(self._engine.steps)} nodes have run"
-        return f"next is {self._name(place)}"
+        ran = len(self._engine.steps)
+        if self._engine.failed is not None:
+            return f"over: {self._name(self._engine.failed)} raised after {ran} node{_s(ran)}"
+        if self._engine.done:
+            return f"done: all {ran} nodes have run" if ran > 1 else "done: the only node has run"
+        return f"the next is {self._name(self._engine.next)}"
 
-    def _next(self) -> int | None:
-        ready = self._engine.ready
-        return ready[0] if ready else None
+    def _name(self, place: int | None) -> str:
+        return "nothing" if place is None else words.name(self._engine.graph.node(place))
 
-    def _name(self, place: int) -> str:
-        node = self._engine.graph.node(place)
-        return f"#{place} {node.variable or node.name}"
+    def _last_and_next(self) -> Iterator[tuple[str, Node]]:
+        last = self._engine.steps[-1].node if self._engine.steps else None
+        failed = self._engine.failed
+        following = ("next", self._engine.next) if failed is None else ("raised", failed)
+        for what, place in (("last", last), following):
+            if place is not None:
+                yield what, self._engine.graph.node(place)
 
-    def _names(self) -> Iterator[str]:
-        for node in self._engine.graph.nodes:
-            yield node.variable or node.name
-
-    def _met_before(self) -> Break | None:
-        upcoming = self._next()
-        return next((each for each in self._breaks if upcoming in each.before), None)
-
-    def _read_break(self, text: str) -> Break:
-        graph = self._engine.graph
-        larger = re.fullmatch(r"norm\s*>\s*([-+.\deE]+)", text)
-        if larger is not None:
-            return Break(text, frozenset(), _norm_over(_number(larger[1])))
-        if text == "leaf":
-            return Break(text, frozenset(node.id for node in graph.leaves), _never)
-        if text not in (stops.NONFINITE, *self._names()) and not re.fullmatch(r"#?\d+", text):
-            near = difflib.get_close_matches(text, {"leaf", stops.NONFINITE, *self._names()}, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else "; graph lists the nodes"
-            raise OptionError(f"break {text}: there is no node or leaf of that name{hint}")
-        number = re.fullmatch(r"#?(\d+)", text)
-        until: Any = int(number[1]) if number is not None else text
-        return Break(text, frozenset(stops.before(until, graph)), stops.after(until))
-
-    def _print_gradients(self, what: str, grads: Grads) -> None:
-        if self._engine.current is None:
+    def _print_gradients(self, what: str) -> None:
+        if not self._engine.steps:
             raise OptionError("nothing has run yet; step runs the next node")
+        grads = self._engine.came if what == "in" else self._engine.went
         for slot, grad in enumerate(grads):
-            self._say(f"{what}[{slot}] = {value(grad)}")
+            self._say(f"{what}[{slot}] = {words.details(grad)}")
         if not grads:
             self._say(f"{what}: nothing")
 
-    def _print_saved(self, names: list[str]) -> None:
-        place = self._next()
-        if place is None:
-            raise OptionError("no node is left to run, so none has anything saved that is still needed")
-        saved = self._engine.graph.node(place).saved
-        wanted = [each for each in saved if not names or each.name in names]
-        if not wanted:
-            known = ", ".join(each.name for each in saved)
-            raise OptionError(f"{self._name(place)} saved {known or 'nothing'}")
-        live = self._engine.saved(place)
-        for each in wanted:
-            found = live.get(each.name)
-            tensor = found if isinstance(found, torch.Tensor) else None
-            held = value(tensor) if tensor is not None else "released" if each.released else repr(each.value)
-            self._say(f"{each.name} = {held}{f'  ({each.variable})' if each.variable else ''}")
+    def _print_saved(self, wanted: str) -> None:
+        number = re.fullmatch(r"#(\d+)", wanted)
+        nodes = list(self._last_and_next())
+        if number is not None:
+            if int(number[1]) >= len(self._engine.graph):
+                raise OptionError(f"print saved {wanted}: there is no such node; graph lists them")
+            nodes, wanted = [("", self._engine.graph.node(int(number[1])))], ""
+        found = False
+        for what, node in nodes:
+            live = self._engine.saved(node.id)
+            lines = [
+                f"    {each.name} = {_held(live.get(each.name), each.released)}"
+                f"{f'  ({each.variable})' if each.variable else ''}"
+                for each in node.saved
+                if wanted in ("", each.name)
+            ]
+            if lines or not wanted:
+                self._say(
+                    f"{f'{what}: ' if what else ''}{words.name(node)} saved{':' if lines else ' nothing'}"
+                )
+            for line in lines:
+                self._say(line)
+            found |= bool(lines)
+        if wanted and not found:
+            raise OptionError(
+                f"print saved {wanted}: neither node has saved anything of that name; see print saved"
+            )
+
+    def _print_leaf(self, text: str) -> None:
+        names = {name: node for node in self._engine.graph.leaves for name in _leaf_names(node)}
+        name = text if text in names else text.removesuffix(".grad")
+        if name not in names:
+            near = difflib.get_close_matches(text, [f"{each}.grad" for each in names], n=1)
+            hint = (
+                f"did you mean {near[0]}?" if near else "print in, out, saved, saved NAME, LEAF or LEAF.grad"
+            )
+            raise OptionError(f"print {text}: there is no leaf {name!r}; {hint}")
+        node = names[name]
+        if text == name:
+            self._say(f"{text} = {words.details(self._engine.leaf(node.id))}")
+            return
+        grad = self._engine.grads.get(node.variable or "")
+        there = words.details(grad) if grad is not None else "not there yet"
+        if grad is None and node.id in {step.node for step in self._engine.steps}:
+            there = "none"
+        self._say(f"{text} = {there}")
+
+    def _commands(self) -> list[str]:
+        found = (name.removeprefix("do_") for name in self.get_names() if name.startswith("do_"))
+        return [name for name in found if name != "EOF"]
+
+    def _usage(self, command: str) -> str:
+        return str(getattr(self, f"do_{command}").__doc__)
+
+    def _unknown(self, name: str) -> OptionError:
+        near = difflib.get_close_matches(name, self._commands(), n=1)
+        return OptionError(f"no command {name!r}{f'; did you mean {near[0]}?' if near else ''}; see help")
 
     def _say(self, text: str) -> None:
         print(text, file=self.stdout)
 
 
-def value(tensor: torch.Tensor | None) -> str:
-    """Writes a tensor in a line: the number if it's one, all numbers if they're few, else shape and norm.
-
-    Example:
-        >>> value(torch.tensor(-8.0)), value(torch.ones(2)), value(None)
-        ('−8', 'f32[2] [1, 1]', 'none')
-    """
-    if tensor is None:
-        return "none"
-    if tensor.numel() == 1 and tensor.layout is torch.strided and not tensor.is_meta:
-        return digits.number(tensor.detach().reshape(()).item())
-    size = ",".join(map(str, tensor.shape))
-    dtype = str(tensor.dtype).removeprefix("torch.").replace("float", "f").replace("int", "i")
-    if tensor.is_meta or tensor.layout is not torch.strided or tensor.dtype is torch.bool:
-        return f"{dtype}[{size}]"
-    if tensor.numel() <= MOST:
-        numbers = ", ".join(digits.number(number) for number in tensor.detach().reshape(-1).tolist())
-        return f"{dtype}[{size}] [{numbers}]"
-    if not (tensor.is_floating_point() or tensor.is_complex()):
-        return f"{dtype}[{size}]"
-    return f"{dtype}[{size}] of norm {digits.number(torch.linalg.vector_norm(tensor.detach()).item())}"
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
-def made_at(node: Node) -> str:
-    """Writes where in the forward a node was made."""
-    if node.kind == "accumulate":
-        return "a leaf"
-    parts = [
-        "" if node.source is None else str(node.source),
-        f"in module {node.module}" if node.module else "",
-        f"by {node.call.name}" if node.call is not None else "",
-    ]
-    return ", ".join(part for part in parts if part) or "unknown: the forward wasn't watched"
+def _leaf_names(node: Node) -> list[str]:
+    return [name for name in (node.variable, *node.aliases) if name]
 
 
-def _norm_over(limit: float) -> Callable[[Step], bool]:
-    def is_over(step: Step) -> bool:
-        return any(
-            stats is not None and stats.norm is not None and stats.norm > limit
-            for stats in (*step.grad_outputs, *step.grad_inputs)
-        )
-
-    return is_over
-
-
-def _never(step: Step) -> bool:
-    del step
-    return False
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise OptionError(f"break norm>{text}: {text!r} is no number") from error
+def _held(found: Any, released: bool | None) -> str:
+    if isinstance(found, torch.Tensor):
+        return words.details(found)
+    return "released by an earlier backward" if released else repr(found)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import click
+
+from autograd_lab.errors import OptionError
+
+WRONG_CALL = 2
+"""The exit code of a wrong call."""
 
 target_argument = click.argument("target")
 """A TARGET: see ``cli.target``."""
@@ -45,3 +50,38 @@ stats_option = click.option(
 def stats_level(stats: str) -> Literal["norm", "full"] | None:
     """Gives the ``stats`` of ``trace`` and ``watch`` that an option stands for."""
     return None if stats == "none" else cast('Literal["norm", "full"]', stats)
+
+
+def drawing_options(
+    out: str | None, *, view: str | None, depth: int | None, repeats: bool, stats: str
+) -> dict[str, Any]:
+    """Checks what is asked of a file before anything runs: a script may take hours.
+
+    Args:
+        out: The file's path, if there is to be one.
+        view: As for ``render``.
+        depth: As for ``render``.
+        repeats: As for ``render``.
+        stats: What is measured.
+
+    Returns:
+        The options for ``render``.
+
+    Raises:
+        OptionError: Something is asked of a file but no file is asked for, or what is to be drawn isn't measured.
+        RenderError: There's no such format, view or option.
+        UnwritableError: The path can't be written.
+    """
+    from autograd_lab.draw import check, format_of
+    from autograd_lab.records.files import check_writable
+
+    asked: dict[str, Any] = {"view": view, "depth": depth, "repeats": repeats or None}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if out is None:
+        if given:
+            raise OptionError(f"--{next(iter(given))} says how a file is drawn; say which one with --out")
+        return {}
+    check(format_of(check_writable(out)), **{"view": None, **given})
+    if view == "norms" and stats == "none":
+        raise OptionError("--view norms draws what --stats none doesn't measure; leave one of them out")
+    return given

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from autograd_lab.cli.options import depth_option, repeats_option, stats_level, stats_option
+from autograd_lab.cli.options import (
+    depth_option,
+    drawing_options,
+    repeats_option,
+    stats_level,
+    stats_option,
+)
+from autograd_lab.errors import LabError
 
 if TYPE_CHECKING:
     from autograd_lab.records import Trace
@@ -40,7 +48,7 @@ class _Backwards(click.ParamType[Chosen]):
         return Chosen(skip, int(found[3]) - skip if found[3] else None)
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option(
     "--out", "-o", metavar="PATH", help="Write it here too; the ending says how: .json, .svg, .perfetto …."
 )
@@ -80,21 +88,18 @@ def run(
     """
     from autograd_lab.backward import watch
     from autograd_lab.cli.script import run as run_script
-    from autograd_lab.draw import format_of
-    from autograd_lab.records.files import check_writable
 
-    if out is not None:
-        format_of(check_writable(out))
+    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
+    path = None if out is None else Path(out).absolute()  # the script may go to another folder
     with watch(skip=chosen.skip, limit=chosen.limit, stats=stats_level(stats), kernels=kernels) as watcher:
         code = run_script(script, arguments, as_module=as_module)
     sys.stdout.flush()
     _report(watcher.traces, watcher.count, chosen, whole)
-    if out is not None and watcher.traces:
-        asked = {"view": view, "depth": depth, "repeats": repeats or None}
-        for path in _written(
-            watcher.traces, out, {key: value for key, value in asked.items() if value is not None}
-        ):
-            click.echo(f"wrote {path}", err=True)
+    if path is not None and watcher.traces:
+        try:
+            _write(watcher.traces, path, options)
+        except LabError as error:  # the exit code stays the script's own
+            click.echo(f"autograd-lab: {error}", err=True)
     sys.exit(code)
 
 
@@ -111,15 +116,29 @@ def _report(traces: Sequence[Trace], count: int, chosen: Chosen, whole: bool) ->
         click.echo(trace_table(traces[0]).rstrip("\n") if whole else str(traces[0]), err=True)
 
 
-def _written(traces: Sequence[Trace], out: str, options: dict[str, Any]) -> list[Path]:
-    """One file for all where the format can hold several backwards, else one for each, numbered."""
+def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:
+    """One file for all where the format can hold several backwards, else one for each."""
     from autograd_lab.draw import format_of
     from autograd_lab.pictures import render
 
-    if len(traces) == 1 or options.get("view") == "norms" or format_of(out) == "perfetto":
-        render(traces if len(traces) > 1 else traces[0], out, **options)
-        return [Path(out)]
-    paths = [Path(out).with_stem(f"{Path(out).stem}-{place}") for place in range(len(traces))]
-    for trace, path in zip(traces, paths, strict=True):
-        render(trace, path, **options)
-    return paths
+    if options.get("view") == "norms" or format_of(path) == "perfetto":
+        render(traces, path, **options)
+        _say(path)
+        return
+    for trace, each in zip(traces, _paths(traces, path), strict=True):
+        render(trace, each, **options)
+        _say(each)
+
+
+def _paths(traces: Sequence[Trace], path: Path) -> Iterator[Path]:
+    """``trace-7.svg`` for backward 7, ``trace-7.1.svg`` for the first one that began inside it."""
+    inside: Counter[int] = Counter()
+    for trace in traces:
+        inside[trace.number] += trace.within is not None
+        number = str(trace.number) + ("" if trace.within is None else f".{inside[trace.number]}")
+        yield path if len(traces) == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _say(path: Path) -> None:
+    here = Path.cwd()
+    click.echo(f"wrote {path.relative_to(here) if path.is_relative_to(here) else path}", err=True)

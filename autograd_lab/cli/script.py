@@ -3,11 +3,18 @@
 Relies on ``runpy`` for modules. Scripts are run here: ``runpy.run_path`` empties ``__main__`` when they're over, and
 what they left to run at exit would find nothing. Promises that a script finds ``sys.argv``, ``sys.path`` and
 ``__main__`` as it would under ``python``, and that its exit code and traceback are its own.
+
+Note [A traceback as without the lab]
+Functions of the lab that stand between the user's code and torch's have a local variable ``__tracebackhide__``, as
+pytest has it; their frames are left out. With a ``TorchFunctionMode`` a torch function written in Python is called
+twice, first to ask the mode: of that first call nothing is shown either.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import io
+import itertools
 import runpy
 import sys
 from collections.abc import Sequence
@@ -31,27 +38,31 @@ def run(script: str, arguments: Sequence[str], *, as_module: bool = False) -> in
         Its exit code.
 
     Raises:
-        TargetError: There is no such file.
+        TargetError: There is no such file or module.
     """
-    if not as_module and not Path(script).is_file():
-        raise TargetError(f"there is no script {script}; give the path of a Python file, or -m and a module")
+    __tracebackhide__ = True
+    if as_module:
+        sys.path.insert(0, str(Path.cwd()))
+    if not (_is_module(script) if as_module else Path(script).is_file()):
+        what = "module" if as_module else "script"
+        raise TargetError(f"there is no {what} {script}; give the path of a Python file, or -m and a module")
     sys.argv = [script, *arguments]
     try:
         if as_module:
-            sys.path.insert(0, str(Path.cwd()))
             runpy.run_module(script, run_name="__main__", alter_sys=True)
         else:
             _run_file(script)
     except SystemExit as leaving:
         return _exit_code(leaving)
     except BaseException as error:
-        own = _own(error.__traceback__, _absolute(script))
-        sys.excepthook(type(error), error.with_traceback(own), own)
+        _leave_out_the_labs_frames(error)
+        sys.excepthook(type(error), error, error.__traceback__)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
 def _run_file(script: str) -> None:
+    __tracebackhide__ = True
     path = _absolute(script)
     main = ModuleType("__main__")
     main.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
@@ -76,9 +87,46 @@ def _exit_code(leaving: SystemExit) -> int:
     return 1
 
 
-def _own(traceback: TracebackType | None, script: str) -> TracebackType | None:
-    """The traceback from the script's own first frame on; the whole of it if it has none, as after ``-m``."""
-    found = traceback
-    while found is not None and found.tb_frame.f_code.co_filename != script:
-        found = found.tb_next
-    return found or traceback
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # what it's in isn't there
+        return False
+    except Exception:  # running it will show the same
+        return True
+
+
+def _leave_out_the_labs_frames(error: BaseException) -> None:
+    """See Note [A traceback as without the lab]. Also of the exceptions that it came from."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.__traceback__ = _shown(each.__traceback__)
+        waiting += [each.__cause__, each.__context__]
+        waiting += each.exceptions if isinstance(each, BaseExceptionGroup) else []
+
+
+def _shown(traceback: TracebackType | None) -> TracebackType | None:
+    from torch.overrides import handle_torch_function
+
+    shown: list[TracebackType] = []
+    for frame in _listed(traceback):
+        if "__tracebackhide__" not in frame.tb_frame.f_locals:
+            shown.append(frame)
+        elif len(shown) > 1 and shown[-1].tb_frame.f_code is handle_torch_function.__code__:
+            del shown[-2:]
+    for frame, following in itertools.zip_longest(shown, shown[1:]):
+        frame.tb_next = following
+    return shown[0] if shown else None
+
+
+def _listed(traceback: TracebackType | None) -> list[TracebackType]:
+    found = []
+    while traceback is not None:
+        found.append(traceback)
+        traceback = traceback.tb_next
+    return found

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from autograd_lab.cli.options import input_option, target_argument
+from autograd_lab.cli.options import WRONG_CALL, input_option, target_argument
 
 
 @click.command()
@@ -18,7 +18,8 @@ from autograd_lab.cli.options import input_option, target_argument
 def step(target: str, inputs: tuple[str, ...], check: bool) -> None:
     """Step through the backward of TARGET, node by node.
 
-    Commands are read from the terminal or a pipe; help lists them. No .grad is written.
+    Commands are read from the terminal or a pipe; help lists them. No .grad is written. Exit codes: 1 if --check found
+    a difference, 2 if a command in a pipe couldn't be carried out.
     """
     from autograd_lab.backward import check_engine
     from autograd_lab.cli.debugger import Debugger, SteppedEngine
@@ -32,7 +33,9 @@ def step(target: str, inputs: tuple[str, ...], check: bool) -> None:
         engine = SteppedEngine(found.loss, model=found.model, names=found.names)
         engine.graph = annotated(engine.graph)
         interactive = sys.stdin.isatty()
+        debugger = Debugger(engine, stdin=sys.stdin, stdout=sys.stdout, interactive=interactive)
         try:
-            Debugger(engine, stdin=sys.stdin, stdout=sys.stdout, interactive=interactive).cmdloop()
+            debugger.cmdloop()
         except KeyboardInterrupt:
             click.echo("")
+        sys.exit(WRONG_CALL if debugger.mistakes and not interactive else 0)

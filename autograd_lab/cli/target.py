@@ -16,6 +16,7 @@ import contextlib
 import difflib
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -44,7 +45,7 @@ class Target(NamedTuple):
     Attributes:
         loss: A live tensor with a graph, or what the user's callable returned in its place.
         model: The model, where there is one.
-        names: The made inputs: ``input0``, ``input1``, ….
+        names: The made inputs: ``input0``, ``input1``, …; or the tensors that the callable's file calls by a name.
     """
 
     loss: Any
@@ -70,7 +71,9 @@ def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Ann
         found = load(text, inputs)
         if found.model is None:  # the modules that were called name its leaves
             model, names = forward.naming()
-            found = found._replace(model=model, names={**names, **found.names})
+            found = found._replace(model=model, names={**_others(found.names, model, names), **names})
+        else:
+            found = found._replace(names=_others(found.names, found.model, {}))
         yield found, forward.annotated
 
 
@@ -103,12 +106,29 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
             f"{text}() returned a {type(result).__name__}; --input is for modules: leave it out"
         )
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], torch.nn.Module):
-        return Target(result[0], result[1], {})
+        return Target(result[0], result[1], _global_tensors(found))
     if next(tensors(result), None) is None:
         raise TargetError(
             f"{text}() returned a {type(result).__name__}; have it return a loss, (loss, model) or a module"
         )
-    return Target(result, None, {})
+    return Target(result, None, _global_tensors(found))
+
+
+def _global_tensors(function: Any) -> dict[str, torch.Tensor]:
+    """The tensors that a callable's file calls by a name: a leaf ``w`` is ``w`` to its user, not ``leaf0``."""
+    found = getattr(inspect.unwrap(function), "__globals__", {})
+    return {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
+
+
+def _others(
+    names: Mapping[str, torch.Tensor], model: torch.nn.Module | None, taken: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Those of ``names`` that the model and ``taken`` have no name for yet, and whose names they don't use."""
+    tensors = dict(taken)
+    if model is not None:
+        tensors |= {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    known = {id(tensor) for tensor in tensors.values()}
+    return {name: one for name, one in names.items() if name not in tensors and id(one) not in known}
 
 
 def find(text: str) -> Any:
@@ -196,11 +216,11 @@ def _run(what: str, call: Callable[[], Any]) -> Any:
         return call()
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise TargetError(f"{what} raised {reason} ({_where(error)})") from error
+        raise TargetError(f"{what} raised {reason} ({where_raised(error)})") from error
 
 
-def _where(error: Exception) -> str:
-    """The innermost line that isn't inside an installed package: most likely the user's own."""
+def where_raised(error: Exception) -> str:
+    """Gives the innermost line that isn't inside an installed package: most likely the user's own."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -8,6 +8,7 @@ import click
 
 from autograd_lab.cli.options import (
     depth_option,
+    drawing_options,
     input_option,
     repeats_option,
     stats_level,
@@ -40,12 +41,10 @@ def trace(
     """Run the backward of TARGET and show what every node did."""
     from autograd_lab.backward import trace as run
     from autograd_lab.cli.target import watched
-    from autograd_lab.draw import format_of, trace_table
+    from autograd_lab.draw import trace_table
     from autograd_lab.pictures import render
-    from autograd_lab.records.files import check_writable
 
-    if out is not None:
-        format_of(check_writable(out))
+    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
     with watched(target, inputs) as (found, annotated):
         done = run(
             found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels
@@ -53,5 +52,5 @@ def trace(
         done = dataclasses.replace(done, graph=annotated(done.graph))
     click.echo(trace_table(done).rstrip("\n") if whole else done)
     if out is not None:
-        render(done, out, view=view, depth=depth, repeats=repeats or None)
+        render(done, out, **options)
         click.echo(f"wrote {out}")

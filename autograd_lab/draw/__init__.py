@@ -8,7 +8,7 @@ Importing this package teaches records to show themselves: ``str(graph)`` is a t
 from autograd_lab.draw import notebook as _notebook  # noqa: F401 - registers the notebook's display
 from autograd_lab.draw.check_text import check_text
 from autograd_lab.draw.dot import to_dot
-from autograd_lab.draw.formats import FORMATS, draw, format_of
+from autograd_lab.draw.formats import FORMATS, check, draw, format_of
 from autograd_lab.draw.graph_view import graph_picture
 from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
@@ -26,6 +26,7 @@ __all__ = [
     "Box",
     "Line",
     "Picture",
+    "check",
     "check_text",
     "draw",
     "format_of",

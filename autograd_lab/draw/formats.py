@@ -21,12 +21,9 @@ from autograd_lab.draw.progress import progress
 from autograd_lab.draw.tables import WIDTH
 from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.draw.trace_text import trace_table
-from autograd_lab.draw.views import nearest, picture_maker
+from autograd_lab.draw.views import NORMS, nearest, picture_maker
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
-
-NORMS = "norms"
-"""The view that is a plot and no picture of boxes."""
 
 MOST_FOR_DOT = 1_500
 """Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
@@ -117,14 +114,47 @@ def draw(
     return row.of_record(record, settings)
 
 
+def check(format: str, view: str | None, **options: Any) -> None:  # noqa: A002 - as in draw
+    """Checks what is asked for before there's a trace, so that nobody waits for one in vain.
+
+    Args:
+        format: As for ``draw``.
+        view: As for ``draw``.
+        **options: As for ``draw``.
+
+    Raises:
+        RenderError: As ``draw`` would.
+
+    Example:
+        >>> check("json", "norms")
+        Traceback (most recent call last):
+        autograd_lab.errors.RenderError: view 'norms' makes no json: use svg, png or pdf
+    """
+    if format not in FORMATS:
+        raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
+    if view == NORMS:
+        _check_plot(format, **options)
+    else:
+        picture_maker(Trace(Graph((), ()), ()), view, **options)
+
+
+def _check_plot(kind: str, *, title: str | None = None, **others: Any) -> None:
+    from autograd_lab.draw.norms import KINDS
+
+    del title
+    wrong = [name for name, value in others.items() if value is not None]
+    if wrong:
+        raise RenderError(f"view 'norms' has no option {wrong[0]!r}: {nearest(wrong[0], ['title'])}")
+    if kind not in KINDS:
+        raise RenderError(f"view 'norms' makes no {kind}: use svg, png or pdf")
+
+
 def _plot(
     record: Record, kind: str, settings: Settings, *, title: str | None = None, **others: Any
 ) -> str | bytes:
     from autograd_lab.draw.norms import norms_plot
 
-    wrong = [name for name, value in others.items() if value is not None]
-    if wrong:
-        raise RenderError(f"view 'norms' has no option {wrong[0]!r}: {nearest(wrong[0], ['title'])}")
+    _check_plot(kind, **others)
     made = norms_plot(_traces(record, "view 'norms'"), kind, title=title, dpi=settings.dpi)
     return made.decode("utf-8") if kind == "svg" else made
 

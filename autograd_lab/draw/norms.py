@@ -17,6 +17,9 @@ from autograd_lab.records import Trace
 Norms = Mapping[str, float | None]
 """Parameter's or layer's name → its gradient's norm; ``None`` where no gradient came."""
 
+KINDS = ("svg", "png", "pdf")
+"""Formats of plots."""
+
 MOST_ROWS = 60
 """Rows of a plot of one backward: with more, parameters are taken together by layer."""
 

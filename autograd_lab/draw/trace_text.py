@@ -135,9 +135,12 @@ def _module(step: Step, trace: Trace) -> str:
 
 
 def _line(step: Step, trace: Trace) -> str:
-    """Only where a call was seen: a Function's ``forward`` is no line that ran."""
+    """Only where a call was seen: a Function's ``forward`` is no line that ran. The summary names the usual file."""
     node = trace.graph.node(step.node)
-    return "" if node.call is None or node.source is None else _place(node.source)
+    if node.call is None or node.source is None:
+        return ""
+    usual = trace.started is not None and node.source.file == trace.started.file
+    return str(node.source.line) if usual else _place(node.source)
 
 
 def _came_in(step: Step, trace: Trace) -> str:

@@ -56,6 +56,9 @@ VIEWS: dict[str, View] = {
 }
 """View's name → what draws it. Of two views of one type of record the first is the usual one."""
 
+NORMS = "norms"
+"""The view of traces that is a plot and no picture of boxes."""
+
 
 def picture_maker(record: Record, view: str | None = None, **options: Any) -> Callable[[], Picture]:
     """Chooses the view of a record and checks its options; the picture is made when it's asked for.
@@ -109,7 +112,8 @@ def _view(record: Record, view: str | None) -> str:
     if view is None:
         return fitting[0]
     if view not in fitting:
-        raise RenderError(f"no view {view!r} of a {type(record).__name__}: {nearest(view, fitting)}")
+        known = [*fitting, NORMS] if isinstance(record, Trace) else fitting
+        raise RenderError(f"no view {view!r} of a {type(record).__name__}: {nearest(view, known)}")
     return view
 
 

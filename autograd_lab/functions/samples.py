@@ -85,3 +85,16 @@ def needing(values: Sequence[torch.Tensor], needs: Sequence[bool]) -> list[torch
         needs: For each whether it requires a gradient.
     """
     return [value.detach().requires_grad_(need) for value, need in zip(values, needs, strict=True)]
+
+
+def each_alone(args: tuple[Any, ...]) -> Iterator[Sample]:
+    """Gives the same arguments again for each tensor that requires a gradient, with no other requiring one."""
+    places = [at for at, value in enumerate(args) if isinstance(value, torch.Tensor) and value.requires_grad]
+    for place in places:
+        yield Sample(
+            f"needs {place} alone",
+            tuple(
+                value.detach().requires_grad_(at == place) if at in places else value
+                for at, value in enumerate(args)
+            ),
+        )

@@ -277,6 +277,7 @@ def _clamp_samples(dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("spread", (tensor((3,), dtype), *bounds((2, 1))))
     yield Sample("empty", (tensor((0, 3), dtype), *bounds((3,))))
     low, high = bounds((2, 3))
+    yield Sample("tensors that contradict", (tensor((2, 3), dtype, high=0), high, low))
     for name, pair in (("min", (low, None)), ("max", (None, high)), ("detached", (low.detach(), high))):
         yield Sample(f"{name} tensor", (tensor((2, 3), dtype), *pair))
     yield Sample("bounds alone need one", (tensor((2, 3), dtype).detach(), *bounds((2, 3))))

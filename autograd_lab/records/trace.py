@@ -20,7 +20,7 @@ class Contribution(NamedTuple):
     Attributes:
         input_nr: The slot of the receiving node's ``grad_outputs``.
         source: The id of the node that sent it; ``None`` for what the backward was started with.
-        slot: Which of the sender's ``grad_inputs`` it is.
+        slot: Which of the sender's ``grad_inputs`` it is; of what the backward was started with, which output's.
         stats: The gradient.
 
     Example:
@@ -38,10 +38,11 @@ class Accumulation(NamedTuple):
     """What happened to a leaf's ``.grad``.
 
     Attributes:
-        how: ``"stole"`` (``.grad`` is the very tensor that came), ``"copied"``, ``"added"`` (into the tensor that
-            was there), ``"replaced"`` (by a new sum, as under ``create_graph``) or ``"nothing"`` (no gradient came).
+        how: What the engine did, before any post-accumulate hook: ``"stole"`` (``.grad`` is the very tensor that came),
+            ``"copied"``, ``"added"`` (into the tensor that was there), ``"replaced"`` (by a new sum, as under
+            ``create_graph``) or ``"nothing"`` (no gradient came).
         before: What was in ``.grad``; ``None`` if it was ``None`` or statistics weren't asked for.
-        after: What is in it now, likewise.
+        after: What is in it after the hooks, likewise; some set it to ``None``.
 
     Example:
         >>> Accumulation("stole").how
@@ -59,8 +60,9 @@ class Kernel(NamedTuple):
     Attributes:
         name: As torch says it: ``"aten::mul.Tensor"``.
         by: Who ran it: ``"node"``; ``"validate_outputs"``, the engine's reducing of what the node returned to the
-            receiving slot's shape and dtype; ``"input_buffer"``, the engine's adding up; ``"hook"``, a user's hook;
-            ``"engine"``, something else of the engine's. ``None`` where torch can't tell (see ``_torch/kernels.py``).
+            receiving slot's shape and dtype; ``"input_buffer"``, the engine's adding up; ``"hook"``, a user's hook on
+            the node or its tensors, and whatever that starts; ``"engine"``, something else of the engine's. ``None``
+            where torch can't tell (see ``_torch/kernels.py``).
 
     Example:
         >>> Kernel("aten::sum.dim_IntList", "validate_outputs").hidden

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+import torch
 from models import leaves
 from torch.autograd.function import _HookMixin
 
@@ -155,3 +156,21 @@ def test_captures_and_registrations_in_several_threads():
     for loss in losses:
         loss.backward()
     assert sorted(called) == list(range(200))
+
+
+def test_whoever_looks_before_the_hooks_after_accumulation_leaves_the_others_looking():
+    leaf, called = torch.ones(2, requires_grad=True), []
+    leaf.register_post_accumulate_grad_hook(lambda leaf: called.append("user's"))
+    before = dict(leaf._post_accumulate_grad_hooks)
+    first, second = (
+        hooks.before_those_after_accumulation(leaf, lambda name=name: called.append(name))
+        for name in ("first", "second")
+    )
+    leaf.sum().backward()
+    first()
+    leaf.sum().backward()
+    second()
+    leaf.sum().backward()
+    assert called == ["first", "second", "user's", "second", "user's", "user's"]
+    assert dict(leaf._post_accumulate_grad_hooks) == before
+    assert hooks.before_those_after_accumulation(torch.ones(1, requires_grad=True), called.clear) is None

@@ -1,22 +1,54 @@
 """Every operation that torch itself tests: the glass engine against the native one, order and bits.
 
 The samples come from torch's own table, ``op_db``. Without ``-m sweep`` the first sample of every operation is taken,
-with it all of them. The counts are printed.
+with it all of them, and complex ones too. The counts are printed at the end of the run, under "figures".
 """
 
 from __future__ import annotations
 
 import gc
 import warnings
+from typing import NamedTuple
 
 import pytest
 import torch
+from op_db_samples import samples_of
 from torch.testing._internal.common_methods_invocations import op_db
 
 import autograd_lab as lab
 
+DTYPES = (torch.float64, torch.complex128)
+"""An operation is tried with the first of these for which it has a backward, or with each."""
+
 EXCEPTIONS: dict[str, str] = {}
 """Operation → why its bits or order can't be compared."""
+
+NOT_DETERMINISTIC: dict[str, str] = {}
+"""Operation → why the native engine's own bits differ from run to run, so that a tolerance has to do."""
+
+NOT_ON_CPU = {
+    "torch.ops.aten._flash_attention_forward": "runs on GPUs only",
+    "torch.ops.aten._efficient_attention_forward": "runs on GPUs only",
+    "nn.functional.batch_norm.without_cudnn": "is batch_norm once more, for GPUs; the entry without the suffix runs",
+    "nn.functional.one_hot": "takes and gives integers, which have no gradient",
+}
+"""Operations that the table marks as differentiable, but gives no dtype of a backward on the CPU for: name → why."""
+
+DIFFERENTIABLE = [op for op in op_db if op.supports_autograd]
+
+
+class Outcome(NamedTuple):
+    """What came of the samples of one operation."""
+
+    same: int
+    without: int
+    failed: list[str]
+    deterministic: bool
+
+
+def dtypes(op):
+    """Those of ``DTYPES`` for which an operation has a backward on the CPU."""
+    return [dtype for dtype in DTYPES if dtype in op.supported_backward_dtypes("cpu")]
 
 
 def tensors(result):
@@ -27,20 +59,12 @@ def tensors(result):
     return []
 
 
-def differentiable(op, sample):
-    """The outputs with a graph; none where this sample has no backward."""
-    result = sample.output_process_fn_grad(op(sample.input, *sample.args, **sample.kwargs))
-    return [tensor for tensor in tensors(result) if tensor.requires_grad]
-
-
 def check(op, sample):
     """Gives the check of one sample; ``None`` where no output of it requires a gradient."""
     torch.manual_seed(0)
-    outputs = differentiable(op, sample)
-    if not outputs:
-        return None
-    starts = [start(output) for output in outputs]
-    return lab.check_engine(outputs, grad_tensors=starts)
+    result = sample.output_process_fn_grad(op(sample.input, *sample.args, **sample.kwargs))
+    outputs = [tensor for tensor in tensors(result) if tensor.requires_grad]
+    return lab.check_engine(outputs, grad_tensors=list(map(start, outputs))) if outputs else None
 
 
 def start(output):
@@ -48,54 +72,69 @@ def start(output):
     return torch.randn_like(output) if output.layout is torch.strided else output.detach().clone()
 
 
-def run(most):
-    passed, without, failed, loose = 0, 0, [], set()
-    for op in op_db:
-        if not op.supports_autograd or torch.float64 not in op.supported_backward_dtypes("cpu"):
-            continue
-        name = op.full_name
-        if name in EXCEPTIONS:
-            continue
-        torch.manual_seed(0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for number, sample in enumerate(op.sample_inputs("cpu", torch.float64, requires_grad=True)):
-                if number == most:
-                    break
-                try:
-                    found = check(op, sample)
-                except Exception as error:
-                    failed.append(f"{name}[{number}]: {error!r}")
-                    continue
-                if found is None:
-                    without += 1
-                elif found.ok:
-                    passed += 1
-                    if not found.deterministic:
-                        loose.add(name)
-                else:
-                    failed.append(f"{name}[{number}]: {found}")
-    return passed, without, failed, loose
+def outcome(op, dtype, most):
+    """Checks at most so many samples of an operation; all of them for ``None``."""
+    same, without, failed, deterministic = 0, 0, [], True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for number, sample in enumerate(samples_of(op, dtype)):
+            if same == most:
+                break
+            try:
+                found = check(op, sample)
+            except Exception as error:
+                failed.append(f"{op.full_name}[{number}]: {error!r}")
+                continue
+            if found is None:
+                without += 1
+            elif found.ok:
+                same += 1
+                deterministic &= found.deterministic
+            else:
+                failed.append(f"{op.full_name}[{number}]: {found}")
+    return Outcome(same, without, failed, deterministic)
 
 
-def report(most, capsys):
+@pytest.fixture
+def _frozen():
+    """A check looks through all objects that aren't frozen."""
     gc.collect()
-    gc.freeze()  # a check looks through all objects that aren't frozen
-    try:
-        passed, without, failed, loose = run(most)
-    finally:
-        gc.unfreeze()
-    with capsys.disabled():
-        print(f"\nop_db: {passed} samples the same, {without} without a backward, {len(EXCEPTIONS)} named exceptions; "
-              f"not deterministic: {sorted(loose) or 'none'}")  # fmt: skip
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def compare(cases, most, what, figure):
+    """Checks samples of each (operation, dtype), and prints the count."""
+    found = {op.full_name: outcome(op, dtype, most) for op, dtype in cases if op.full_name not in EXCEPTIONS}
+    loose = sorted(name for name, each in found.items() if not each.deterministic)
+    figure(
+        f"op_db, {what}: {sum(each.same for each in found.values())} samples of {len(found)} operations the same, in "
+        f"order and bits; {sum(each.without for each in found.values())} samples have no backward; "
+        f"{len(EXCEPTIONS)} named exceptions; not deterministic: {', '.join(loose) or 'none'}"
+    )
+    failed = [line for each in found.values() for line in each.failed]
     assert not failed, "\n".join(failed)
-    return passed
+    assert [name for name, each in found.items() if not each.same] == []
+    assert set(loose) <= set(NOT_DETERMINISTIC)
 
 
-def test_the_first_sample_of_every_operation_is_the_same(capsys):
-    assert report(1, capsys) > 450
+def test_every_operation_with_a_backward_on_the_cpu_has_a_case():
+    without = {op.full_name for op in DIFFERENTIABLE if not op.supported_backward_dtypes("cpu")}
+    assert without == set(NOT_ON_CPU)
+    assert all(dtypes(op) for op in DIFFERENTIABLE if op.full_name not in NOT_ON_CPU)
+    assert len(DIFFERENTIABLE) - len(NOT_ON_CPU) > 540
+
+
+@pytest.mark.usefixtures("_frozen")
+def test_the_first_sample_of_every_operation_is_the_same(figure):
+    cases = [(op, dtypes(op)[0]) for op in DIFFERENTIABLE if op.full_name not in NOT_ON_CPU]
+    compare(cases, 1, "first samples", figure)
 
 
 @pytest.mark.sweep
-def test_every_sample_of_every_operation_is_the_same(capsys):
-    assert report(None, capsys) > 2_000
+@pytest.mark.usefixtures("_frozen")
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_every_sample_of_every_operation_is_the_same(dtype, figure):
+    cases = [(op, dtype) for op in DIFFERENTIABLE if dtype in dtypes(op)]
+    compare(cases, None, f"all samples, {str(dtype).removeprefix('torch.')}", figure)

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import autograd_lab as lab
 from autograd_lab.backward import trace
 from autograd_lab.errors import GraphError, OptionError
-from autograd_lab.records import Kernel, dumps, loads
+from autograd_lab.records import dumps, loads
 
 
 def mlp():
@@ -126,7 +126,8 @@ def test_contributions_are_what_the_senders_returned_and_add_up(case):
             if came is None or not parts:
                 continue
             for part in parts:
-                assert done.step(part.source).grad_inputs[part.slot] == part.stats
+                if part.source is not None:
+                    assert done.step(part.source).grad_inputs[part.slot] == part.stats
             assert came.mean == pytest.approx(sum(part.stats.mean for part in parts), rel=1e-4, abs=1e-6)
 
 
@@ -292,6 +293,21 @@ def test_several_outputs_with_grad_tensors():
     assert [part.stats.mean for part in done.steps[-1].contributions] == [50.0, 3.0]
 
 
+def test_what_a_backward_is_started_with_is_a_contribution_too():
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    outputs = [y, (y * 3).sum()]
+    done = trace(outputs, grad_tensors=[torch.tensor([5.0, 7.0]), None], names={"x": x}, stats="full")
+    total, _, product, _ = done.steps
+    (only,) = total.contributions
+    assert (only.source, only.slot, only.stats.mean) == (None, 1, 1.0)
+    assert [(part.source, part.slot, part.stats.mean) for part in product.contributions] == [
+        (None, 0, 6.0),
+        (1, 0, 3.0),
+    ]
+    assert product.grad_outputs[0].mean == 9.0
+
+
 def test_two_threads_at_once():
     results = {}
 
@@ -317,23 +333,6 @@ def test_it_goes_to_json_and_back(case):
     assert loads(dumps(done)) == done
 
 
-def test_kernels_are_listed_and_the_engines_own_are_marked():
-    w = torch.ones(3, requires_grad=True)
-    b = torch.ones(1, requires_grad=True)
-    y = w.exp()
-    done = trace((y * y + b).sum(), names={"w": w, "b": b}, kernels=True)
-    ran = {done.graph.node(step.node).name: step.kernels for step in done.steps if step.kernels}
-    own = [kernel.name for kernel in ran["ExpBackward0"] if not kernel.hidden]
-    assert own == ["aten::detach", "aten::mul.Tensor"]  # the saved result is unpacked, then multiplied
-    hidden = [kernel for kernels in ran.values() for kernel in kernels if kernel.hidden]
-    reduced = Kernel("aten::sum.dim_IntList", "validate_outputs")  # b's gradient, to b's shape
-    added = Kernel("aten::add.Tensor", "input_buffer")  # y's two gradients
-    assert hidden == [reduced, added]
-    assert ran["AddBackward0"] == (reduced,)
-    plain = trace((w.exp() * 2).sum(), names={"w": w}, stats="full")
-    assert all(step.kernels == () for step in plain.steps)
-
-
 COMPILER_STAYS_OUT = """
 import sys, torch, warnings
 from torch.utils.checkpoint import checkpoint
@@ -354,34 +353,6 @@ def test_the_compiler_is_not_imported_for_kernels_and_does_not_compile_what_watc
         [sys.executable, "-c", COMPILER_STAYS_OUT], capture_output=True, text=True, check=False
     )
     assert (ran.stdout.split(), ran.returncode) == (["False", "True"], 0), ran.stderr
-
-
-def test_statistics_do_not_show_among_the_kernels():
-    w = torch.ones(3, requires_grad=True)
-    listed = [
-        [
-            step.kernels
-            for step in trace((w.exp() * 2).sum(), names={"w": w}, kernels=True, stats=stats).steps[:3]
-        ]
-        for stats in (None, "full")
-    ]
-    assert listed[0] == listed[1]
-
-
-def test_kernels_of_hooks_are_the_hooks():
-    w = torch.ones(3, requires_grad=True)
-    y = w * 2
-    y.register_hook(lambda grad: grad.neg())
-    y.grad_fn.register_hook(lambda grads, _: (grads[0].cos(), None))
-
-    def sign(leaf):
-        leaf.grad.sign_()
-
-    w.register_post_accumulate_grad_hook(sign)
-    done = trace(y.sum(), names={"w": w}, kernels=True)
-    by = {kernel.name: kernel.by for step in done.steps for kernel in step.kernels}
-    assert (by["aten::neg"], by["aten::cos"], by["aten::sign_"]) == ("hook", "hook", "hook")
-    assert by["aten::mul.Tensor"] == "node"
 
 
 class Counts(TorchDispatchMode):
@@ -455,6 +426,22 @@ def test_a_million_nodes():
     """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, "done\n"), ran.stderr
+
+
+def test_a_predicate_that_raises_does_so_before_anything_ran():
+    loss, w = seed()
+    with pytest.raises(ZeroDivisionError):
+        trace(loss, keep=lambda node: 1 / 0)
+    assert w.grad is None
+    trace(loss, keep=lambda node: False)  # the graph is still there
+
+
+def test_outputs_that_the_engine_refuses_are_refused_in_its_words():
+    loss, w = seed()
+    with pytest.raises(RuntimeError, match="element 1 of tensors does not require grad") as caught:
+        trace([loss, torch.arange(3)])
+    assert caught.value.autograd_lab_trace.steps == ()
+    assert w.grad is None
 
 
 def test_wrong_options_get_one_line():

@@ -72,6 +72,15 @@ def run(script, *arguments, under=("-m", "autograd_lab", "run")):
     )
 
 
+@pytest.fixture
+def here(lab, script, monkeypatch):
+    """The same in this process, which is quicker. At its end nothing of the script is left in here."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setenv("COLUMNS", "200")
+    script.write_text(SCRIPT.replace("atexit.register", "(lambda _: None)"))
+    return lambda *arguments: lab("run", *arguments)
+
+
 @pytest.mark.parametrize(("argument", "code"), [("--plain", 7), ("raise", 1), ("text", 1)])
 def test_the_script_cannot_tell(script, argument, code):
     plain = run(script, "train.py", argument, under=())
@@ -85,24 +94,37 @@ def test_the_script_cannot_tell(script, argument, code):
     assert "hidden.weight" in table
 
 
-def test_a_range_is_listed_and_written(script):
-    ran = run(script, "--backward", "1:", "--stats", "full", "--out", "trace.json", "train.py", "x")
-    assert ran.returncode == 7
-    assert "wrote trace-0.json\nwrote trace-1.json\n" in ran.stderr
-    traces = [load(script.parent / f"trace-{number}.json") for number in (0, 1)]
-    assert [trace.number for trace in traces] == [1, 2]
-    assert traces[0].steps[0].grad_outputs[0].max_abs == 1.0
-    tanh = traces[1].graph.find("tanh")[0]
-    assert (tanh.module, tanh.source.function) == ("", "Net.forward")
-    assert tanh.source.file == str(script)
+RAISES = """
+import torch
+
+def loss():
+    return torch.nn.functional.cross_entropy(torch.ones(2, 3), torch.tensor([9]))
+
+w, v = (torch.ones(2, requires_grad=True) for _ in range(2))
+w.register_hook(lambda grad: 1 / 0)
+v.register_post_accumulate_grad_hook(lambda leaf: {}["none"])
+try:
+    (w * 2).sum().backward()
+except ZeroDivisionError:
+    try:
+        (v * 2).sum().backward()
+    except KeyError as key:
+        try:
+            loss()
+        except ValueError as error:
+            raise ExceptionGroup("several", [error, key]) from error
+"""
 
 
-def test_one_backward_with_its_kernels(script):
-    ran = run(script, "--backward", "2", "--kernels", "--out", "t.json", "train.py", "x")
-    trace = load(script.parent / "t.json")
-    assert trace.number == 2
-    assert any(kernel.hidden for step in trace.steps for kernel in step.kernels)
-    assert "(sum.dim_IntList)" in ran.stderr
+@pytest.mark.parametrize("breaks", [RAISES, "def f(:\n"], ids=["it raises", "its syntax"])
+def test_a_traceback_is_as_without_the_lab(script, breaks):
+    script.write_text(breaks)
+    plain = run(script, "train.py", under=())
+    watched = run(script, "--kernels", "--backward", ":", "train.py")
+    assert plain.returncode == watched.returncode == 1
+    assert ("ZeroDivisionError" in plain.stderr) == (breaks == RAISES)
+    assert watched.stderr.startswith(plain.stderr)
+    assert "autograd_lab/" not in watched.stderr
 
 
 def test_a_module_as_after_python_m(script):
@@ -111,27 +133,116 @@ def test_a_module_as_after_python_m(script):
     assert ran.stdout.startswith("--its-own 0")
 
 
-def test_wrong_calls_get_one_line(script):
+def test_a_file_is_written_where_it_was_asked_for_wherever_the_script_goes(here, script):
+    script.write_text(f"import os\nos.mkdir('far')\nos.chdir('far')\n{script.read_text()}")
+    ran = here("--out", "t.json", "train.py", "x")
+    assert ran.code == 7
+    assert f"wrote {script.parent / 't.json'}" in ran.err
+    assert len(load(script.parent / "t.json").steps) == 11
+
+
+def test_the_exit_code_stays_the_scripts_when_a_file_cannot_be_written(here, script):
+    script.write_text(f"import os, sys\nos.rename('there', 'gone')\n{script.read_text()}")
+    (script.parent / "there").mkdir()
+    ran = here("--out", "there/t.json", "train.py", "x")
+    assert ran.code == 7
+    assert "hidden.weight" in ran.err
+    assert ran.err.splitlines()[-1].startswith("autograd-lab: cannot write ")
+
+
+def test_backwards_inside_others_get_files_of_their_own(here, script):
+    script.write_text("""
+import torch
+from torch.utils.checkpoint import checkpoint
+x = torch.ones(2, requires_grad=True)
+for _ in range(2):
+    checkpoint(torch.cos, checkpoint(torch.sin, x, use_reentrant=True), use_reentrant=True).sum().backward()
+""")
+    ran = here("--backward", ":", "--out", "t.json", "train.py")
+    names = ["t-0.json", "t-0.1.json", "t-0.2.json", "t-1.json", "t-1.1.json", "t-1.2.json"]
+    assert [line for line in ran.err.splitlines() if "wrote" in line] == [f"wrote {name}" for name in names]
+    traces = [load(script.parent / name) for name in names]
+    assert [trace.number for trace in traces] == [0, 0, 0, 1, 1, 1]
+    assert [trace.within is not None for trace in traces] == [False, True, True] * 2
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [
+        ("svg", b"<?xml"),
+        ("png", b"\x89PNG"),
+        ("perfetto", b'{"displayTimeUnit"'),
+        ("dot", b"digraph"),
+        ("md", b"```"),
+    ],
+)
+def test_each_format(here, script, ending, begins):
+    assert here("--out", f"t.{ending}", "train.py", "x").code == 7
+    assert (script.parent / f"t.{ending}").read_bytes().startswith(begins)
+
+
+def test_several_backwards_in_one_plot_and_one_time_line(here, script):
+    for out, options in (("n.svg", ["--view", "norms"]), ("t.perfetto", [])):
+        ran = here("--backward", ":", *options, "--out", out, "train.py", "x")
+        assert ran.err.endswith(f"wrote {out}\n")
+    shown = (script.parent / "n.svg").read_text("utf-8")
+    assert "<!-- hidden.weight -->" in shown
+    events = json.loads((script.parent / "t.perfetto").read_text("utf-8"))["traceEvents"]
+    assert len({event["pid"] for event in events}) == 3
+
+
+def test_a_range_is_listed_and_written(here, script):
+    ran = here("--backward", "1:", "--stats", "full", "--out", "trace.json", "train.py", "x")
+    assert ran.code == 7
+    assert "wrote trace-1.json\nwrote trace-2.json\n" in ran.err
+    traces = [load(script.parent / f"trace-{number}.json") for number in (1, 2)]
+    assert [trace.number for trace in traces] == [1, 2]
+    assert traces[0].steps[0].grad_outputs[0].max_abs == 1.0
+    tanh = traces[1].graph.find("tanh")[0]
+    assert (tanh.module, tanh.source.function) == ("", "Net.forward")
+    assert tanh.source.file == str(script)
+
+
+def test_one_backward_with_its_kernels(here, script):
+    ran = here("--backward", "2", "--kernels", "--out", "t.json", "train.py", "x")
+    trace = load(script.parent / "t.json")
+    assert trace.number == 2
+    assert any(kernel.hidden for step in trace.steps for kernel in step.kernels)
+    assert "(sum.dim_IntList)" in ran.err
+
+
+def test_wrong_calls_get_one_line(here, script):
     for arguments, message in (
         (["none.py"], "there is no script none.py"),
         (["--backward", "x", "train.py"], "'x' is no backward; write 0, 3:6 or 3:"),
         (["--backward", "3:3", "train.py"], "'3:3' holds no backward"),
         (["--out", "trace.pgn", "train.py"], "unknown format 'pgn'"),
+        (
+            ["--out", "t.svg", "--view", "nroms", "train.py"],
+            "use one of trace, norms (did you mean 'norms'?)",
+        ),
+        (["--out", "t.json", "--view", "norms", "train.py"], "view 'norms' makes no json"),
+        (["--out", "t.svg", "--view", "norms", "--depth", "1", "train.py"], "has no option 'depth'"),
+        (["--out", "t.svg", "--view", "norms", "--stats", "none", "train.py"], "doesn't measure"),
+        (["--view", "norms", "train.py"], "say which one with --out"),
+        (["--out", "none/t.svg", "train.py"], "there is no folder"),
+        (["--bakward", "3", "train.py"], "No such option '--bakward'. Did you mean '--backward'?"),
+        (["-m", "none.at_all"], "there is no module none.at_all"),
         (["--stats", "some", "train.py"], "'some' is not one of"),
     ):
-        ran = run(script, *arguments)
-        assert (ran.returncode, ran.stdout) == (2, ""), arguments
-        assert message in ran.stderr
-        assert len(ran.stderr.splitlines()) == 1
+        ran = here(*arguments)
+        assert (ran.code, ran.out) == (2, ""), arguments
+        assert message in ran.err
+        assert len(ran.err.splitlines()) == 1
 
 
-def test_a_script_without_a_backward_says_so(script):
-    ran = run(script, "--backward", "5", "--out", "t.json", "train.py", "x")
-    assert ran.returncode == 7
-    assert "never came to backward 5; it ran 3, counted from 0" in ran.stderr
+def test_a_script_without_a_backward_says_so(here, script):
+    ran = here("--backward", "5", "--out", "t.json", "train.py", "x")
+    assert ran.code == 7
+    assert "never came to backward 5; it ran 3, counted from 0" in ran.err
     assert not (script.parent / "t.json").exists()
 
 
-def test_json_is_json(script):
-    run(script, "--out", "t.json", "train.py", "x")
+def test_json_is_json(here, script):
+    here("--out", "t.json", "train.py", "x")
     assert json.loads((script.parent / "t.json").read_text())

@@ -74,14 +74,20 @@ def test_a_backward_that_was_stopped_says_by_what(trace):
 
 def test_what_was_watched_shows_module_and_line(trace):
     source = Source("/home/me/train.py", 12, "step")
-    nodes = (trace.graph.nodes[0]._replace(module="head", source=source, call=Call("torch.add")),)
-    graph = Graph((*nodes, *trace.graph.nodes[1:]), trace.graph.roots)
+    far = Source("/home/me/model.py", 7, "forward")
+    call = Call("torch.add")
+    nodes = (
+        trace.graph.nodes[0]._replace(module="head", source=far, call=call),
+        trace.graph.nodes[1]._replace(source=source, call=call),
+    )
+    graph = Graph(nodes, trace.graph.roots)
     steps = (replace(trace.steps[0], kernels=(Kernel("aten::mul.Tensor", "hook"),)), *trace.steps[1:])
     watched = Trace(graph, steps, number=3, started=source)
-    summary, names, _, first, _ = trace_table(watched, width=200).splitlines()
+    summary, names, _, first, second = trace_table(watched, width=200).splitlines()
     assert summary == "2 steps; backward 3, train.py:12"
+    assert second.split()[:4] == ["1", "#1", "w", "12"]  # in the file that the summary names
     assert names.split()[:4] == ["step", "node", "module", "line"]
-    assert first.split()[1:5] == ["#0", "AddBackward0", "head", "train.py:12"]
+    assert first.split()[1:5] == ["#0", "AddBackward0", "head", "model.py:7"]
     assert first.endswith("mul.Tensor in a hook")
 
 

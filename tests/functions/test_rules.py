@@ -23,8 +23,22 @@ ROOM = {
     "group_norm": 16,  # likewise
     "rms_norm": 16,  # likewise
     "convolution": 8,  # a sum over taps and channels, in another order
+    "addmm": 16,  # a product of batches under vmap becomes one larger product, whose sums BLAS orders otherwise
 }
 """Roundings of the largest number that a rule may be from PyTorch, where `agreement.ULPS` doesn't do; and why."""
+
+ALL = (agreement.reverse, agreement.forward, agreement.mapped)
+NOT_RIGHT_IN_PYTORCH = {
+    ("embedding", "a padding row"): (agreement.reverse, agreement.forward),
+    ("embedding", "indices of 32 bits"): (agreement.reverse, agreement.forward),
+    ("embedding", "by frequency"): (agreement.gradients, agreement.forward),
+    ("embedding", "none"): (agreement.gradients, agreement.forward, agreement.mapped),
+}
+"""By rule and sample, what can be compared where PyTorch itself isn't right in the rest.
+
+- An embedding under vmap forgets its ``padding_idx``, and counts frequencies over the whole batch; the second order
+  forgets ``scale_grad_by_freq``, and raises if there are no indices. ``test_lookup_swapped.py`` has the truth.
+"""
 
 
 def cases(dtypes):
@@ -82,13 +96,16 @@ def mappable(rule, sample):
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap of torch's masked_fill
+# PyTorch's own mse_loss warns so in its backward, under a vmap over one of its operands:
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
 @pytest.mark.parametrize(("rule", "sample"), list(cases(DTYPES)))
 def test_equals_pytorch(rule, sample):
-    parts = [agreement.reverse]
-    if mappable(rule, sample):
-        parts.append(agreement.mapped)
-    if not exception(rule, sample):
-        parts.append(agreement.forward)
+    left_out = []
+    if not mappable(rule, sample):
+        left_out.append(agreement.mapped)
+    if exception(rule, sample):
+        left_out.append(agreement.forward)
+    parts = [part for part in NOT_RIGHT_IN_PYTORCH.get((rule.name, sample.name), ALL) if part not in left_out]
     agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, room=ROOM.get(rule.name, 0))
 
 

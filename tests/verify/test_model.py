@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from autograd_lab.draw.verify_text import verify_table
 from autograd_lab.errors import SwapError, VerifyError
 from autograd_lab.functions import Mul, Rule, rule, rules
 from autograd_lab.records import dumps, loads
@@ -40,7 +41,7 @@ def test_a_model_agrees_and_says_what_was_swapped(swap):
     report = verify(model, (torch.randn(2, 3),), swap=swap)
     assert report.ok, report.failed
     assert "mul.Tensor" in dict(report.swapped)
-    assert dict(report.native)["AddmmBackward0"] == 2
+    assert dict(report.native).get("AddmmBackward0", 0) == (0 if swap == "all" else 2)
     assert ("PowBackward0" in dict(report.native)) == (swap == "mul")
     assert {f"gradient of {name}" for name, _ in model.named_parameters()} <= {
         check.name for check in report.checks
@@ -80,8 +81,9 @@ def test_a_wrong_rule_is_caught_at_its_node(monkeypatch):
 
 
 @pytest.fixture
-def affine():
+def affine(monkeypatch):
     """A rule that stands for a whole composite, one node for PyTorch's three; wrong only if asked."""
+    monkeypatch.delitem(rules, "linear")
 
     @rule
     class Affine(Rule):
@@ -153,6 +155,7 @@ def test_a_wrong_composite_is_found_where_it_ran(affine, at):
 
 def test_every_gradient_says_how_far_it_is_apart(affine):
     affine.factor = 1 + 2**-20
+    torch.manual_seed(0)
     report = verify(Deep(), (torch.randn(5, 3),), swap="affine")
     weights = {check.name: check for check in report.checks if "weight" in check.name}
     assert len(weights) == 3
@@ -163,10 +166,11 @@ def test_every_gradient_says_how_far_it_is_apart(affine):
             4 < check.ulps < 17
         )  # 2**-20 are 8 units of 2**-23, of a number between 1 and 2 times its last place's
     assert {check.ulps for check in report.checks if "bias" in check.name} == {0.0}
+    table = verify_table(report, width=200)
     assert re.search(
-        r"gradient of layers\.0\.weight +ok +1 +within [0-9.]+ ulps, [0-9.]+e-0[67] relative", str(report)
+        r"gradient of layers\.0\.weight +ok +1 +within [0-9.]+ ulps, [0-9.]+e-0[67] relative", table
     )
-    assert re.search(r"gradient of layers.0.bias +ok +1 +equal", str(report))
+    assert re.search(r"gradient of layers.0.bias +ok +1 +equal", table)
 
 
 def test_a_gradient_that_is_nothing_but_rounding_is_no_difference(affine):

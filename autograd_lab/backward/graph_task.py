@@ -1,0 +1,223 @@
+"""``GraphTask``: the C++ engine's algorithm. One backward under way, a node at a time.
+
+This is ``torch/csrc/autograd/engine.cpp`` in Python, and the class is named as there. It drives the real nodes by the
+real rules. What one node's turn consists of is in ``call.py`` and ``tensor_hooks.py``, what happens between two nodes
+in ``receive.py`` and ``buffers.py``, at a leaf in ``accumulate.py``. What ``inputs=`` changes is in ``exec_info.py``,
+and how the queue breaks ties in ``capture/order.py``.
+
+Note [The algorithm]
+Count for every node the edges that lead to it: its *dependencies*. Send each root its gradient. Then, as long as there
+is a node whose gradients have all arrived, take the one with the highest ``sequence_nr``, run it, and send each
+gradient that it returns along its edge: make it fit the slot that it goes into, add it to what is there, and count one
+dependency less.
+
+Note [Why the highest sequence_nr]
+Any node that's ready may run: what it needs is there. The forward numbers its operations as it makes them, so the
+highest number is the latest operation, and the backward undoes the forward in reverse. An ``AccumulateGrad`` has the
+highest number there is: a leaf's gradient is put away as soon as it's complete.
+
+Note [The root node]
+To the C++ engine the start is a node too, ``GraphRoot``, whose edges lead to the outputs (it's left out if there is
+only one). It's the one place where a gradient comes from no operation. Here it's ``None`` as a contribution's source.
+
+Note [Who runs a node]
+In C++ there's a queue for each device, with a thread of its own that takes nodes from it; nodes on the CPU run in the
+thread that called ``backward()``. A node on a GPU runs on the stream that its forward ran on. Here all nodes run in the
+calling thread, on its current stream, from one queue. On one device that's the same order.
+
+Note [Reentrant backwards]
+A node or a hook may start a backward of its own, as a reentrant checkpoint does. The C++ engine can't just wait for it,
+since the thread that would have to run it is the one that waits; so that thread runs the inner backward's nodes, and
+takes up the outer one when they're done. Here a node that starts a backward starts a native one, which is over when
+the node returns.
+
+Note [What a backward frees]
+Unless ``retain_graph`` was given, the native engine has each node drop what it saved as soon as it has run
+(``release_variables``): that's why a second backward fails. Running a node from Python frees nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import torch
+
+from autograd_lab._torch import hooks as _hooks
+from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import which_backward as _which_backward
+from autograd_lab.backward import accumulate, call
+from autograd_lab.backward.buffers import InputBuffer
+from autograd_lab.backward.exec_info import ExecInfo
+from autograd_lab.backward.receive import Slots
+from autograd_lab.backward.stats import Meter
+from autograd_lab.backward.tensor_hooks import TensorHooks
+from autograd_lab.capture.order import ReadyQueue, dependencies
+from autograd_lab.records import Accumulation, Contribution, Edge, GradStats, Graph, Node, Step
+
+Grads: TypeAlias = tuple[torch.Tensor | None, ...]
+Stats: TypeAlias = tuple[GradStats | None, ...]
+
+
+class GraphTask:
+    """One backward under way. See Note [The algorithm].
+
+    Attributes:
+        graph: The graph, its ids the keys of everything here.
+        dependencies: For each node, how many gradients it still waits for.
+        current: The id of the node that is running or ran last; ``None`` before the first.
+        failed: The id of the node that raised, after which nothing goes on; ``None`` where none has.
+        steps: The steps so far.
+
+    Args:
+        graph: The graph.
+        nodes: Its live nodes, by id.
+        registered: How many hooks had been registered before the graph was captured.
+        inputs: As for ``Engine``.
+        create_graph: As for ``Engine``.
+        writes_grad: Whether ``.grad`` is written.
+        meter: Measures gradients.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Sequence[Any],
+        registered: int,
+        *,
+        inputs: Any,
+        create_graph: bool,
+        writes_grad: bool,
+        meter: Meter,
+    ) -> None:
+        self.graph = graph
+        self._nodes = nodes
+        self._create_graph = create_graph
+        self._writes_grad = writes_grad
+        self._meter = meter
+        self._places = {node: place for place, node in enumerate(nodes)}
+        self._exec_info = ExecInfo(graph, self._places, inputs, retain=writes_grad)
+        self._slots = Slots(graph, nodes)
+        self._tensor_hooks = TensorHooks(nodes, create_graph=create_graph, writes_grad=writes_grad)
+        self._node_hooks = call.NodeHooks(registered, graph)
+        self._number = _which_backward.new_number()
+        nexts = [[edge and edge[:2] for edge in node.next] for node in graph.nodes]
+        self.dependencies = dependencies(nexts, [root[:2] for root in graph.roots])
+        self.current: int | None = None
+        self.failed: int | None = None
+        self.steps: list[Step] = []
+        self._queue: ReadyQueue[int] = ReadyQueue()
+        self._buffers: dict[int, InputBuffer] = {}
+        self._grads: dict[str, torch.Tensor] = {}
+        self._began = time.perf_counter_ns()
+
+    def _begin(self, gradients: Grads) -> None:
+        """Sends each root its gradient. See Note [The root node]."""
+        with torch.set_grad_enabled(self._create_graph):
+            gradients = self._slots.fitting(gradients, self.graph.roots)
+            self._send(None, self.graph.roots, gradients, self._measured(gradients))
+
+    def _next(self) -> Step:
+        """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
+        self.current = place = self._queue.pop()
+        buffer = self._buffers.pop(place)
+        try:
+            return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
+        except BaseException:
+            self.failed = place
+            raise
+
+    def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
+        """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""
+        node, record = self._nodes[place], self.graph.nodes[place]
+        grads, zeros = self._tensor_hooks.through(node, grads)
+        if record.kind != "accumulate":
+            self._capture(place, grads)
+        grads = call.through(self._node_hooks.before(place, node), grads)
+        came = self._measured(grads)
+        started = time.perf_counter_ns()
+        returned: Grads = ()
+        accumulation = None
+        if record.kind == "accumulate":
+            accumulation = self._leaf(node, record, grads, came)
+        else:
+            returned = self._formula(node, record, call.filled(grads, zeros))
+        ended = time.perf_counter_ns()
+        returned = call.through(self._node_hooks.after(place, node), returned, grads)
+        call.refuse_nan(record.name, returned)
+        went = self._measured(returned)
+        step = Step(
+            len(self.steps), place, came, went, started - self._began, ended - started,
+            contributions=arrived, accumulation=accumulation,
+        )  # fmt: skip
+        self.steps.append(step)
+        self._ran(place, grads, returned)
+        self._send(place, record.next, returned, went)
+        return step
+
+    def _formula(self, node: Any, record: Node, grads: Grads) -> Grads:
+        """Runs the node itself, and makes what it returns fit the slots that it goes into."""
+        returned = call.run(node, grads)
+        if record.kind == "op":
+            returned = self._exec_info.computed(returned, record.next)
+        return self._slots.fitting(returned, record.next, record.name)
+
+    def _leaf(self, node: Any, record: Node, grads: Grads, came: Stats) -> Accumulation:
+        """What an ``AccumulateGrad`` does. See Note [What a replay leaves alone]."""
+        if grads[0] is None or record.variable is None:
+            return Accumulation("nothing")
+        if self._writes_grad:
+            self._grads[record.variable] = grads[0]
+            self._capture(record.id, grads)
+            return accumulate.written(grads, node, self._measure)
+        gradient, how = accumulate.accumulated(grads, _nodes.variable(node), create_graph=self._create_graph)
+        self._grads[record.variable] = gradient
+        self._capture(record.id, (gradient,))
+        return Accumulation(how, None, came[0])
+
+    def _capture(self, place: int, grads: Grads) -> None:
+        """Keeps those gradients that ``inputs=`` asked for."""
+        for slot, name in self._exec_info.wanted.get(place, ()):
+            grad = grads[slot]
+            if grad is not None:
+                self._grads[name] = grad
+
+    def _send(self, sender: int | None, edges: Sequence[Edge | None], grads: Grads, stats: Stats) -> None:
+        """Sends gradients along edges; whoever has got all of theirs becomes ready."""
+        for slot, (edge, grad) in enumerate(zip(edges, grads, strict=True)):
+            if edge is None:
+                continue
+            node, input_nr, _ = edge
+            self.dependencies[node] -= 1
+            if not self._exec_info.needed[node]:
+                continue
+            buffer = self._buffers.get(node)
+            if buffer is None:
+                buffer = self._buffers[node] = InputBuffer(len(self.graph.nodes[node].grad_outputs))
+            buffer.add(grad, Contribution(input_nr, sender, slot, stats[slot]))
+            if self.dependencies[node] == 0:
+                self._queue.push(self.graph.nodes[node].sequence_nr, node)
+
+    def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
+        """Is called after each step, for those who want to see the gradients themselves."""
+
+    @contextlib.contextmanager
+    def _as_a_backward(self) -> Iterator[None]:
+        """What is set while nodes run."""
+        backward = _which_backward.Backward(self._number, self._will_run, self._exec_info.everything)
+        grad_mode = torch.set_grad_enabled(self._create_graph)
+        with grad_mode, _which_backward.as_backward(backward), _hooks.reading_allowed:
+            yield
+
+    def _will_run(self, node: Any) -> bool:
+        place = self._places.get(node)
+        return place is not None and self._exec_info.needed[place]
+
+    def _measured(self, grads: Grads) -> Stats:
+        return tuple(map(self._measure, grads)) if self._meter.measures else (None,) * len(grads)
+
+    def _measure(self, grad: torch.Tensor | None) -> GradStats | None:
+        measure = self._meter.measure(grad)
+        return None if measure is None else measure.finish()

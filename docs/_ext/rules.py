@@ -1,0 +1,61 @@
+"""``.. rules::`` writes the reference of every rule that there is, from the registry: a family a section.
+
+A rule that is added to the package is on the page with the next build, with its mathematics, its formulas, and the
+operations it stands for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from autograd_lab.functions import rules
+
+
+def _source_lines() -> Iterator[str]:
+    """The page, as reStructuredText."""
+    in_families = sorted(rules.values(), key=lambda rule: rule.__module__)
+    for family, members in groupby(in_families, key=lambda rule: rule.__module__):
+        title, _, more = (inspect.getdoc(sys.modules[family]) or family).partition("\n")
+        yield from (f".. py:currentmodule:: {family}", "", title, "-" * len(title), *more.splitlines(), "")
+        for rule in members:
+            yield from (f".. autoclass:: {family}.{rule.__name__}()", "   :no-members:", "")
+
+
+class Rules(SphinxDirective):
+    """The directive."""
+
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        """Gives the sections."""
+        lines = StringList(list(_source_lines()), source=self.get_source_info()[0])
+        found = nodes.section()
+        found.document = self.state.document
+        self.state.nested_parse(lines, 0, found, match_titles=1)
+        return list(found.children)
+
+
+def _facts(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:  # noqa: ARG001
+    """Writes what a rule says of itself as data below its docstring."""
+    if found not in rules.values():
+        return
+    lines += ["", f":Name: ``{found.name}``"]
+    lines += [f":Stands for: {', '.join(f'``{each}``' for each in (*found.replaces, *found.in_place))}"]
+    lines += [f":Formula of {argument}: ``{formula}``" for argument, formula in found.formula.items()]
+    lines += [""]
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Registers the directive."""
+    app.add_directive("rules", Rules)
+    app.connect("autodoc-process-docstring", _facts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

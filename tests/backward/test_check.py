@@ -1,0 +1,178 @@
+"""``check_engine``: what it says when the engines differ, each way planted, and what it leaves behind."""
+
+from __future__ import annotations
+
+import models
+import pytest
+import torch
+from torch import nn
+
+import autograd_lab as lab
+from autograd_lab.backward import accumulate, buffers, call, graph_task, receive
+from autograd_lab.backward.engine import Engine
+from autograd_lab.capture.order import ReadyQueue
+
+
+def network():
+    """A fan-in, a bias that was broadcast, two leaves to choose from."""
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(3, 3), nn.Tanh())
+    bias = torch.randn(3, requires_grad=True)
+    hidden = model(torch.randn(4, 3)) + bias
+    return (hidden * hidden.exp()).sum(), model
+
+
+class LowestFirst(ReadyQueue):
+    """Takes out what should come last."""
+
+    def push(self, key, item):
+        super().push(-key, item)
+
+
+def first_difference(check):
+    assert not check.ok
+    return check.difference
+
+
+def test_another_order_is_found(monkeypatch):
+    monkeypatch.setattr(graph_task, "ReadyQueue", LowestFirst)
+    found = first_difference(lab.check_engine(network()[0]))
+    assert (found.what, found.step, found.name, found.expected, found.found) == (
+        "order", 4, "leaf0", "#4", "#5",
+    )  # fmt: skip
+
+
+def test_one_bit_in_a_sum_is_found(monkeypatch):
+    monkeypatch.setattr(buffers, "_sum", lambda old, new: torch.nextafter(old + new, torch.tensor(torch.inf)))
+    loss, model = network()
+    check = lab.check_engine(loss, model=model)
+    found = first_difference(check)
+    assert (found.what, found.slot, found.name) == ("grad_outputs", 0, "AddBackward0")
+    assert found.expected != found.found
+    assert check.deterministic
+    assert str(check).splitlines()[0] == "different at step 3, node 3 (AddBackward0): grad_outputs[0]"
+
+
+def test_a_gradient_that_was_not_reduced_is_found(monkeypatch):
+    monkeypatch.setattr(receive, "_sum_to", lambda grad, *_: grad)
+    found = first_difference(lab.check_engine(network()[0]))
+    assert (found.what, found.name) == ("grad_inputs", "AddBackward0")
+    assert found.expected.startswith("float32[3] ")
+    assert found.found.startswith("float32[4, 3] ")
+
+
+def test_another_gradient_at_a_leaf_is_found(monkeypatch):
+    right = accumulate.accumulated
+    monkeypatch.setattr(accumulate, "accumulated", lambda *a, **k: (right(*a, **k)[0] * 2, "copied"))
+    loss, model = network()
+    found = first_difference(lab.check_engine(loss, model=model))
+    assert (found.what, found.name) == ("grad", "leaf0")
+
+
+def test_an_error_is_found(monkeypatch):
+    def fails(node, grads):
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(call, "run", fails)
+    found = first_difference(lab.check_engine(network()[0]))
+    assert (found.what, found.step) == ("error", 0)
+    assert "planted" in found.found
+
+
+def test_a_run_that_ends_early_is_found(monkeypatch):
+    right = Engine.run
+    monkeypatch.setattr(Engine, "run", lambda self: right(self, until=3))
+    check = lab.check_engine(network()[0])
+    found = first_difference(check)
+    assert (found.what, found.expected, found.found) == ("length", str(check.steps), "3")
+
+
+def test_another_random_state_is_found(monkeypatch):
+    right = call.run
+
+    def draws(node, grads):
+        torch.rand(1)
+        return right(node, grads)
+
+    monkeypatch.setattr(call, "run", draws)
+    assert first_difference(lab.check_engine(network()[0])).what == "random_state"
+
+
+def unsteady(size):
+    """A graph whose gradient is another one each time."""
+    count = [0]
+
+    class Unsteady(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            count[0] += 1
+            return grad + count[0] * size
+
+    return Unsteady.apply(torch.ones(2, dtype=torch.float64, requires_grad=True)).sum()
+
+
+def test_what_is_not_deterministic_is_compared_within_a_tolerance():
+    check = lab.check_engine(unsteady(1e-12))
+    assert check.ok
+    assert not check.deterministic
+    assert "within a tolerance (the native engine differs too)" in str(check)
+    check = lab.check_engine(unsteady(1.0))
+    assert (check.ok, check.deterministic) == (False, False)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_everything_is_as_it_was(monkeypatch, fails):
+    loss, model = network()
+    frozen = torch.ones(2, requires_grad=True)
+    kept = [torch.ones_like(p) for p in model.parameters()]
+    for parameter, grad in zip(model.parameters(), kept, strict=True):
+        parameter.grad = grad
+    calls = []
+    handle = model[0].weight.register_post_accumulate_grad_hook(lambda _: calls.append(1))
+    before, state = lab.capture(loss, model=model), torch.get_rng_state()
+    if fails:
+        monkeypatch.setattr(call, "run", lambda *_: (None,) * 99)
+    assert lab.check_engine(loss, model=model, accumulate=True).ok is not fails
+    for parameter, grad in zip(model.parameters(), kept, strict=True):
+        assert parameter.grad is grad
+        assert torch.equal(grad, torch.ones_like(grad))
+    assert torch.equal(state, torch.get_rng_state())
+    assert lab.capture(loss, model=model) == before
+    assert (calls, frozen.grad) == ([], None)
+    loss.backward()
+    assert calls == [1]
+    handle.remove()
+
+
+# --- whole graphs of higher order ----------------------------------------------------
+
+
+def of_order(loss, inputs, order):
+    """The sum of squares of the gradients of the sum of squares of the gradients …"""
+    for _ in range(order - 1):
+        grads = torch.autograd.grad(loss, inputs, create_graph=True, allow_unused=True)
+        loss = sum(grad.abs().square().sum() for grad in grads if grad is not None and grad.requires_grad)
+    return loss
+
+
+@pytest.mark.filterwarnings("ignore:Using backward\\(\\) with create_graph=True")
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize(
+    "name",
+    ["seed", "mlp", "cnn", "gru", "recurrence_by_hand", "transformer_layer", "gpt2_eager", "bert_eager",
+     "tied_embedding", "parallel_edges", "in_place_on_views", "complex_numbers", "checkpointed"],
+)  # fmt: skip
+def test_graphs_of_higher_order_are_the_same(name, order):
+    built = models.CASES[name].build()
+    loss = models.flat(built.outputs)[0]
+    inputs = [leaf for leaf in models.leaf_tensors(loss) if leaf.requires_grad]
+    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        loss = of_order(loss, inputs, order)
+        check = lab.check_engine(loss, model=built.model)
+    assert check.ok, check
+    assert check.deterministic
+    assert lab.check_engine(loss, model=built.model, create_graph=True).ok

@@ -1,0 +1,113 @@
+"""``inputs=``: which nodes run, what they compute, and which gradients are handed over."""
+
+from __future__ import annotations
+
+import models
+import pytest
+import torch
+from torch.autograd.graph import get_gradient_edge
+from torch.utils.checkpoint import checkpoint
+
+import autograd_lab as lab
+
+
+def same(a, b):
+    return models.raw_bytes(a) == models.raw_bytes(b)
+
+
+def test_inputs_run_only_what_leads_to_them():
+    w, v = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
+    y = w.exp()
+    loss = (y.sin() * v.cos()).sum()
+    for inputs in ([w], [v], [y], [w, v], [get_gradient_edge(v)], [y, w]):
+        real = lab.trace(loss, inputs=inputs, retain_graph=True)
+        glass = lab.Engine(loss, inputs=inputs, names={"w": w, "v": v})
+        glass.run()
+        assert [step.node for step in glass.steps] == [step.node for step in real.steps]
+        found = [glass.grads[f"inputs[{number}]"] for number in range(len(inputs))]
+        for one, expected in zip(found, torch.autograd.grad(loss, inputs, retain_graph=True), strict=True):
+            assert same(one, expected)
+        y.grad = w.grad = v.grad = None
+
+
+def test_what_nobody_receives_is_not_computed():
+    """A post-hook sees ``None`` there, as natively; a Python Function has computed it all the same."""
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a * b
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * 2, grad * 3
+
+    for product in (torch.mul, Product.apply):
+        seen = []
+        w, v = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+        y = product(w * 1, v * 1)
+        y.grad_fn.register_hook(lambda gi, _, seen=seen: seen.append([g is None for g in gi]))
+        torch.autograd.backward(y.sum(), inputs=[w], retain_graph=True)
+        lab.replay(y.sum(), inputs=[w])
+        assert seen[0] == seen[1] == [False, product is torch.mul]
+
+
+def test_an_inputs_gradient_is_what_its_hooks_made_of_it():
+    w = torch.ones(2, requires_grad=True)
+    y = w * 2
+    y.register_hook(lambda g: g * 10)
+    loss = (y * 3).sum()
+    for inputs in ([y], [y, w], [w]):
+        y.grad = w.grad = None
+        torch.autograd.backward(loss, inputs=inputs, retain_graph=True)
+        grads = lab.replay(loss, inputs=inputs).grads
+        for number, one in enumerate(inputs):
+            assert same(one.grad, grads[f"inputs[{number}]"])
+
+
+def test_a_leaf_that_is_an_input_still_steals():
+    w = torch.ones(3, requires_grad=True)
+    loss = (w * 3).sum()
+    real = lab.trace(loss, inputs=[w], retain_graph=True)
+    glass = lab.replay(loss, inputs=[w], names={"w": w})
+    assert glass.steps[-1].accumulation.how == real.steps[-1].accumulation.how == "stole"
+    assert glass.grads["inputs[0]"] is glass.grads["w"]
+
+
+def test_with_accumulate_an_input_that_is_no_leaf_keeps_its_gradient():
+    grads = []
+    for run in (torch.autograd.backward, lambda *a, **k: lab.replay(*a, **k, accumulate=True)):
+        w = torch.ones(2, requires_grad=True)
+        y = w * 2
+        run((y * 3).sum(), inputs=[y])
+        grads.append((y.grad.tolist(), w.grad))
+    assert grads[0] == grads[1] == ([3.0, 3.0], None)
+
+
+def test_the_check_takes_inputs_and_leaves_them_alone():
+    w, v = torch.randn(3, requires_grad=True), torch.randn(3, requires_grad=True)
+    y = w.exp()
+    loss = (y.sin() * v.cos()).sum()
+    for inputs in ([w], [v], [y], [w, v], [get_gradient_edge(v)], [y, w], [{"y": y}, [v]]):
+        check = lab.check_engine(loss, inputs=inputs)
+        assert check.ok, (inputs, check)
+    assert not y.retains_grad
+    assert (w.grad, v.grad) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [(3, "holds no tensor"), ([], "holds no tensor"), ([torch.ones(2)], r"inputs\[0\] requires no gradient")],
+)
+def test_inputs_that_are_none_are_refused(inputs, message):
+    loss = (torch.ones(2, requires_grad=True) * 2).sum()
+    for run in (lab.replay, lab.check_engine):
+        with pytest.raises(lab.OptionError, match=message):
+            run(loss, inputs=inputs)
+
+
+def test_a_reentrant_checkpoint_refuses_inputs_as_natively():
+    w = torch.randn(5, requires_grad=True)
+    loss = checkpoint(torch.exp, w, use_reentrant=True).sum()
+    with pytest.raises(RuntimeError, match="use_reentrant=True"):
+        lab.replay(loss, inputs=[w])

@@ -1,0 +1,64 @@
+"""The built site: it builds without a warning, its links lead somewhere, nothing is fetched, chapters are notebooks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from links import problems
+
+ROOT = Path(__file__).parent.parent.parent
+SITE = ROOT / "docs" / "_build" / "html"
+
+pytestmark = [pytest.mark.sweep, pytest.mark.xdist_group("site")]
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The site, built anew where anything has changed since it was built last."""
+    command = [sys.executable, "-m", "sphinx", "-j", "2", "-W", "--keep-going", "docs", str(SITE)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout[-5000:] + built.stderr[-5000:]
+    return SITE
+
+
+def test_links_lead_somewhere_and_nothing_is_fetched(site):
+    assert len(list(site.rglob("*.html"))) > 50
+    assert problems(site) == []
+
+
+def test_each_chapter_can_be_downloaded_as_the_notebook_that_was_run(site):
+    chapters = [*ROOT.glob("docs/tour/*.py"), *ROOT.glob("docs/zh/tour/*.py")]
+    assert len(chapters) > 20
+    for page in (site / chapter.relative_to(ROOT / "docs").with_suffix(".html") for chapter in chapters):
+        (address,) = set(re.findall(r'href="([^"]+\.ipynb)"', page.read_text("utf-8")))
+        notebook = nbformat.read((page.parent / address).resolve(), as_version=4)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code), page
+        assert any("image/svg+xml" in output.get("data", {}) for cell in code for output in cell.outputs), (
+            page
+        )
+
+
+def test_pages_show_no_error_and_no_path_of_the_machine_that_built_them(site):
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        assert "Traceback (most recent call last)" not in text, page
+        assert str(ROOT) not in text, page
+        assert sys.prefix not in text, page
+
+
+def test_mathematics_is_mathml(site):
+    page = (site / "reference" / "functions.html").read_text("utf-8")
+    assert page.count("<math ") > 5
+    assert r"\bar" not in page
+
+
+def test_chinese_pages_say_so(site):
+    assert 'lang="zh-Hant-TW"' in (site / "zh" / "index.html").read_text("utf-8")
+    assert 'lang="en"' in (site / "index.html").read_text("utf-8")
