@@ -5,8 +5,9 @@ A family's test says which entries and which rules; ``cases`` makes the paramete
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import agreement
@@ -50,14 +51,20 @@ def agree(
     entry: Any,
     dtype: torch.dtype,
     rules: Sequence[str],
-    parts: Sequence[Any],
+    parts: Sequence[Any] | Callable[[list[Any]], Sequence[Any]],
     ulps: float = agreement.ULPS,
     room: float = 0,
+    every: int = 1,
 ) -> Counter[str]:
-    """Compares every sample; gives how often each operation was swapped, and with a minus how often it was left."""
+    """Compares every sample; gives how often each operation was swapped, and with a minus how often it was left.
+
+    ``parts`` are the ways in which each is compared, or say them for the arguments of a sample. With ``every``, only
+    one of so many samples is taken.
+    """
     counts: Counter[str] = Counter()
+    ways: Counter[str] = Counter()
     number = 0
-    for sample in entry.sample_inputs("cpu", dtype, requires_grad=True):
+    for sample in itertools.islice(entry.sample_inputs("cpu", dtype, requires_grad=True), None, None, every):
         native, values = bound(entry, sample)
 
         def ours(*given: Any, native: Any = native) -> Any:
@@ -67,8 +74,10 @@ def agree(
             counts.subtract(swap.left)
             return result
 
-        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", parts, ulps, room)
+        chosen = parts(values) if callable(parts) else parts
+        agreement.agree(ours, native, values, f"{entry.formatted_name} {sample.name}", chosen, ulps, room)
+        ways.update(part.__name__ for part in chosen)
         number += 1
-    what = ", ".join(part.__name__ for part in parts)
+    what = ", ".join(f"{way} {count}" for way, count in ways.items())
     print(f"{entry.formatted_name} {dtype}: {number} samples ({what}); swapped {dict(counts)}")
     return counts

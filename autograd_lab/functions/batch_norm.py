@@ -35,8 +35,13 @@ def and_update(
     momentum: float,
     eps: float,
     cudnn_enabled: bool,
-) -> tuple[Any, ...]:
-    """The arguments of a batch norm, once the running statistics are updated. See Note [Running statistics]."""
+) -> tuple[Any, ...] | None:
+    """The arguments of a batch norm, once the running statistics are updated. See Note [Running statistics].
+
+    Without a dimension for channels there is nothing to norm: PyTorch gives back an empty input, and refuses another.
+    """
+    if input.dim() < 2:
+        return None
     given = (input, weight, bias, running_mean, running_var, training, momentum, eps)
     if training and (running_mean is not None or running_var is not None):
         with torch.no_grad():
@@ -115,6 +120,7 @@ class BatchNorm(Rule):
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
         if grad is None:
             return (None,) * 8
+        grad = wide(grad)
         x, weight, _, running_mean, running_var, training, _, eps = operands.saved(ctx)
         needs_input, needs_weight, needs_bias, *_ = ctx.needs_input_grad
         of_input = of_weight = of_bias = None

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from autograd_lab.functions import operands
+from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import SUBSETS, Sample, needing, tensor
 from autograd_lab.functions.shapes import others, per_channel
@@ -85,6 +86,7 @@ class GroupNorm(Rule):
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
         if grad is None:
             return (None,) * 5
+        grad = wide(grad)
         x, num_groups, weight, _, eps = operands.saved(ctx)
         needs_input, _, needs_weight, needs_bias, _ = ctx.needs_input_grad
         of_input = of_weight = of_bias = None

@@ -84,6 +84,7 @@ class LayerNorm(Rule):
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
         if grad is None:
             return None, None, None, None, None
+        grad = wide(grad)
         x, normalized_shape, weight, _, eps = operands.saved(ctx)
         needs_input, _, needs_weight, needs_bias, _ = ctx.needs_input_grad
         dims = last(normalized_shape)
@@ -182,6 +183,7 @@ class RMSNorm(Rule):
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
         if grad is None:
             return (None,) * 4
+        grad = wide(grad)
         x, normalized_shape, weight, eps = operands.saved(ctx)
         needs_input, _, needs_weight, _ = ctx.needs_input_grad
         dims = last(normalized_shape)

@@ -17,6 +17,8 @@ matrix is symmetric, so what a backward does to a gradient and what forward mode
 The norms differ in which numbers stand together (a row, a group of channels, a channel over the batch) and in what
 scales and shifts them afterwards. A backward computes :math:`\hat x` again from the saved input, by differentiable
 operations, and doesn't save the statistics: they depend on the input, and a second order must see that.
+
+Half precision is widened first, gradients too: a weight may be kept in single precision and wants its digits.
 """
 
 from __future__ import annotations
