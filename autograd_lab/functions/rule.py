@@ -40,8 +40,8 @@ class Rule(torch.autograd.Function):
             operation's arguments into those of ``apply``. It may say ``None``: that call is left to PyTorch.
         in_place: The forms of these that work in place (``"mul_.Tensor"``), likewise.
         formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a
-            Python expression of ``grad``, ``result``, the arguments' names, these with ``_t`` for tangents, and the
-            names in its module.
+            Python expression of ``grad``, ``result`` (``result1`` for a second one), the arguments' names, these with
+            ``_t`` for tangents, and the names in its module.
         needs_operand: Whether a gradient's formula names the first argument; read off the formulas.
     """
 
