@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from autograd_lab.draw.verify_text import verify_faults
 from autograd_lab.records import VerifyReport
 from autograd_lab.verify import verify
 
@@ -42,7 +43,7 @@ def assert_gradients_match(
         The report, of which every check holds.
 
     Raises:
-        AssertionError: A check doesn't hold; the message is the report, with what is wrong called by its name.
+        AssertionError: A check doesn't hold; the message has a line for each, with what is wrong called by its name.
         VerifyError: The target can't be called with these inputs.
 
     Example:
@@ -52,7 +53,7 @@ def assert_gradients_match(
     __tracebackhide__ = True
     report = verify(target, inputs, native=native, swap=swap, seed=seed)
     if not report.ok:
-        raise AssertionError(str(report))
+        raise AssertionError(verify_faults(report))
     return report
 
 

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "verify": {
         "torch", "errors", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
-    "testing": {"pytest", "records", "verify"},
+    "testing": {"pytest", "records", "draw", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
     "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},

@@ -13,11 +13,18 @@ from torch.autograd import gradcheck, gradgradcheck
 import autograd_lab as lab
 
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128)
+QUICK = (torch.bfloat16, torch.float64, torch.complex128)
+"""What the default run takes; the sweep takes the others too."""
 NAMES = ("mul", "sub", "pow", "add", "div")
 COUNTS: Counter[str] = Counter()
 
 CASES = [
-    pytest.param(entry, dtype, id=f"{entry.formatted_name}-{str(dtype).removeprefix('torch.')}")
+    pytest.param(
+        entry,
+        dtype,
+        id=f"{entry.formatted_name}-{str(dtype).removeprefix('torch.')}",
+        marks=() if dtype in QUICK else pytest.mark.sweep,
+    )
     for entry in ENTRIES
     for dtype in DTYPES
     if dtype in entry.supported_backward_dtypes("cpu")

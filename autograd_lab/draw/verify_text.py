@@ -38,6 +38,23 @@ def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
     return f"{_summary(report)}\n{table(['check', '', 'samples', 'found'], rows, width, None)}{tail}"
 
 
+def verify_faults(report: VerifyReport) -> str:
+    """Writes what is wrong, a line for each check that failed, however long.
+
+    Args:
+        report: What ``verify`` returned.
+
+    Returns:
+        The summary and the lines.
+
+    Example:
+        >>> print(verify_faults(VerifyReport("Square", (Check("vmap", False, 8, "it has the wrong sign"),))))
+        Square: wrong in 1 of 1 check (seed 0)
+        vmap: it has the wrong sign
+    """
+    return "\n".join([_summary(report), *(f"{check.name}: {_found(check)}" for check in report.failed)])
+
+
 @as_text.register(VerifyReport)
 def _(report: VerifyReport) -> str:
     return verify_table(report, width=terminal_width()).rstrip("\n")

@@ -16,6 +16,8 @@ from autograd_lab.functions.rule import rule as enter
 
 DTYPES = (torch.float64, torch.complex128, torch.float32, torch.complex64, torch.float16, torch.bfloat16)
 EXACT = (torch.float64, torch.complex128)
+QUICK = (*EXACT, torch.float32)
+"""What the default run takes; the sweep takes the others too."""
 
 ROOM = {
     "layer_norm": 16,  # what goes through a norm nearly cancels; PyTorch's double backward is another formula
@@ -46,7 +48,8 @@ def cases(dtypes):
         for dtype in dtypes:
             for sample in rule.samples(dtype):
                 name = f"{rule.name}-{str(dtype).removeprefix('torch.')}-{sample.name}"
-                yield pytest.param(rule, sample, id=name.replace(" ", "_"))
+                marks = () if dtype in QUICK else pytest.mark.sweep
+                yield pytest.param(rule, sample, id=name.replace(" ", "_"), marks=marks)
 
 
 def checkable(sample):
