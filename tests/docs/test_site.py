@@ -48,7 +48,8 @@ def test_each_chapter_can_be_downloaded_as_the_notebook_that_was_run(site):
 def test_pages_show_no_error_and_no_path_of_the_machine_that_built_them(site):
     for page in site.rglob("*.html"):
         text = page.read_text("utf-8")
-        assert "Traceback (most recent call last)" not in text, page
+        if "_modules" not in page.parts:  # the package's own source, whose docstrings show what is raised
+            assert "Traceback (most recent call last)" not in text, page
         assert str(ROOT) not in text, page
         assert sys.prefix not in text, page
 
