@@ -22,7 +22,7 @@ Note [What a swap leaves to PyTorch]
 - Composites (``linear``, ``dropout``) inside ``torch.func.vmap``: torch takes them apart before any kernel of ours, and
   nothing can count them. The operations that they are made of are swapped if their rules are on.
 - Calls in which nothing can need a gradient or has a tangent: there's no node to make.
-- ``out=`` forms: they have no gradient in PyTorch either. Tensors that aren't on the CPU.
+- ``out=`` forms: they have no gradient in PyTorch either. Tensors that are neither on the CPU nor on the accelerator.
 
 Note [In place]
 ``x.mul_(y)`` is ``x.copy_(x * y)``: the rule computes the product, and PyTorch's ``copy_`` puts it into ``x``, with all

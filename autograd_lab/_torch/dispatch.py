@@ -2,8 +2,9 @@
 
 Relies on, of torch:
 
-- ``torch.library.Library.impl`` at ``AutogradCPU`` (public), and ``Library._destroy``, which puts PyTorch's kernel
-  back. Without it a registration stays until the object is collected, which is too late for a ``with`` block.
+- ``torch.library.Library.impl`` at ``AutogradCPU`` and at the accelerator's key (public), and ``Library._destroy``,
+  which puts PyTorch's kernel back. Without it a registration stays until the object is collected, which is too late for
+  a ``with`` block.
 - ``torch._C._ExcludeDispatchKeyGuard`` and ``torch._C._IncludeDispatchKeyGuard``: the way to PyTorch's own autograd
   kernel while another is registered. See Note [PyTorch's own kernel is at another key, too]. The public
   ``torch.library.get_kernel`` doesn't serve: its ``call_boxed`` refuses the Python number that ``x * 2`` hands to
@@ -16,10 +17,10 @@ Relies on, of torch:
   have to ask each tensor, which raises where none can be.
 
 Note [PyTorch's own kernel is at another key, too]
-PyTorch registers its autograd kernels once for all autograd keys. Ours stands at ``AutogradCPU`` only. With that key
-excluded and ``AutogradOther`` (which has no backend of its own) included, the same call reaches PyTorch's kernel,
-makes PyTorch's node, and goes on below autograd as ever. What such a call does in turn, forward-mode formulas
-included, is PyTorch's alone.
+PyTorch registers its autograd kernels once for all autograd keys. Ours stands at ``AutogradCPU`` and, where there is an
+accelerator, at its key (``AutogradCUDA``, say). With these keys excluded and ``AutogradOther`` (which has no backend of
+its own) included, the same call reaches PyTorch's kernel, makes PyTorch's node, and goes on below autograd as ever.
+What such a call does in turn, forward-mode formulas included, is PyTorch's alone.
 
 A composite (``linear``, ``dropout``) has no autograd kernel: its one kernel calls other operations, which have. That
 one is called as it is, without the two guards, so that the operations inside are swapped if their rules are on.
@@ -41,10 +42,27 @@ from typing import Any
 import torch
 from torch.library import Library, get_kernel
 
-_KEY = "AutogradCPU"
-_OURS = torch._C.DispatchKeySet(torch._C.DispatchKey.AutogradCPU)
 _UNDER_WAY: list[Any] = []
 _THEIRS = torch._C.DispatchKey.AutogradOther
+
+
+@functools.cache
+def keys() -> tuple[str, ...]:
+    """Gives the autograd keys of the devices that there are: the CPU's and the accelerator's."""
+    accelerator = torch.accelerator.current_accelerator()
+    device = "" if accelerator is None else accelerator.type.upper()
+    own = f"Autograd{device}" in torch._C.DispatchKey.__members__
+    return (
+        ("AutogradCPU", f"Autograd{device}" if own else "AutogradPrivateUse1") if device else ("AutogradCPU",)
+    )
+
+
+@functools.cache
+def _ours() -> Any:
+    found = torch._C.DispatchKeySet(torch._C.DispatchKey.AutogradCPU)
+    for key in keys():
+        found = found.add(torch._C.DispatchKey.__members__[key])
+    return found
 
 
 def operation(name: str) -> Any:
@@ -67,13 +85,14 @@ class Registration:
             warnings.catch_warnings()
         ):  # torch warns that an operator is overridden: that is what's asked for
             warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel.*")
-            self._library.impl(name, kernel, _KEY)  # type: ignore[no-untyped-call]
+            for key in keys():
+                self._library.impl(name, kernel, key)  # type: ignore[no-untyped-call]
         self._name = name
 
     def remove(self) -> None:
         """Puts PyTorch's kernel back. See Note [A call under way]."""
         if threading.active_count() > 1:
-            _UNDER_WAY.append(get_kernel(f"aten::{self._name}", _KEY))
+            _UNDER_WAY.extend(get_kernel(f"aten::{self._name}", key) for key in keys())
         self._library._destroy()  # type: ignore[no-untyped-call]
 
 
@@ -92,9 +111,10 @@ def native(op: Any) -> Callable[..., Any]:
         return functools.partial(op._op_dk, torch._C.DispatchKey.CompositeImplicitAutograd)
 
     guards: Any = torch._C
+    ours = _ours()
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        with guards._ExcludeDispatchKeyGuard(_OURS), guards._IncludeDispatchKeyGuard(_THEIRS):
+        with guards._ExcludeDispatchKeyGuard(ours), guards._IncludeDispatchKeyGuard(_THEIRS):
             return op(*args, **kwargs)
 
     return call

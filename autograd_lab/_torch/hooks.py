@@ -1,4 +1,4 @@
-"""Which hooks are there already, found without adding one.
+"""Which hooks are there already, found without adding one; and the lab's own, which don't count among them.
 
 Relies on:
 
@@ -15,6 +15,11 @@ Given anything else, from any thread, it does what it did before. (``registerFun
 ``torch/csrc/autograd/python_cpp_function.cpp``.) Registering and removing instead would leave an empty
 dictionary on every node for as long as the graph lives.
 
+Note [The lab's own hooks]
+A trace puts two hooks on every node. Registered as a user's are, they would take several microseconds each, and be
+counted, so that every later capture would have to look at each node for hooks that a user may have registered. So the
+replaced function puts them into the node's dictionary without a handle and without a number: the key is the hook.
+
 Note [Between accumulation and its hooks]
 What a leaf's ``AccumulateGrad`` did to ``.grad`` can only be seen before the user's post-accumulate hooks run: an
 optimizer that steps in the backward sets ``.grad`` to ``None`` in one. There is no hook that torch calls earlier, and
@@ -30,7 +35,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,7 +53,7 @@ NEITHER: tuple[Hooks, Hooks] = (_NONE, _NONE)
 
 
 class Own(functools.partial[None]):
-    """A hook of the lab's, a function with its first arguments: nobody else's hook is taken for one."""
+    """A hook of the lab's, a function with its first argument: nobody else's hook is taken for one."""
 
     __slots__ = ()
 
@@ -94,6 +100,10 @@ def _knowing_the_probe(original: Any) -> Any:
             if not hooks:
                 raise _NoneSeenError
             raise _SeenError(hooks)
+        if type(hook) is Own:
+            hooks = OrderedDict() if hooks is None else hooks
+            hooks[hook] = hook
+            return hooks, hooks
         return register(hooks, hook)
 
     return staticmethod(look)
@@ -101,6 +111,38 @@ def _knowing_the_probe(original: Any) -> Any:
 
 reading_allowed = _Door()
 """The context in which ``of_node`` works. One for all threads: see Note [Looking at a node's hooks]."""
+
+
+def put_on(
+    nodes: Sequence[Node], before: Callable[..., None], after: Callable[..., None]
+) -> Callable[[], None]:
+    """Puts the lab's own hooks on nodes, behind those that are there. See Note [The lab's own hooks].
+
+    Args:
+        nodes: The nodes.
+        before: Is called with a node's place and its ``grad_outputs`` before the node runs.
+        after: Is called with a node's place, its ``grad_inputs`` and its ``grad_outputs`` when it has run.
+
+    Returns:
+        A function that takes them off again.
+    """
+    put: list[tuple[Any, Own]] = []
+
+    def take_off() -> None:
+        for hooks, own in put:
+            del hooks[own]
+        put.clear()
+
+    try:
+        with reading_allowed:
+            for place, node in enumerate(nodes):
+                first, last = Own(before, place), Own(after, place)
+                put.append((node.register_prehook(first), first))
+                put.append((node.register_hook(last), last))
+    except BaseException:
+        take_off()
+        raise
+    return take_off
 
 
 def none_yet() -> bool:

@@ -22,12 +22,43 @@ def no_torch_function() -> Any:
     return torch._C.DisableTorchFunction()
 
 
-@contextlib.contextmanager
-def unseen() -> Iterator[None]:
+def unseen() -> contextlib.AbstractContextManager[Any]:
     """Gives a context in which kernels run without a subclass, a mode or a user's ``TorchDispatchMode`` noticing."""
-    modes = _disable_current_modes() if torch._C._len_torch_dispatch_stack() else contextlib.nullcontext()
-    with modes, torch._C.DisableTorchFunction():
+    return _without_modes() if torch._C._len_torch_dispatch_stack() else no_torch_function()
+
+
+@contextlib.contextmanager
+def _without_modes() -> Iterator[None]:
+    with no_torch_function(), _disable_current_modes():
         yield
+
+
+def filled(tensor: torch.Tensor) -> tuple[Any, ...] | None:
+    """Gives a key that is equal for two living tensors that hold the same numbers: a matrix and its transpose.
+
+    Returns:
+        Where the memory is that the tensor fills, without holes or overlaps, and how it's read; ``None`` where it
+        doesn't, and for tensors that aren't torch's own strided ones.
+    """
+    if not _plain(tensor) or tensor.is_meta or tensor.is_neg() or tensor.is_conj() or not _dense(tensor):
+        return None
+    return tensor.data_ptr(), tensor.numel(), tensor.dtype
+
+
+def _plain(tensor: torch.Tensor) -> bool:
+    return type(tensor) is torch.Tensor and tensor.layout is torch.strided and not tensor.is_nested
+
+
+def in_memory_order(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Gives a strided tensor's elements as one row, without copying; ``None`` where there are holes or overlaps."""
+    return tensor.as_strided((tensor.numel(),), (1,)) if _dense(tensor) else None
+
+
+def _dense(tensor: torch.Tensor) -> bool:
+    return tensor.is_contiguous() or bool(_is_non_overlapping_and_dense(tensor))
+
+
+_is_non_overlapping_and_dense = torch.ops.aten.is_non_overlapping_and_dense.default
 
 
 def elements(tensor: torch.Tensor) -> torch.Tensor | None:
@@ -61,7 +92,7 @@ def address(tensor: torch.Tensor) -> int:
     ``TensorImpl``s differ where the engine detached a gradient it stole, so it's the memory that tells: the storage's,
     or for sparse and nested tensors that of what they store.
     """
-    held = elements(tensor)
+    held = tensor if _plain(tensor) else elements(tensor)
     return int((tensor if held is None else held).untyped_storage()._cdata)
 
 

@@ -27,7 +27,7 @@ from autograd_lab._torch import forward as _forward
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.modules import ModuleCall, Roots
 from autograd_lab.backward.places import place, source
-from autograd_lab.backward.stats import Measure, Meter
+from autograd_lab.backward.stats import Measure, Meter, bring
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline
 from autograd_lab.errors import OptionError
 from autograd_lab.records import Call, Graph, Node, Source
@@ -186,16 +186,14 @@ class Forward:
 
     def annotated(self, graph: Graph) -> Graph:
         """Gives a graph whose nodes know where they were made. See Note [One timeline a thread] in ``timeline.py``."""
-        own = self._timeline()
-        others = [timeline for timeline in self._timelines.values() if timeline is not own]
+        states = self._states(graph)
+        bring(
+            measure for state in states.values() if state.called is not None for measure in state.called.made
+        )
         written: dict[int, tuple[Call, Source | None]] = {}
 
         def annotate(node: Node) -> Node:
-            if node.kind == "accumulate":
-                return node
-            state = own.at(node.sequence_nr)
-            for other in others:
-                state = other.at(node.sequence_nr) if state is UNKNOWN else state
+            state = states.get(node.id, UNKNOWN)
             if state is UNKNOWN:
                 return node
             module = None if state.module is None else self._roots.full_path(state.module)
@@ -206,6 +204,20 @@ class Forward:
             return node._replace(module=module, source=line or node.source, call=call)
 
         return Graph(tuple(map(annotate, graph.nodes)), graph.roots)
+
+    def _states(self, graph: Graph) -> dict[int, State]:
+        """In what state this thread was when it made each node, or else another one; by id."""
+        own = self._timeline()
+        others = [timeline for timeline in self._timelines.values() if timeline is not own]
+        states = {}
+        for node in graph.nodes:
+            if node.kind == "accumulate":
+                continue
+            state = own.at(node.sequence_nr)
+            for other in others:
+                state = other.at(node.sequence_nr) if state is UNKNOWN else state
+            states[node.id] = state
+        return states
 
     def forget(self, freed: Graph) -> None:
         """Strikes out what was made of a graph that is gone."""

@@ -27,17 +27,21 @@ class Leaf:
     Args:
         variable: The leaf.
         came: The gradient that came.
+        measured: What it measures.
         meter: Measures gradients.
     """
 
-    def __init__(self, variable: torch.Tensor, came: torch.Tensor | None, meter: Meter) -> None:
+    def __init__(
+        self, variable: torch.Tensor, came: torch.Tensor | None, measured: Measure | None, meter: Meter
+    ) -> None:
         self._variable = variable
         self._meter = meter
         self._came = None if came is None else _tensors.address(came)
-        self._came_measured = meter.measure(came)
+        self._came_measured = measured
         self._version = None if came is None else _saved.version(came)
-        self._before = None if variable.grad is None else weakref.ref(variable.grad)
-        self._measured = meter.measure(variable.grad)
+        before = variable.grad
+        self._before = None if before is None else weakref.ref(before)
+        self._measured = meter.measure(before)
         self._how: str | None = None
         self._thread = threading.get_ident()
         self._undo = _hooks.before_those_after_accumulation(variable, self._look)
@@ -74,4 +78,4 @@ class Leaf:
         grad = self._variable.grad
         if how == "stole" and not hooked and grad is not None and _saved.version(grad) == self._version:
             return self._came_measured
-        return self._meter.measure(grad)
+        return self._meter.measure_again(grad) if hooked else self._meter.measure(grad)

@@ -37,7 +37,7 @@ from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.kernels import KernelLog
 from autograd_lab.backward.leaf import Leaf
-from autograd_lab.backward.stats import Measure, Meter, finished
+from autograd_lab.backward.stats import Measure, Meter, bring, finished
 from autograd_lab.errors import OptionError
 from autograd_lab.records import Accumulation, Contribution, GradStats, Graph, Kept, Node, Step, Trace
 
@@ -126,15 +126,11 @@ class Recorder:
 
     @contextlib.contextmanager
     def _hooks(self) -> Iterator[None]:
-        handles = []
+        take_off = _hooks.put_on(self._nodes, self._before, self._after)
         try:
-            for place, node in enumerate(self._nodes):
-                handles.append(node.register_prehook(_hooks.Own(self._before, place)))
-                handles.append(node.register_hook(_hooks.Own(self._after, place)))
             yield
         finally:
-            for handle in handles:
-                handle.remove()
+            take_off()
             for run in self._running.values():  # those that raised
                 if run.leaf is not None:
                     run.leaf.close()
@@ -150,7 +146,9 @@ class Recorder:
         if self._meter.measures:
             run.grad_outputs = tuple(map(self._meter.measure, grad_outputs))
         if self.graph.nodes[place].kind == "accumulate":
-            run.leaf = Leaf(_nodes.variable(self._nodes[place]), grad_outputs[0], self._meter)
+            (came,) = grad_outputs
+            measured = run.grad_outputs[0] if run.grad_outputs else None
+            run.leaf = Leaf(_nodes.variable(self._nodes[place]), came, measured, self._meter)
         if place in self._kept:
             run.kept = Kept(_copies(grad_outputs))
         self._runs.append(run)
@@ -186,6 +184,7 @@ class Recorder:
             The trace.
         """
         threads: dict[int, int] = {}
+        bring(itertools.chain(self._starts, *(run.measures() for run in self._runs)))
         grad_inputs = [tuple(map(finished, run.grad_inputs)) for run in self._runs]
         arrived = self._arrived(grad_inputs)
         kernels = {} if self._kernels is None else self._kernels.by_node()
@@ -257,6 +256,10 @@ class _Run:
         self.leaf: Leaf | None = None
         self.kept: Kept | None = None
         self.accumulation: Callable[[], Accumulation] | None = None
+
+    def measures(self) -> Measures:
+        """All that was measured of gradients; of ``.grad``, that's mostly among it."""
+        return self.grad_outputs + self.grad_inputs
 
 
 def _copies(grads: Grads) -> Grads:

@@ -54,7 +54,7 @@ def weights_for(outputs: Tensors) -> Tensors:
     made = []
     for number, output in enumerate(outputs):
         steps = torch.arange(1, output.numel() + 1, dtype=torch.float64).reshape(output.shape)
-        made.append((torch.cos(steps + number) + 1.5).to(output.dtype))
+        made.append((torch.cos(steps + number) + 1.5).to(output.device, output.dtype))
     return tuple(made)
 
 
