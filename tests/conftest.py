@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+import tallies
 import torch
 from hypothesis import settings
 
@@ -11,7 +14,7 @@ torch.set_num_threads(1)  # pytest-xdist already uses every core
 settings.register_profile("lab", deadline=None, derandomize=True)
 settings.load_profile("lab")
 
-FIGURE = "figure"
+FIGURE, TALLY = "figure", "tally"
 
 
 @pytest.fixture(autouse=True)
@@ -25,10 +28,22 @@ def figure(record_property):
     return lambda text: record_property(FIGURE, text)
 
 
+@pytest.fixture(autouse=True)
+def _tallied(record_property):
+    yield
+    for line, number in tallies.taken():
+        record_property(TALLY, (line, number))
+
+
 def pytest_terminal_summary(terminalreporter):
-    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
-    properties = [pair for report in reports if report.when == "call" for pair in report.user_properties]
+    reports = terminalreporter.getreports("")  # setups and teardowns that passed
+    properties = [pair for report in reports if report.when == "teardown" for pair in report.user_properties]
     figures = [text for name, text in properties if name == FIGURE]
+    tally: Counter[str] = Counter()
+    for name, noted in properties:
+        if name == TALLY:
+            tally[noted[0]] += noted[1]
+    figures += [line.format(number) for line, number in tally.items()]
     if figures:
         terminalreporter.section("figures")
         for text in sorted(figures):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import agreement
 import pytest
+import tallies
 import torch
 from op_db_samples import ENTRIES
 from torch.autograd import gradcheck, gradgradcheck
@@ -16,7 +15,6 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.com
 QUICK = (torch.float64, torch.complex128)
 """What the default run takes; the sweep takes the others too."""
 NAMES = ("mul", "sub", "pow", "add", "div")
-COUNTS: Counter[str] = Counter()
 
 CASES = [
     pytest.param(
@@ -32,8 +30,8 @@ CASES = [
 
 
 NOT_BY_DIFFERENCES = {"__rpow__-float64"}
-"""Its samples take negative bases to broken powers: results are NaN, and PyTorch's own gradients fail here too.
-That the rule equals PyTorch on them is tested."""
+"""Named exceptions: its samples take negative bases to broken powers, where results are NaN, and PyTorch's own
+gradients fail here too. That the rule equals PyTorch on them is tested."""
 
 
 def samples(entry, dtype):
@@ -51,7 +49,6 @@ def swapped(function):
         with lab.swap(*NAMES) as swap:
             result = function(*values)
         assert not swap.left
-        COUNTS.update(swap.calls)
         run.calls += sum(swap.calls.values())
         return result
 
@@ -70,7 +67,11 @@ def test_every_sample_equals_native(entry, dtype):
         assert ours.calls, "nothing was swapped"
         count += 1
     assert count
-    print(f"{entry.formatted_name} {dtype}: {count} samples, each backward, second order, forward mode, vmap")
+    kind = str(dtype).removeprefix("torch.")
+    tallies.note(
+        f"op_db, mul, sub, pow, add, div and their variants as the lab's rules, {kind}: {{}} samples equal",
+        count,
+    )
 
 
 @pytest.mark.sweep
@@ -83,6 +84,7 @@ def test_every_sample_equals_native(entry, dtype):
     ],
 )
 def test_every_sample_by_finite_differences(entry, dtype):
+    count = 0
     for sample in samples(entry, dtype):
         native, values = bound(entry, sample)
         inputs = agreement.leaves(values)
@@ -94,3 +96,5 @@ def test_every_sample_by_finite_differences(entry, dtype):
 
         assert gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True, fast_mode=True)
         assert gradgradcheck(function, inputs, check_fwd_over_rev=True, fast_mode=True)
+        count += 1
+    tallies.note("op_db, the same by finite differences (gradcheck, gradgradcheck): {} samples", count)
