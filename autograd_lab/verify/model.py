@@ -32,7 +32,9 @@ class _Ran(NamedTuple):
     trace: Trace
 
 
-def verify_step(name: str, step: Step, names: Sequence[str], seed: int) -> VerifyReport:
+def verify_step(
+    name: str, step: Step, names: Sequence[str], seed: int, inputs: Mapping[str, torch.Tensor]
+) -> VerifyReport:
     """Compares a step with rules swapped in with the same step without.
 
     Args:
@@ -40,6 +42,7 @@ def verify_step(name: str, step: Step, names: Sequence[str], seed: int) -> Verif
         step: See ``Step``. It's called twice, each time after ``torch.manual_seed(seed)``.
         names: The rules to swap; none for every rule.
         seed: The random state of both.
+        inputs: Names of inputs whose gradients are compared too.
 
     Returns:
         The report: a check for the loss, one for each gradient, and one for the first node at which they part.
@@ -50,8 +53,8 @@ def verify_step(name: str, step: Step, names: Sequence[str], seed: int) -> Verif
     """
     swapped = swap(*names)
     with _as_it_was():
-        native = _run(step, seed, contextlib.nullcontext())
-        ours = _run(step, seed, swapped)
+        native = _run(step, seed, contextlib.nullcontext(), inputs)
+        ours = _run(step, seed, swapped, inputs)
     checks = [
         _compared("loss", native.loss, ours.loss),
         *_gradient_checks(native.trace, ours.trace),
@@ -75,7 +78,12 @@ def _as_it_was() -> Iterator[None]:
         yield
 
 
-def _run(step: Step, seed: int, setting: contextlib.AbstractContextManager[Any]) -> _Ran:
+def _run(
+    step: Step,
+    seed: int,
+    setting: contextlib.AbstractContextManager[Any],
+    inputs: Mapping[str, torch.Tensor],
+) -> _Ran:
     torch.manual_seed(seed)
     with watch(stats=None, forward=None) as watcher:
         with setting:
@@ -84,7 +92,11 @@ def _run(step: Step, seed: int, setting: contextlib.AbstractContextManager[Any])
         seen = watcher.capture(outputs)
     with _without_grads(model):
         done = trace(
-            outputs, model=model, grad_tensors=[torch.ones_like(each) for each in outputs], keep="all"
+            outputs,
+            model=model,
+            names=inputs,
+            grad_tensors=[torch.ones_like(each) for each in outputs],
+            keep="all",
         )
     return _Ran(torch.stack([each.detach().sum() for each in outputs]).sum(), _with_places(done, seen))
 

@@ -155,7 +155,7 @@ def verify(
         (False, 'gradients', 'the gradient of input 0 has the wrong sign')
     """
     if swap is not None:
-        return verify_step(_name(target), _step(target, inputs), _rule_names(swap), seed)
+        return verify_step(_name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs))
     if isinstance(target, str):
         return _verify_rule(target, seed)
     subject = _subject(target, inputs, native, seed)
@@ -212,6 +212,13 @@ def _step(target: Any, inputs: Any) -> Callable[[], Any]:
             f"can't swap inside a {type(target).__name__}; give a module, or what returns a loss"
         )
     return target if inputs is None else lambda: target(*_tuple(inputs))
+
+
+def _named(inputs: Any) -> dict[str, torch.Tensor]:
+    """What those inputs are called in the report that a gradient is wanted for."""
+    args = () if inputs is None else _tuple(inputs)
+    wanted = enumerate(arg if isinstance(arg, torch.Tensor) and arg.requires_grad else None for arg in args)
+    return {f"input{place}": arg for place, arg in wanted if arg is not None}
 
 
 def _floating(outputs: Any) -> list[torch.Tensor]:

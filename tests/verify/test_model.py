@@ -213,3 +213,9 @@ def test_wrong_calls_get_one_line():
         verify(lambda: torch.ones(2), swap="all")
     with pytest.raises(VerifyError, match="can't swap inside a int"):
         verify(3, swap="all")
+
+
+def test_an_inputs_gradient_is_compared_under_its_name():
+    x = torch.ones(2, 3, requires_grad=True)
+    report = verify(torch.nn.Linear(3, 1), (x,), swap="all")
+    assert "gradient of input0" in [check.name for check in report.checks]
