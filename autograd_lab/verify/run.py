@@ -26,6 +26,7 @@ from autograd_lab.verify.subject import (
     made_up,
     parameters,
     reference,
+    refused,
     variations,
 )
 
@@ -160,7 +161,14 @@ def verify(
         return _verify_rule(target, seed)
     subject = _subject(target, inputs, native, seed)
     _must_run(subject)
-    return VerifyReport(subject.name, tuple(_checked(row, subject) for row in _ROWS), seed)
+    left_out = refused(subject.samples, subject.call)
+    taken = tuple(sample for sample in subject.samples if sample.name not in left_out)
+    rows = [_checked(row, subject._replace(samples=taken)) for row in _ROWS]
+    if left_out:
+        rows.append(
+            Check("other dtypes", None, 0, "; ".join(f"{name}: {said}" for name, said in left_out.items()))
+        )
+    return VerifyReport(subject.name, tuple(rows), seed)
 
 
 def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subject:

@@ -10,7 +10,7 @@ dtype, with nothing for the user to write. Where the forward leaves autograd (Nu
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -138,8 +138,31 @@ def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Arg
         first = args[places[0]]
         yield "an input twice", True, tuple(first if at in places else arg for at, arg in enumerate(args))
     if not any(args[at].is_complex() for at in places):
-        yield "in float32", False, _with(args, places, torch.Tensor.float)
-        yield "in bfloat16", False, _with(args, places, torch.Tensor.bfloat16)
+        for name, cast in _OTHER_DTYPES.items():
+            yield name, False, _with(args, places, cast)
+
+
+_OTHER_DTYPES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "in float32": torch.Tensor.float,
+    "in bfloat16": torch.Tensor.bfloat16,
+}
+
+
+def refused(samples: Sequence[Sample], call: Call) -> dict[str, str]:
+    """Finds the samples of another dtype than was passed that the forward itself refuses: nobody said that it takes it.
+
+    Args:
+        samples: All samples.
+        call: What is verified.
+
+    Returns:
+        What the forward says, by the sample's name.
+    """
+    found = {}
+    for sample in samples:
+        if sample.name in _OTHER_DTYPES and (said := _refusal(call, sample.args)) is not None:
+            found[sample.name] = said
+    return found
 
 
 def _ranks(args: Args) -> list[int]:
@@ -170,8 +193,12 @@ def _is_float(arg: Any) -> bool:
 
 def _runs(native: Call, args: Args) -> bool:
     """Whether PyTorch computes it: what it refuses, nobody has to compute."""
+    return _refusal(native, args) is None
+
+
+def _refusal(call: Call, args: Args) -> str | None:
     try:
-        native(*args)
-    except (RuntimeError, IndexError, TypeError, ValueError):
-        return False
-    return True
+        call(*args)
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return None

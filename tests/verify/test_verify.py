@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from autograd_lab.errors import VerifyError
 from autograd_lab.records import dumps, loads
 from autograd_lab.verify import verify
+from autograd_lab.verify.subject import variations
 
 
 class Product(Function):
@@ -452,3 +453,32 @@ def test_wrong_calls_get_one_line():
     ):
         with pytest.raises(VerifyError, match=says):
             verify(target, inputs)
+
+
+def test_a_dtype_that_the_forward_refuses_is_told_and_no_fault():
+    class OnlyDouble(Cube):
+        @staticmethod
+        def forward(ctx, x):
+            if x.dtype != torch.float64:
+                raise TypeError(f"no {x.dtype}")
+            return Cube.forward(ctx, x)
+
+    report = verify(OnlyDouble, native=Cube.apply)
+    assert report.ok
+    assert (
+        report.checks[-1].message
+        == "in float32: TypeError: no torch.float32; in bfloat16: TypeError: no torch.bfloat16"
+    )
+    assert "in float32" in [sample.name for sample in variations((leaf(3),), Cube.apply)]
+
+    class Late(Cube):
+        @staticmethod
+        def backward(ctx, grad):
+            if grad.dtype != torch.float64:
+                raise TypeError(f"no {grad.dtype}")
+            return Cube.backward(ctx, grad)
+
+    assert (
+        "only in float32: it raises TypeError"
+        in next(c for c in verify(Late).failed if c.name == "gradients").message
+    )
