@@ -46,7 +46,10 @@ def _always(subject: Subject) -> str:
 
 
 def _with_native(subject: Subject) -> str:
-    return "" if subject.native else "its forward leaves autograd; pass native= to compare with"
+    if subject.native:
+        return ""
+    why = "its forward leaves autograd; " if subject.function else ""
+    return f"{why}pass native= to compare with"
 
 
 def _with_function(subject: Subject) -> str:
@@ -194,7 +197,8 @@ def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subjec
 
 
 def _name(target: Any) -> str:
-    return str(getattr(target, "__qualname__", type(target).__qualname__))
+    name = str(getattr(target, "__qualname__", type(target).__qualname__))
+    return name.removeprefix("_VariableFunctionsClass.")  # torch.sinh is a method of this
 
 
 def _verify_rule(name: str, seed: int) -> VerifyReport:
