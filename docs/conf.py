@@ -34,6 +34,7 @@ extensions = [
     "mathml",
     "reading",
     "rules",
+    "signatures",
 ]
 exclude_patterns = ["_build", "_ext", "_static", "conf.py"]
 
