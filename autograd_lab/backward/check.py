@@ -5,7 +5,8 @@ what went out, bit for bit, and every leaf's gradient.
 
 Note [Not deterministic]
 Some kernels give other bits each time (those that add in parallel in any order). So where bits differ the native engine
-runs once more: if its bits differ from its own, the check says so and compares within a tolerance.
+runs once more, on the same random numbers: if its bits differ from its own, the check says so and compares within a
+tolerance.
 
 Note [What nobody receives]
 With ``inputs=`` some gradients go to nodes that aren't run. Whether a node computes such a one is its own affair (see
@@ -82,7 +83,8 @@ def check_engine(
             return EngineCheck(len(native.steps), 0, Difference("error", len(glass.steps), found=repr(error)))
         difference, compared = _compare(native, glass, same_bits)
         deterministic = True
-        if difference is None and not torch.equal(after_native, random.rewind()):
+        after_glass = random.rewind()
+        if difference is None and not torch.equal(after_native, after_glass):
             difference = Difference("random_state")
         if difference is not None and difference.what.startswith("grad"):
             again = _native(outputs, options)
