@@ -103,6 +103,30 @@ def test_a_replay_calls_all_hooks_but_those_about_grad(changing):
     assert check.ok, check
 
 
+def test_hooks_of_modules_see_and_change_what_they_do_natively():
+    runs = []
+    for run in (torch.Tensor.backward, lambda loss: lab.replay(loss, accumulate=True)):
+        torch.manual_seed(2)
+        calls = []
+
+        def after(module, grad_inputs, grad_outputs, calls=calls):
+            calls.append((type(module).__name__, _lists(grad_inputs), _lists(grad_outputs)))
+            return tuple(None if grad is None else grad * 2 for grad in grad_inputs)
+
+        def before(_, grad_outputs, calls=calls):
+            calls.append(_lists(grad_outputs))
+            return (grad_outputs[0] * 3,)
+
+        model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+        for part in model:
+            part.register_full_backward_hook(after)
+            part.register_full_backward_pre_hook(before)
+        run(model(torch.randn(2, 3, requires_grad=True)).sum())
+        runs.append((calls, [models.raw_bytes(parameter.grad) for parameter in model.parameters()]))
+    assert len(runs[0][0]) == 6
+    assert runs[1] == runs[0]
+
+
 @pytest.mark.parametrize("put_on", ["before the engine", "between two steps"])
 def test_node_hooks_are_found_whenever_they_were_put_on(put_on):
     w = torch.ones(2, requires_grad=True)
