@@ -4,7 +4,7 @@
 
 Note [Exec info]
 With ``inputs=`` only nodes from which one of these can be reached are run; a gradient that is sent to another one is
-dropped, and that one isn't awaited any less. A C++ node doesn't even compute such a gradient: it asks the engine first
+dropped. A C++ node doesn't even compute such a gradient: it asks the engine first
 (``task_should_compute_output``), and its hooks see ``None`` there. A Python Function isn't asked; ``needs_input_grad``
 was settled in the forward. The inputs' own nodes run, as they do under ``torch.autograd.backward(inputs=…)``, whose
 rule this is, and an input's gradient is what the hooks on it made of it. (``torch.autograd.grad`` stops before them. It
