@@ -84,7 +84,7 @@ def check_engine(
         difference, compared = _compare(native, glass, same_bits)
         deterministic = True
         after_glass = random.rewind()
-        if difference is None and not torch.equal(after_native, after_glass):
+        if difference is None and not all(map(torch.equal, after_native, after_glass)):
             difference = Difference("random_state")
         if difference is not None and difference.what.startswith("grad"):
             again = _native(outputs, options)
@@ -211,16 +211,25 @@ def _undisturbed(glass: _Observed, model: torch.nn.Module | None) -> Iterator[No
 
 
 class _Random:
-    """The state of the CPU's random numbers."""
+    """The state of the random numbers, of the CPU and of each GPU if there are any in use."""
 
     def __init__(self) -> None:
-        self._state = torch.get_rng_state()
+        self._began = self._states()
 
-    def rewind(self) -> torch.Tensor:
+    def rewind(self) -> list[torch.Tensor]:
         """Puts it back to where it was; gives where it had come to."""
-        came_to = torch.get_rng_state()
-        torch.set_rng_state(self._state)
+        came_to = self._states()
+        torch.set_rng_state(self._began[0])
+        if len(self._began) > 1:
+            torch.cuda.set_rng_state_all(self._began[1:])
         return came_to
+
+    @staticmethod
+    def _states() -> list[torch.Tensor]:
+        return [
+            torch.get_rng_state(),
+            *(torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else ()),
+        ]
 
 
 @contextlib.contextmanager

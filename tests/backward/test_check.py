@@ -147,6 +147,26 @@ def test_random_numbers_alone_do_not_make_the_native_engine_differ(monkeypatch):
     assert (check.ok, check.deterministic) == (False, True)
 
 
+def test_a_gpus_random_numbers_are_compared_and_put_back_too(monkeypatch):
+    """On a GPU that is nothing but its random state; ``tests/test_cuda.py`` has a real one."""
+    began, state = torch.tensor([7]), [torch.tensor([7])]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [each.clone() for each in state])
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state_all", lambda states: state.__setitem__(0, states[0].clone())
+    )
+    assert lab.check_engine(network()[0]).ok
+    right = call.run
+
+    def draws(node, grads):
+        state[0] = state[0] + 1
+        return right(node, grads)
+
+    monkeypatch.setattr(call, "run", draws)
+    assert first_difference(lab.check_engine(network()[0])).what == "random_state"
+    assert torch.equal(state[0], began)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_everything_is_as_it_was(monkeypatch, fails):
     loss, model = network()
