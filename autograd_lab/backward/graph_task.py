@@ -30,6 +30,7 @@ highest number there is: a leaf's gradient is put away as soon as it's complete.
 Note [The root node]
 To the C++ engine the start is a node too, ``GraphRoot``, whose edges lead to the outputs (it's left out if there is
 only one). It's the one place where a gradient comes from no operation. Here it's ``None`` as a contribution's source.
+What a backward starts with is made to fit like any gradient, but before the root runs: in the caller's gradient mode.
 
 Note [Who runs a node]
 In C++ there's a queue for each device, with a thread of its own that takes nodes from it; nodes on the CPU run in the
@@ -131,8 +132,8 @@ class GraphTask:
 
     def _begin(self, gradients: Grads) -> None:
         """Sends each root its gradient. See Note [The root node]."""
+        gradients = self._slots.fitting(gradients, self.graph.roots)
         with torch.set_grad_enabled(self._create_graph):
-            gradients = self._slots.fitting(gradients, self.graph.roots)
             self._send(None, self.graph.roots, gradients, self._measured(gradients))
 
     def _next(self) -> Step:

@@ -214,6 +214,19 @@ def test_a_checkpoint_recomputes_once(keeps_state):
     assert lab.check_engine(loss).ok
 
 
+@pytest.mark.parametrize("first", ["sparse", "dense"])
+def test_a_sparse_and_a_dense_gradient_are_added_whichever_comes_first(first):
+    weight, places = torch.randn(5, 3, requires_grad=True), torch.tensor([1, 1, 4])
+    uses = {
+        "sparse": lambda: nn.functional.embedding(places, weight, sparse=True).sum(),
+        "dense": lambda: (weight * weight).sum(),
+    }
+    last = "dense" if first == "sparse" else "sparse"
+    loss = uses[last]() + uses[first]()  # what was made last runs first
+    check = lab.check_engine(loss)
+    assert check.ok, check
+
+
 # --- stepping ------------------------------------------------------------------------
 
 

@@ -117,8 +117,26 @@ def test_a_scalar_is_moved_to_the_slots_device_and_nothing_else():
 def test_a_start_is_made_to_fit_too():
     def make():
         leaf = torch.ones(3, requires_grad=True)
-        return leaf, (leaf * 2).sum(), torch.tensor(1.5, dtype=torch.float64)
+        return leaf, leaf, torch.ones(3, dtype=torch.float64) / 3
 
     native, glass = both(make)
     assert glass.dtype is native.dtype is torch.float32
     assert models.raw_bytes(glass) == models.raw_bytes(native)
+
+
+@pytest.mark.parametrize("fits", [False, True])
+@pytest.mark.parametrize("roots", [1, 2])
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("enabled", [False, True])
+@pytest.mark.filterwarnings("ignore:Using backward\\(\\) with create_graph=True")
+def test_a_start_with_a_graph_of_its_own_keeps_it_where_it_does_natively(enabled, create_graph, roots, fits):
+    runs = []
+    for run in (torch.autograd.backward, lab.replay):
+        seen = []
+        y = torch.ones(3, requires_grad=True) * 2
+        y.register_hook(lambda g, seen=seen: seen.append(g.grad_fn and g.grad_fn.name()))
+        given = torch.ones(3, dtype=torch.float32 if fits else torch.float64, requires_grad=True)
+        with torch.set_grad_enabled(enabled):
+            run([y] * roots, grad_tensors=[given] * roots, create_graph=create_graph)
+        runs.append(seen)
+    assert runs[0] == runs[1]
