@@ -226,10 +226,8 @@ class _Random:
 
     @staticmethod
     def _states() -> list[torch.Tensor]:
-        return [
-            torch.get_rng_state(),
-            *(torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else ()),
-        ]
+        in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if in_use else ())]
 
 
 @contextlib.contextmanager
