@@ -178,7 +178,7 @@ class GraphTask:
         """Runs the node itself, and makes what it returns fit the slots that it goes into."""
         returned = call.run(node, grads)
         if record.kind == "op":
-            returned = self._exec_info.computed(returned, record.next)
+            returned = self._exec_info.computed(returned, record)
         return self._slots.fitting(returned, record.next, record.name)
 
     def _leaf(self, node: Any, record: Node, grads: Grads, came: Stats) -> Accumulation:
