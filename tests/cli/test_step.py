@@ -59,6 +59,18 @@ def tied():
     model = torch.nn.ModuleDict({"a": torch.nn.Linear(1, 1), "b": torch.nn.Linear(1, 1)})
     model["b"].weight = model["a"].weight
     return model["b"](model["a"](torch.ones(1, 1))).sum(), model
+
+class Drops(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None
+
+def dropping():
+    return Drops.apply(w)
 """
 
 
@@ -163,6 +175,14 @@ def test_a_tied_leaf_is_printed_by_each_name(session):
     )
     assert answers[1].partition(" = ")[2] == answers[2].partition(" = ")[2]
     assert answers[3].startswith("b.weight = ")
+
+
+def test_a_leaf_that_no_gradient_reaches_says_so(session):
+    _, answers = session("next 2", "print w.grad", target="seed.py:dropping")
+    assert answers == [
+        "#0 DropsBackward  in 1  out none → #1 w\n#1 w  in none  w.grad stays as it is\ndone: all 2 nodes have run",
+        "w.grad = none", "",
+    ]  # fmt: skip
 
 
 def test_queue_buffers_and_graph_show_the_engines_state(session):
