@@ -92,6 +92,7 @@ def test_every_model_is_the_same_with_inputs(name):
     )
     assert check.ok, check
     assert check.deterministic
+    assert check.steps > 0
 
 
 def test_an_inputs_gradient_is_what_its_hooks_made_of_it():
