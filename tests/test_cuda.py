@@ -127,6 +127,23 @@ def test_the_glass_engine_is_the_native_one():
     assert check.ok, str(check)
 
 
+def test_random_numbers_of_the_gpu_are_the_same_and_put_back():
+    class DrawsNoise(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * torch.rand_like(grad)
+
+    loss = DrawsNoise.apply(torch.ones(1000, device="cuda", requires_grad=True)).sum()
+    state = torch.cuda.get_rng_state()
+    check = lab.check_engine(loss)
+    assert (check.ok, check.deterministic) == (True, True), str(check)
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+
+
 def test_the_glass_engine_where_a_graph_goes_from_one_device_to_the_other():
     w = torch.randn(5, requires_grad=True)
     v = torch.randn(5, device="cuda", requires_grad=True)

@@ -7,7 +7,8 @@ Relies on, of ``torch.autograd.graph.Node``:
   the shapes of gradients are unknown until a backward has run.
 - ``torch._C._functions.AccumulateGrad``: the type of a leaf's node. It's the one type with a ``variable``.
 - ``torch.utils._python_dispatch._disable_current_modes``: a leaf's node can only be had by way of a view of the
-  leaf, and without this a user's ``TorchDispatchMode`` would see that view being made.
+  leaf, and without this a user's ``TorchDispatchMode`` would see that view being made; likewise
+  ``torch._C.DisableTorchFunction`` for a leaf of a subclass, which would make another view of it.
 - ``_forward_cls`` of Python Functions, and ``_lazy_backward_info`` on it where ``torch.compile`` made the
   Function: where the forward was written, and that a node is compiled. Without them such nodes look alike.
 """
@@ -100,7 +101,8 @@ def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
     """Gives the node that a tensor's gradient flows into, and which of its slots.
 
     ``torch.autograd.graph.get_gradient_edge`` gives the same, but makes a view of what a Python Function returned, to
-    keep the Function's node alive. Here it's the tensor that does.
+    keep the Function's node alive. Here it's the tensor that does. For a leaf of a subclass it gives a view's node,
+    since the subclass makes a view of the view.
 
     Args:
         tensor: Any tensor that requires a gradient.
@@ -108,11 +110,12 @@ def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
     Returns:
         The node and the number of its slot.
     """
-    node = tensor.grad_fn
-    if node is None:
-        with _disable_current_modes(), torch.inference_mode(False):
-            node = get_gradient_edge(tensor).node
-    return node, tensor.output_nr
+    with torch._C.DisableTorchFunction():
+        node = tensor.grad_fn
+        if node is None:
+            with _disable_current_modes(), torch.inference_mode(False):
+                node = get_gradient_edge(tensor).node
+        return node, tensor.output_nr
 
 
 def input_metadata(node: Node) -> Sequence[Any]:

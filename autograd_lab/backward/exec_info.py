@@ -4,8 +4,9 @@
 
 Note [Exec info]
 With ``inputs=`` only nodes from which one of these can be reached are run; a gradient that is sent to another one is
-dropped, and that one isn't awaited any less. A C++ node doesn't even compute such a gradient: it asks the engine first
-(``task_should_compute_output``), and its hooks see ``None`` there. A Python Function isn't asked; ``needs_input_grad``
+dropped. A C++ node doesn't even compute such a gradient: it asks the engine first
+(``task_should_compute_output``), and its hooks see ``None`` there; a list of tensors is computed as a whole, if any of
+them is needed. A Python Function isn't asked; ``needs_input_grad``
 was settled in the forward. The inputs' own nodes run, as they do under ``torch.autograd.backward(inputs=…)``, whose
 rule this is, and an input's gradient is what the hooks on it made of it. (``torch.autograd.grad`` stops before them. It
 also gives the gradient from *before* the hooks if another input lies further down, and from after them otherwise.)
@@ -18,7 +19,6 @@ nodes are already in an order in which each comes before those that it leads to,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,9 +27,12 @@ from torch.autograd.graph import GradientEdge
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab.capture.outputs import starts
 from autograd_lab.errors import OptionError
-from autograd_lab.records import Edge, Graph
+from autograd_lab.records import Graph, Node
 
 Grads = tuple[torch.Tensor | None, ...]
+
+_OF_A_LIST = frozenset({"CatBackward0", "StackBackward0", "BlockDiagBackward0"})
+"""Nodes whose only tensors are a list. See Note [Exec info]."""
 
 
 def asked_for(inputs: Any) -> list[torch.Tensor | GradientEdge]:
@@ -89,11 +92,11 @@ class ExecInfo:
                 leads = any(edge and self.needed[edge.node] for edge in record.next)
                 self.needed[record.id] = leads or record.id in self.wanted
 
-    def computed(self, grads: Grads, edges: Sequence[Edge | None]) -> Grads:
+    def computed(self, grads: Grads, node: Node) -> Grads:
         """Gives what a C++ node would have computed: ``None`` for the edges that lead to nodes that aren't run."""
-        if self.everything or len(grads) != len(edges):
+        if self.everything or len(grads) != len(node.next) or node.name in _OF_A_LIST:
             return grads
         return tuple(
-            grad if edge is not None and self.needed[edge.node] else None
-            for grad, edge in zip(grads, edges, strict=True)
+            grad if edge is None or self.needed[edge.node] else None
+            for grad, edge in zip(grads, node.next, strict=True)
         )

@@ -9,12 +9,18 @@ Note [The algorithm]
 Count for every node the edges that lead to it: its *dependencies*. Send each root its gradient. Then, as long as there
 is a node whose gradients have all arrived, take the one with the highest ``sequence_nr``, run it, and send each
 gradient that it returns along its edge: make it fit the slot that it goes into, add it to what is there, and count one
-dependency less.
+dependency less. It's a loop and no recursion, so a chain of nodes may be as long as one likes.
 
 Note [Dependencies]
 A node that two others send to must wait for both, and a gradient that arrives can't tell how many are still under way.
 So the edges are counted before anything runs (``compute_dependencies``), from the roots given: what else uses a tensor
-sends nothing, and isn't awaited. A gradient that is undefined counts as arrived.
+sends nothing, and isn't awaited.
+
+Note [Undefined gradients]
+``None`` stands for zeros that nobody had to make: a result that wasn't used, or a derivative that is zero everywhere.
+It's sent and counted like any other gradient, and adds nothing. A node that gets nothing else takes its turn all the
+same: a formula returns ``None`` again, a leaf leaves ``.grad`` as it is, and a Python Function gets zeros, unless it
+called ``ctx.set_materialize_grads(False)``.
 
 Note [Why the highest sequence_nr]
 Any node that's ready may run: what it needs is there. The forward numbers its operations as it makes them, so the
@@ -24,6 +30,7 @@ highest number there is: a leaf's gradient is put away as soon as it's complete.
 Note [The root node]
 To the C++ engine the start is a node too, ``GraphRoot``, whose edges lead to the outputs (it's left out if there is
 only one). It's the one place where a gradient comes from no operation. Here it's ``None`` as a contribution's source.
+What a backward starts with is made to fit like any gradient, but before the root runs: in the caller's gradient mode.
 
 Note [Who runs a node]
 In C++ there's a queue for each device, with a thread of its own that takes nodes from it; nodes on the CPU run in the
@@ -35,6 +42,11 @@ A node or a hook may start a backward of its own, as a reentrant checkpoint does
 since the thread that would have to run it is the one that waits; so that thread runs the inner backward's nodes, and
 takes up the outer one when they're done. Here a node that starts a backward starts a native one, which is over when
 the node returns.
+
+Note [The backward of a backward]
+Formulas compute with the same operations as a forward. ``create_graph`` only means that gradient mode is on while the
+nodes run: then these operations are recorded, and the gradients have a graph of their own. Otherwise it's off, even
+where the caller has it on.
 
 Note [What a backward frees]
 Unless ``retain_graph`` was given, the native engine has each node drop what it saved as soon as it has run
@@ -120,8 +132,8 @@ class GraphTask:
 
     def _begin(self, gradients: Grads) -> None:
         """Sends each root its gradient. See Note [The root node]."""
+        gradients = self._slots.fitting(gradients, self.graph.roots)
         with torch.set_grad_enabled(self._create_graph):
-            gradients = self._slots.fitting(gradients, self.graph.roots)
             self._send(None, self.graph.roots, gradients, self._measured(gradients))
 
     def _next(self) -> Step:
@@ -138,7 +150,7 @@ class GraphTask:
         """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""
         node, record = self._nodes[place], self.graph.nodes[place]
         grads, zeros = self._tensor_hooks.through(node, grads)
-        if record.kind != "accumulate":
+        if record.kind != "accumulate":  # a leaf's gradient is captured as it's put away
             self._capture(place, grads)
         grads = call.through(self._node_hooks.before(place, node), grads)
         came = self._measured(grads)
@@ -166,7 +178,7 @@ class GraphTask:
         """Runs the node itself, and makes what it returns fit the slots that it goes into."""
         returned = call.run(node, grads)
         if record.kind == "op":
-            returned = self._exec_info.computed(returned, record.next)
+            returned = self._exec_info.computed(returned, record)
         return self._slots.fitting(returned, record.next, record.name)
 
     def _leaf(self, node: Any, record: Node, grads: Grads, came: Stats) -> Accumulation:
@@ -210,7 +222,7 @@ class GraphTask:
 
     @contextlib.contextmanager
     def _as_a_backward(self) -> Iterator[None]:
-        """What is set while nodes run."""
+        """What is set while nodes run. See Note [The backward of a backward]."""
         backward = _which_backward.Backward(self._number, self._will_run, self._exec_info.everything)
         grad_mode = torch.set_grad_enabled(self._create_graph)
         with grad_mode, _which_backward.as_backward(backward), _hooks.reading_allowed:

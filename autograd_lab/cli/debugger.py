@@ -68,8 +68,9 @@ class Debugger(cmd.Cmd):
         nodes = len(engine.graph)
         self.intro = (
             f"The backward has {nodes} node{_s(nodes)}; {self._where_it_stands()}.\n"
-            "A step says which node ran, what came in, what went out and to whom. No .grad is written.\n"
-            "help lists the commands."
+            "A node belongs to an operation of the forward: in comes the gradient of what that made, out go those of\n"
+            "its operands, each → to the node that gets it. Your .grad stays as it is; print LEAF.grad says what it\n"
+            "would be from this backward. help lists the commands."
         )
 
     # --- commands ----------------------------------------------------------------------
@@ -103,10 +104,10 @@ class Debugger(cmd.Cmd):
         self._say(why or self._where_it_stands())
 
     def do_break(self, text: str) -> None:
-        """break [NAME | #ID | leaf | nonfinite | norm>X]: stop there; alone, list the breakpoints.
+        """break [NAME | #ID | leaf | nonfinite | norm>X]: stop at nodes, or at gradients gone wrong; alone, list them.
 
         NAME is a node's, a leaf's, a named tensor's or a module's: it stops before such a node. leaf stops before each
-        leaf. nonfinite and norm>X stop after a node that took in or gave out such a gradient.
+        leaf. nonfinite (NaN or inf) and norm>X stop after a node that took in or gave out such a gradient.
         """  # noqa: D403 - so typed
         if not text:
             self._say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
@@ -128,7 +129,8 @@ class Debugger(cmd.Cmd):
         """print [in | out | saved [NAME | #ID] | LEAF | LEAF.grad]: a gradient, or what was saved.
 
         in and out: what came into the last node and what went out; both, if nothing is said. saved: what the last
-        node and the next one keep from the forward. LEAF: a leaf's value; LEAF.grad: its gradient from this backward.
+        node and the next one keep from the forward; None is what they can do without. LEAF: a leaf's value; LEAF.grad:
+        its gradient from this backward.
         """  # noqa: D403 - so typed
         what, _, rest = text.partition(" ")
         if what in ("", "in", "out"):
@@ -147,7 +149,7 @@ class Debugger(cmd.Cmd):
             self._say("\n".join([f"{what}: {words.name(node)}  {where}", *code]))
 
     def do_queue(self, text: str) -> None:
-        """queue: the nodes that are ready, the next one first."""
+        """queue: the nodes that could run now, since all that they wait for has arrived: the next one first."""
         del text
         ready = self._engine.ready
         shown = ", ".join(map(self._name, ready[:ROWS])) or "empty"
@@ -172,7 +174,7 @@ class Debugger(cmd.Cmd):
     def do_graph(self, text: str) -> None:
         """graph [all]: the nodes around the next one, in the order in which they run: which have run, which are ready.
 
-        all: every node there is.
+        After → are the nodes that get its gradients, – for an operand that needs none. all: every node there is.
         """  # noqa: D403 - so typed
         if text not in ("", "all"):
             raise OptionError(f"graph {text}: say graph, or graph all")
@@ -275,6 +277,8 @@ class Debugger(cmd.Cmd):
                 return
             self._engine.step()
             self._say(self._last_step())
+            if self._engine.done:
+                self._say(self._where_it_stands())
 
     def _last_step(self) -> str:
         place = self._engine.steps[-1].node

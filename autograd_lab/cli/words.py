@@ -43,7 +43,9 @@ def line(graph: Graph, place: int, came: Grads, went: Grads) -> str:
     node = graph.node(place)
     parts = [f"{name(node)}  in {', '.join(map(value, came))}"]
     if node.kind == "accumulate":
-        parts.append(f"→ {node.variable}.grad")
+        parts.append(
+            f"→ {node.variable}.grad" if came[0] is not None else f"{node.variable}.grad stays as it is"
+        )
     else:
         sent = [
             f"{value(grad)} → {name(graph.node(edge.node))}"

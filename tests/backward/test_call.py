@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import models
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.autograd.graph import get_gradient_edge, register_multi_grad_hook
 from torch.utils.checkpoint import checkpoint
 
 import autograd_lab as lab
+from autograd_lab.capture.graph import live
 
 
 def same(a, b):
@@ -103,6 +106,30 @@ def test_a_replay_calls_all_hooks_but_those_about_grad(changing):
     assert check.ok, check
 
 
+def test_hooks_of_modules_see_and_change_what_they_do_natively():
+    runs = []
+    for run in (torch.Tensor.backward, lambda loss: lab.replay(loss, accumulate=True)):
+        torch.manual_seed(2)
+        calls = []
+
+        def after(module, grad_inputs, grad_outputs, calls=calls):
+            calls.append((type(module).__name__, _lists(grad_inputs), _lists(grad_outputs)))
+            return tuple(None if grad is None else grad * 2 for grad in grad_inputs)
+
+        def before(_, grad_outputs, calls=calls):
+            calls.append(_lists(grad_outputs))
+            return (grad_outputs[0] * 3,)
+
+        model = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+        for part in model:
+            part.register_full_backward_hook(after)
+            part.register_full_backward_pre_hook(before)
+        run(model(torch.randn(2, 3, requires_grad=True)).sum())
+        runs.append((calls, [models.raw_bytes(parameter.grad) for parameter in model.parameters()]))
+    assert len(runs[0][0]) == 6
+    assert runs[1] == runs[0]
+
+
 @pytest.mark.parametrize("put_on", ["before the engine", "between two steps"])
 def test_node_hooks_are_found_whenever_they_were_put_on(put_on):
     w = torch.ones(2, requires_grad=True)
@@ -164,6 +191,60 @@ def test_hooks_that_wait_for_several_tensors_are_called_once():
     loss = (a * b).sum()
     lab.replay(loss)
     assert calls == [[[3.0, 3.0], [2.0, 2.0]]]
+
+
+def _watched(name, run, inputs):
+    """What hooks on every node of a model saw, some of which change what they see; and every leaf's gradient."""
+    built = models.CASES[name].build()
+    outputs = models.flat(built.outputs)
+    _, nodes = live(outputs, model=built.model)
+    leaves = [leaf for leaf in models.leaf_tensors(outputs) if leaf.requires_grad]
+    seen = []
+
+    def hooks(place):
+        def before(grads):
+            seen.append((place, "pre", [_bytes(grads)]))
+            return tuple(None if grad is None else grad * 0.5 for grad in grads) if place % 3 == 0 else None
+
+        def after(grads, came):
+            seen.append((place, "post", [_bytes(grads), _bytes(came)]))
+            return (
+                tuple(None if grad is None else grad * 1.5 for grad in grads)
+                if place % 3 == 1 and grads
+                else None
+            )
+
+        return before, after
+
+    for place, node in enumerate(nodes):
+        before, after = hooks(place)
+        node.register_prehook(before)
+        node.register_hook(after)
+    options = {"inputs": leaves[-1:]} if inputs else {}
+    run(outputs, grad_tensors=[models.ones_for(output) for output in outputs], **options)
+    return seen, _bytes(leaf.grad for leaf in leaves)
+
+
+def _bytes(grads):
+    return [None if grad is None else models.raw_bytes(grad) for grad in grads]
+
+
+NOT_TO_HOOK = {
+    "checkpointed_reentrant": "torch refuses inputs= there",
+    "nested_strided": "natively a hook on a nested gradient can't change it: torch asks for its size",
+}
+"""Case → why hooks on its nodes can't be compared, with ``inputs=`` and without."""
+
+
+@pytest.mark.parametrize("inputs", [False, True])
+@pytest.mark.parametrize(
+    "name", [case.name for case in models.CASES.values() if case.numbers and case.name not in NOT_TO_HOOK]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_hooks_on_every_node_see_and_change_what_they_do_natively(name, inputs):
+    expected = _watched(name, torch.autograd.backward, inputs)
+    assert expected[0]
+    assert _watched(name, functools.partial(lab.replay, accumulate=True), inputs) == expected
 
 
 # --- what a Function returns ---------------------------------------------------------

@@ -55,9 +55,10 @@ def test_one_bit_in_a_sum_is_found(monkeypatch):
 
 def test_a_gradient_that_was_not_reduced_is_found(monkeypatch):
     monkeypatch.setattr(receive, "_sum_to", lambda grad, *_: grad)
-    found = first_difference(lab.check_engine(network()[0]))
+    w = torch.ones(4, 3, requires_grad=True)  # of the shape that the gradient of its sum wrongly keeps
+    found = first_difference(lab.check_engine((torch.ones(4, 3) + w.sum()).exp().sum()))
     assert (found.what, found.name) == ("grad_inputs", "AddBackward0")
-    assert found.expected.startswith("float32[3] ")
+    assert found.expected.startswith("float32[] ")
     assert found.found.startswith("float32[4, 3] ")
 
 
@@ -122,6 +123,48 @@ def test_what_is_not_deterministic_is_compared_within_a_tolerance():
     assert "within a tolerance (the native engine differs too)" in str(check)
     check = lab.check_engine(unsteady(1.0))
     assert (check.ok, check.deterministic) == (False, False)
+
+
+class DrawsNoise(torch.autograd.Function):
+    """A gradient with random numbers in it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * torch.rand_like(grad)
+
+
+def test_random_numbers_alone_do_not_make_the_native_engine_differ(monkeypatch):
+    y = DrawsNoise.apply(torch.ones(3, requires_grad=True))
+    loss = (y * 2 + y.exp()).sum()
+    check = lab.check_engine(loss)
+    assert (check.ok, check.deterministic) == (True, True)
+    monkeypatch.setattr(buffers, "_sum", lambda old, new: torch.nextafter(old + new, torch.tensor(torch.inf)))
+    check = lab.check_engine(loss)
+    assert (check.ok, check.deterministic) == (False, True)
+
+
+def test_a_gpus_random_numbers_are_compared_and_put_back_too(monkeypatch):
+    """On a GPU that is nothing but its random state; ``tests/test_cuda.py`` has a real one."""
+    began, state = torch.tensor([7]), [torch.tensor([7])]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [each.clone() for each in state])
+    monkeypatch.setattr(
+        torch.cuda, "set_rng_state_all", lambda states: state.__setitem__(0, states[0].clone())
+    )
+    assert lab.check_engine(network()[0]).ok
+    right = call.run
+
+    def draws(node, grads):
+        state[0] = state[0] + 1
+        return right(node, grads)
+
+    monkeypatch.setattr(call, "run", draws)
+    assert first_difference(lab.check_engine(network()[0])).what == "random_state"
+    assert torch.equal(state[0], began)
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -155,6 +155,50 @@ def test_autocast_is_as_in_the_native_run():
     assert lab.check_engine(loss, model=layer).ok
 
 
+def test_weights_that_autocast_has_cast_once_are_the_same():
+    torch.manual_seed(0)
+    model = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(model(torch.randn(2, 3, 8))).float().square().mean()
+    check = lab.check_engine(loss, model=model)
+    assert check.ok, check
+    assert [node.name for node in lab.capture(loss).nodes].count("ToCopyBackward0") > 6
+
+
+RECURRENT = {
+    "rnn": lambda: nn.RNN(3, 4, num_layers=2, bidirectional=True),
+    "lstm": lambda: nn.LSTM(3, 4, num_layers=2, bidirectional=True, dropout=0.3),
+    "lstm projected": lambda: nn.LSTM(3, 4, proj_size=2),
+    "gru": lambda: nn.GRU(3, 4, num_layers=2, bidirectional=True),
+}
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", list(RECURRENT))
+def test_recurrent_layers_are_the_same(kind, packed):
+    torch.manual_seed(0)
+    model, x = RECURRENT[kind](), torch.randn(5, 2, 3)
+    output, _ = model(nn.utils.rnn.pack_padded_sequence(x, [5, 3]) if packed else x)
+    check = lab.check_engine((output.data if packed else output).square().sum(), model=model)
+    assert check.ok, check
+
+
+@pytest.mark.parametrize("keeps_state", [True, False])
+def test_a_reentrant_checkpoints_own_backward_does_what_it_does_natively(keeps_state):
+    """It writes ``.grad`` of the parameters in it, and draws their random numbers again."""
+    runs = []
+    for run in (torch.Tensor.backward, lab.replay):
+        torch.manual_seed(1)
+        model = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5), nn.Tanh())
+        x = torch.randn(2, 3, requires_grad=True)
+        loss = checkpoint(model, x * 1, use_reentrant=True, preserve_rng_state=keeps_state).sum()
+        run(loss)
+        runs.append([*(models.raw_bytes(p.grad) for p in model.parameters()), torch.get_rng_state().tolist()])
+        assert (x.grad is None) is (run is lab.replay)
+    assert runs[0] == runs[1]
+
+
 @pytest.mark.parametrize("keeps_state", [True, False])
 def test_a_checkpoint_recomputes_once(keeps_state):
     calls = []
@@ -168,6 +212,19 @@ def test_a_checkpoint_recomputes_once(keeps_state):
     lab.replay(loss)
     assert len(calls) == 2
     assert lab.check_engine(loss).ok
+
+
+@pytest.mark.parametrize("first", ["sparse", "dense"])
+def test_a_sparse_and_a_dense_gradient_are_added_whichever_comes_first(first):
+    weight, places = torch.randn(5, 3, requires_grad=True), torch.tensor([1, 1, 4])
+    uses = {
+        "sparse": lambda: nn.functional.embedding(places, weight, sparse=True).sum(),
+        "dense": lambda: (weight * weight).sum(),
+    }
+    last = "dense" if first == "sparse" else "sparse"
+    loss = uses[last]() + uses[first]()  # what was made last runs first
+    check = lab.check_engine(loss)
+    assert check.ok, check
 
 
 # --- stepping ------------------------------------------------------------------------

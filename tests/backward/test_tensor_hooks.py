@@ -41,6 +41,23 @@ def test_retained_gradients_stay_as_they_were():
     assert was.tolist() == [1.0, 1.0]
 
 
+def test_a_hook_stays_with_the_tensor_as_it_was_and_a_retained_gradient_goes_along():
+    """In-place operations give a tensor another node: what was put on it before sees the gradient of what it was."""
+    runs = []
+    for run in (torch.Tensor.backward, lambda loss: lab.replay(loss, accumulate=True)):
+        seen = []
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        y = w * 2
+        y.register_hook(lambda g, seen=seen: seen.append(("before", g.tolist())))
+        y.retain_grad()
+        y.mul_(3)
+        y.register_hook(lambda g, seen=seen: seen.append(("after", g.tolist())) or g * 2)
+        run((y * y).sum())
+        runs.append((seen, y.grad.tolist(), w.grad.tolist()))
+    assert [name for name, _ in runs[0][0]] == ["after", "before"]
+    assert runs[1] == runs[0]
+
+
 # --- undefined gradients -------------------------------------------------------------
 
 

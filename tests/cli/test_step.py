@@ -59,6 +59,18 @@ def tied():
     model = torch.nn.ModuleDict({"a": torch.nn.Linear(1, 1), "b": torch.nn.Linear(1, 1)})
     model["b"].weight = model["a"].weight
     return model["b"](model["a"](torch.ones(1, 1))).sum(), model
+
+class Drops(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None
+
+def dropping():
+    return Drops.apply(w)
 """
 
 
@@ -90,8 +102,9 @@ def test_the_worked_example_as_a_reader_sees_it(lab, monkeypatch):
         re.sub(r"  /.*/", "  ", ran.out)
         == """\
 The backward has 4 nodes; the next is #0 PowBackward0.
-A step says which node ran, what came in, what went out and to whom. No .grad is written.
-help lists the commands.
+A node belongs to an operation of the forward: in comes the gradient of what that made, out go those of
+its operands, each → to the node that gets it. Your .grad stays as it is; print LEAF.grad says what it
+would be from this backward. help lists the commands.
 (backward) step
 #0 PowBackward0  in 1  out −8 → #1 SubBackward0
 (backward) print saved
@@ -113,6 +126,7 @@ next: #1 SubBackward0  seed.py:8 in loss, by torch.Tensor.sub
 #3 w: −16  from #2
 (backward) step
 #3 w  in −16  → w.grad
+done: all 4 nodes have run
 (backward) print w.grad
 w.grad = −16
 (backward) quit
@@ -132,7 +146,8 @@ def test_the_readmes_session_is_as_printed(lab, monkeypatch):
 def test_next_runs_several_and_knows_the_end(session):
     code, answers = session("next 2", "next", "next 7", "step", "next 3", "continue")
     assert code == 0
-    assert [len(answer.splitlines()) for answer in answers[:3]] == [2, 1, 1]
+    assert [len(answer.splitlines()) for answer in answers[:2]] == [2, 1]
+    assert answers[2] == "#3 w  in −16  → w.grad\ndone: all 4 nodes have run"
     assert answers[3:6] == ["done: all 4 nodes have run"] * 3
 
 
@@ -160,6 +175,14 @@ def test_a_tied_leaf_is_printed_by_each_name(session):
     )
     assert answers[1].partition(" = ")[2] == answers[2].partition(" = ")[2]
     assert answers[3].startswith("b.weight = ")
+
+
+def test_a_leaf_that_no_gradient_reaches_says_so(session):
+    _, answers = session("next 2", "print w.grad", target="seed.py:dropping")
+    assert answers == [
+        "#0 DropsBackward  in 1  out none → #1 w\n#1 w  in none  w.grad stays as it is\ndone: all 2 nodes have run",
+        "w.grad = none", "",
+    ]  # fmt: skip
 
 
 def test_queue_buffers_and_graph_show_the_engines_state(session):
@@ -326,7 +349,9 @@ def test_help_and_the_end_of_a_pipe(session):
         == "help COMMAND says more. s, n, c, b, p, w, q will do for step, next, continue, break, print, where, quit."
     )
     assert answers[1] == answers[2]
-    assert answers[1].startswith("break [NAME | #ID | leaf | nonfinite | norm>X]: stop there")
+    assert answers[1].startswith(
+        "break [NAME | #ID | leaf | nonfinite | norm>X]: stop at nodes, or at gradients"
+    )
     for name, answer in zip(COMMANDS, answers[3:], strict=False):
         assert answer.startswith(name)
 
