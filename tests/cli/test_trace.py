@@ -26,7 +26,7 @@ def test_it_is_written_too(lab):
         assert ran.out.endswith(f"wrote trace.{ending}\n")
     trace = load("trace.json")
     assert len(trace.steps) == len(trace.graph)
-    assert ".grad = " in Path("trace.svg").read_text("utf-8")
+    assert "‖.grad‖ = " in Path("trace.svg").read_text("utf-8")
 
 
 def test_kernels_and_every_step(lab):
