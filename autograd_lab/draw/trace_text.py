@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
 from autograd_lab.draw import digits
+from autograd_lab.draw.folding import together
 from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
 from autograd_lab.records import Accumulation, GradStats, Source, Step, Trace
 from autograd_lab.records.display import as_text
@@ -151,7 +152,7 @@ def _came_in(step: Step, trace: Trace) -> str:
 def _went_out(step: Step, trace: Trace) -> str:
     edges = trace.graph.node(step.node).next
     parts = [
-        f"{gradient(stats)} → {edge.node}"
+        together([gradient(stats), "→", str(edge.node)])
         for stats, edge in zip(step.grad_inputs, edges, strict=False)
         if edge is not None and stats is not None
     ]
@@ -164,7 +165,7 @@ def _sum_of(step: Step, trace: Trace) -> str:
     if len(step.contributions) < 2:
         return ""
     return " + ".join(
-        f"{gradient(part.stats)} of {'the start' if part.source is None else part.source}"
+        together([gradient(part.stats), "of", "the start" if part.source is None else str(part.source)])
         for part in step.contributions
     )
 
@@ -178,7 +179,7 @@ def _accumulated(accumulation: Accumulation) -> str:
     before = "None" if accumulation.before is None else gradient(accumulation.before)
     if accumulation.after is None:
         return accumulation.how
-    return f"{accumulation.how}: {before} → {gradient(accumulation.after)}"
+    return f"{accumulation.how}: {together([before, '→', gradient(accumulation.after)])}"
 
 
 def _kernels(step: Step, trace: Trace) -> str:
