@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import sys
 import threading
 import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -105,6 +107,26 @@ def test_a_node_knows_its_module_its_line_its_call_and_what_that_made():
     assert [node.call for node in transposed] == [node.call for node in addmm]  # one call made both
     assert len({node.call.number for node in addmm}) == 5
     assert {node.variable for node in graph.leaves} == {name for name, _ in model.named_parameters()}
+
+
+def test_a_line_is_neither_torchs_nor_pythons_own():
+    @contextlib.contextmanager
+    def doubled(x):
+        yield x * 2
+
+    x = torch.ones(2, requires_grad=True)
+    with lab.watch() as watcher, contextlib.ExitStack() as stack:
+        attention = nn.MultiheadAttention(4, 2)
+        y = stack.enter_context(doubled(x)).sum() + attention(*[torch.ones(3, 1, 4)] * 3)[0].sum()
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(y.backward).result()
+    (trace,) = watcher.traces
+    made = {node.source for node in trace.graph.nodes if node.call}
+    here = [
+        line_of(test_a_line_is_neither_torchs_nor_pythons_own, text) for text in ("yield x * 2", "y = stack")
+    ]
+    assert sorted((source.file, source.line) for source in made) == [(__file__, line) for line in here]
+    assert trace.started is None  # nobody's line in that thread called backward
 
 
 def test_forward_statistics_are_those_of_what_was_made():
@@ -558,8 +580,6 @@ def test_hooks_that_were_there_fire_once_and_in_the_same_order():
             h.grad_fn.register_hook(lambda *_: fired.append("post"))
             h.sum().backward()
         return fired
-
-    import contextlib
 
     plain = run(lambda model: contextlib.nullcontext())
     assert run(lab.watch) == plain

@@ -59,6 +59,19 @@ def test_nodes_know_where_the_target_made_them(lab, tmp_path, command):
     assert nodes[0].source.function == "loss"
 
 
+@pytest.mark.parametrize("command", ["trace", "render"])
+def test_nodes_of_a_module_that_the_lab_calls_have_no_line(lab, tmp_path, command):
+    (tmp_path / "attention.py").write_text(
+        "import torch\nbuild = lambda: torch.nn.MultiheadAttention(4, 2)\n"
+    )
+    inputs = ["--input", "3x1x4"] * 3
+    assert lab(command, "attention.py:build", *inputs, "--out", "made.json").code == 0
+    record = load(tmp_path / "made.json")
+    nodes = (record.graph if command == "trace" else record).nodes
+    assert {node.call.name for node in nodes if node.call} >= {"torch.Tensor.sum"}
+    assert {node.source for node in nodes} == {None}
+
+
 def test_depth_and_repeats_reach_the_picture(lab):
     assert lab("trace", "models.py:loss", "--out", "one.md", "--depth", "0", "--repeats").code == 0
     assert "4 leaves (21 elements)" in Path("one.md").read_text("utf-8")
