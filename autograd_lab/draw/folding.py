@@ -1,7 +1,7 @@
 """Breaking the text of a table's cell into lines, where it hurts least.
 
-A line is broken at a space; if that isn't enough, at a no-break space; then inside a word after a point, a slash or an
-underline; then anywhere. Promises that nothing but spaces at the ends of lines is lost.
+A line is broken at a space; if that isn't enough, at a no-break space; then inside a word after a slash, an underline
+or a point that isn't a number's; then anywhere. Promises that nothing but spaces at the ends of lines is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from rich.cells import cell_len
 KEEP = "\N{NO-BREAK SPACE}"
 """Stands between words that belong together: "8 → 3"."""
 
-_PIECES = tuple(map(re.compile, (r" *[^ ]+ *", rf"{KEEP}*[^{KEEP}]+{KEEP}*", r"[./_]*[^./_]+[./_]*", r".")))
+_PIECES = (
+    re.compile(r" *[^ ]+ *"),
+    re.compile(rf"{KEEP}*[^{KEEP}]+{KEEP}*"),
+    re.compile(r"(?:[^./_]|\.(?=\d))*(?:[/_]+|\.(?!\d))?"),
+    re.compile(r"."),
+)
 """What a line is made up of, from the pieces that are broken last to single characters."""
 
 

@@ -20,6 +20,8 @@ from autograd_lab.draw.tables import table
         (f"0.125{KEEP}→{KEEP}17", 8, [f"0.125{KEEP}→", "17"]),
         ("detach, _log_softmax_backward_data", 10, ["detach,", "_log_", "softmax_", "backward_", "data"]),
         ("modeling_gpt2.py:123", 12, ["modeling_", "gpt2.py:123"]),
+        (f"2.506×10⁻⁷{KEEP}→{KEEP}71", 9, ["2.506×10⁻", f"⁷{KEEP}→{KEEP}71"]),
+        (f"2.506×10⁻⁷{KEEP}→{KEEP}71", 11, ["2.506×10⁻⁷", f"→{KEEP}71"]),
         ("abcdef", 4, ["abcd", "ef"]),
         ("one\ntwo", 9, ["one", "two"]),
         ("", 5, [""]),
@@ -29,7 +31,7 @@ def test_a_cell_is_broken_where_it_hurts_least(cell, width, lines):
     assert folded(cell, width).split("\n") == lines
 
 
-@given(st.text("ab .,_/→漢\n" + KEEP, max_size=40), st.integers(2, 12))
+@given(st.text("ab1 .,_/→漢\n" + KEEP, max_size=40), st.integers(2, 12))
 def test_every_line_fits_and_only_spaces_are_lost(cell, width):
     found = folded(cell, width)
     assert all(cell_len(line) <= width for line in found.split("\n"))
