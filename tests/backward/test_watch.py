@@ -551,6 +551,42 @@ def test_graph_and_gradients_are_the_same_with_and_without(case, options):
     assert len(ran) == len(watcher.traces[-1].steps)
 
 
+def memory(tensor):
+    """A number for the memory that a tensor fills; ``None`` where torch gives no single one."""
+    plain = tensor is not None and type(tensor) in (torch.Tensor, nn.Parameter) and not tensor.is_nested
+    return tensor.untyped_storage()._cdata if plain and tensor.layout == torch.strided else None
+
+
+def stolen(case):
+    """Which leaves' ``.grad`` is the very memory that came, and how each lies in memory, by the test's own hooks."""
+    built, came = case.build(), {}
+    nodes = [node for node in live_nodes(built.outputs) if "AccumulateGrad" in node.name()]
+    for place, node in enumerate(nodes):
+        node.register_prehook(lambda grads, place=place: came.update({place: memory(grads[0])}) and None)
+    leaves = [node.variable for node in nodes]
+    del nodes
+    backward(built.outputs, retain_graph=False)
+    return [
+        (came.get(place) is not None and memory(leaf.grad) == came[place], leaf.grad.stride())
+        if memory(leaf.grad) is not None
+        else None
+        for place, leaf in enumerate(leaves)
+    ]
+
+
+@pytest.mark.parametrize("case", NUMBERS, ids=lambda case: case.name)
+def test_what_is_stolen_is_the_same_with_and_without(case):
+    plain = stolen(case)
+    with lab.watch(stats="full", forward="stats", keep="all") as watcher:
+        assert stolen(case) == plain
+    steps = watcher.traces[0].steps
+    told = sum(step.accumulation is not None and step.accumulation.how == "stole" for step in steps)
+    if not any(each is None for each in plain) and len(watcher.traces) == 1:
+        assert told == sum(taken for taken, _ in plain)
+    if case.name in ("mlp", "cnn", "gpt2_sdpa"):
+        assert told > 3
+
+
 @pytest.mark.parametrize("case", NUMBERS, ids=lambda case: case.name)
 def test_a_trace_gives_the_same_bits_too(case):
     plain, traced = case.build(), case.build()
