@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import itertools
 import sys
 import threading
 import warnings
@@ -199,6 +200,24 @@ def test_skip_and_limit_choose():
     assert watcher.count == 7
     for trace in watcher.traces[:2]:
         assert trace.graph.find("tanh")[0].module == ""
+
+
+def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
+    """Neither its graph nor the calls of its forward, but for those of the last one before a chosen one."""
+    watch, forward = (sys.modules[f"autograd_lab.backward.{name}"] for name in ("watch", "forward"))
+    walks, calls = [], []
+    live, place = watch.live, forward.place
+    monkeypatch.setattr(watch, "live", lambda *args, **options: walks.append(None) or live(*args, **options))
+    monkeypatch.setattr(forward, "place", lambda: calls.append(None) or place())
+    model, counts = Net(), []
+    with lab.watch(model, skip=3, limit=1) as watcher:
+        for _ in range(8):
+            output = model(X).sum()
+            output.backward()
+            counts.append((len(walks), len(calls)))
+    seen = [(b[0] - a[0], b[1] > a[1]) for a, b in itertools.pairwise([(0, 0), *counts])]
+    assert seen == [(0, False), (0, False), (0, True), (1, True)] + [(0, False)] * 4
+    assert [trace.number for trace in watcher.traces] == [3]
 
 
 def test_several_losses_and_accumulation():
