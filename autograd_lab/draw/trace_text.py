@@ -146,7 +146,30 @@ def _line(step: Step, trace: Trace) -> str:
 
 def _came_in(step: Step, trace: Trace) -> str:
     del trace
-    return _gradients(step.grad_outputs)
+    if not any(stats is not None for stats in step.grad_outputs):
+        return ""
+    return ", ".join(gradient(stats) + _in_full(stats) for stats in step.grad_outputs)
+
+
+def _in_full(stats: GradStats | None) -> str:
+    """What ``stats="full"`` measures besides the norm."""
+    if stats is None:
+        return ""
+    parts = []
+    if stats.mean is not None:
+        parts.append(together(["mean", digits.number(stats.mean)]))
+    if stats.max_abs is not None:
+        parts.append(together(["largest", digits.number(stats.max_abs)]))
+    if stats.zeros is not None and (elements := _elements(stats)):
+        parts.append(together([f"{100 * stats.zeros / elements:.3g}", "%", "zeros"]))
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _elements(stats: GradStats) -> int:
+    """How many there are; 0 where it isn't known."""
+    shape = stats.meta.shape or ()
+    sizes = [size for size in shape if isinstance(size, int)]
+    return 0 if stats.meta.shape is None or len(sizes) < len(shape) else math.prod(sizes)
 
 
 def _went_out(step: Step, trace: Trace) -> str:
@@ -193,10 +216,6 @@ def _kernels(step: Step, trace: Trace) -> str:
 
 def _thread(step: Step, trace: Trace) -> str:
     return str(step.thread) if any(other.thread for other in trace.steps) else ""
-
-
-def _gradients(all_stats: Sequence[GradStats | None]) -> str:
-    return ", ".join(map(gradient, all_stats)) if any(stats is not None for stats in all_stats) else ""
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (

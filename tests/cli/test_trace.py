@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ def test_a_table_of_the_backward(lab):
     assert [row[2] for row in rows if len(row) > 2 and row[0].isdigit() and row[1].startswith("#")] == [
         "PowBackward0", "SubBackward0", "MulBackward0", "leaf0"
     ]  # fmt: skip
-    assert "stole: None → 16" in " ".join(ran.out.split())
+    table = " ".join(ran.out.split())
+    assert "stole: None → 16" in table
+    assert re.findall(r"\(mean (\S+),", table) == ["1", "−8", "−8", "−16"]
 
 
 def test_it_is_written_too(lab):
