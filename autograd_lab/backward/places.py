@@ -1,4 +1,7 @@
-"""The user's own line: the innermost frame that is neither torch's nor the lab's."""
+"""The user's own line: the innermost frame that is neither torch's nor Python's own nor the lab's.
+
+Where the lab's command line calls a model itself, there's no such line: what called the lab made no node.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ import torch
 
 from autograd_lab.records import Source
 
-_NOT_THE_USERS = tuple(
-    str(Path(file).parent) + "/" for file in (torch.__file__, Path(__file__).parent) if file is not None
-)
+_LAB = Path(__file__).parent.parent
+_COMMAND_LINE = f"{_LAB / 'cli'}/"
+_PYTHON = f"{Path(inspect.__file__).parent}/"
+_NOT_THE_USERS = (f"{_LAB}/", f"{Path(torch.__file__).parent}/", "<frozen ")
+_LIBRARIES = ("/site-packages/", "/dist-packages/")
 
 
 class Place(NamedTuple):
@@ -28,12 +33,14 @@ def place() -> Place | None:
     """Finds the line of the user's that is running now, or has called what is running.
 
     Returns:
-        The line; ``None`` where there's nothing but torch and the lab, as in the engine's own threads.
+        The line; ``None`` where there is none, as in the engine's own threads.
     """
     frame = inspect.currentframe()
     while frame is not None:
         if is_users(frame.f_code):
             return Place(frame.f_code, frame.f_lineno)
+        if frame.f_code.co_filename.startswith(_COMMAND_LINE):
+            return None
         frame = frame.f_back
     return None
 
@@ -52,5 +59,8 @@ def source(found: Place | None) -> Source | None:
 
 @functools.lru_cache(maxsize=4096)
 def is_users(code: CodeType) -> bool:
-    """Whether code is the user's, or of a library that isn't torch."""
-    return not code.co_filename.startswith((*_NOT_THE_USERS, "<frozen "))
+    """Whether code is the user's, or of a library that is neither torch nor Python's own."""
+    file = code.co_filename
+    if file.startswith(_PYTHON):  # without a virtual environment, libraries are in a folder of that one
+        return any(libraries in file for libraries in _LIBRARIES) and not file.startswith(_NOT_THE_USERS)
+    return not file.startswith(_NOT_THE_USERS)

@@ -13,6 +13,7 @@ edges on each arrow that stands for several.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from autograd_lab.draw.collapse import Link, Part, Plan, edge_of, plan
@@ -171,9 +172,15 @@ def place(source: Source) -> str:
     Example:
         >>> place(Source("/home/me/train.py", 12, "loss_of"))
         'train.py:12'
+        >>> place(Source("/tmp/ipykernel_8417/1375962546.py", 2, "forward"))
+        'cell:2'
     """
-    file = source.file.replace("\\", "/").rpartition("/")[2]
-    return f"{file}:{source.line}"
+    file = source.file.replace("\\", "/")
+    return f"{'cell' if _CELL.search(file) else file.rpartition('/')[2]}:{source.line}"
+
+
+_CELL = re.compile(r"/ipykernel_\d+/\d+\.py$|^<ipython-input-")
+"""What IPython takes a notebook's cell for: a number says nothing to anybody."""
 
 
 def tooltip(node: Node) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autograd_lab.draw.picture import Box, Line, clean
-from autograd_lab.draw.theme import INK, LOOKS, PAD, ROUND, SIZE, SLOT_PAD, TONES, Tone, is_dark
+from autograd_lab.draw.theme import INK, LOOKS, PAD, ROUND, SIZE, SLOT_PAD, TONES, Tone, gap, is_dark
 
 # Note [Escaping for dot]
 # A label passes through three readers. The lexer of `dot` counts `<` and `>`; the XML parser reads entities; then
@@ -53,7 +53,7 @@ def label(lines: Iterable[Line]) -> str:
         1
     """
     room = '<TD WIDTH="3"></TD>'
-    cells = [f"<TD>{text}</TD>" for text in _texts(lines, INK, fixed=False)]
+    cells = _cells(lines, INK, fixed=False)
     return f"<{_TABLE}{_rows(f'{room}{cell}{room}' for cell in cells)}</TABLE>>"
 
 
@@ -72,7 +72,7 @@ def box_label(box: Box, direction: str) -> str:
         True
     """
     look = LOOKS[box.look]
-    texts = _texts(box.lines, look.ink, fixed=is_dark(look))
+    texts = _cells(box.lines, look.ink, fixed=is_dark(look))
     if not box.ins and not box.outs:
         return f"<{_table(texts)}>"
     before, after = (_slots(box.ins, "i", direction), _slots(box.outs, "o", direction))
@@ -80,7 +80,7 @@ def box_label(box: Box, direction: str) -> str:
         before, after = after, before
     if direction in ("down", "up"):
         spacer = f'<TD HEIGHT="{PAD[1]:.0f}"></TD>'
-        cells = [before or spacer, *(f"<TD>{text}</TD>" for text in texts), after or spacer]
+        cells = [before or spacer, *texts, after or spacer]
         return f"<{_TABLE}{_rows(cells)}</TABLE>>"
     spacer = f'<TD WIDTH="{PAD[0]:.0f}"></TD>'
     return f"<{_TABLE}<TR>{before or spacer}<TD>{_table(texts)}</TD>{after or spacer}</TR></TABLE>>"
@@ -118,25 +118,28 @@ def _slots(texts: tuple[str, ...], port: str, direction: str) -> str:
     return f"<TD>{_TABLE}{inner}</TABLE></TD>"
 
 
-def _table(texts: list[str]) -> str:
+def _table(cells: list[str]) -> str:
     """A row for each line: lines of different sizes in one cell are set too close together by Graphviz."""
-    if len(texts) == 1:
-        return texts[0]
-    return f"{_TABLE}{_rows(f'<TD>{text}</TD>' for text in texts)}</TABLE>"
+    if len(cells) == 1:
+        return cells[0].removeprefix("<TD>").removesuffix("</TD>")
+    return f"{_TABLE}{_rows(cells)}</TABLE>"
 
 
 def _rows(cells: Iterable[str]) -> str:
     return "".join(f"<TR>{cell}</TR>" for cell in cells)
 
 
-def _texts(lines: Iterable[Line], ink: str, *, fixed: bool) -> list[str]:
-    """Each line with its tone; at least one, since Graphviz takes no table without cells."""
-    texts = [
-        _text(text, TONES[line.tone], ink, fixed=fixed)
-        for line in lines
-        for text in clean(line.text).split("\n")
-    ]
-    return texts or [" "]
+def _cells(lines: Iterable[Line], ink: str, *, fixed: bool) -> list[str]:
+    """Each line with its tone, and what keeps it from the one above; at least one: Graphviz takes no empty table."""
+    cells = []
+    above: str | None = None
+    for line in lines:
+        if room := gap(above, line.tone):
+            cells.append(f'<TD HEIGHT="{room:.0f}"></TD>')
+        texts = clean(line.text).split("\n")
+        cells += [f"<TD>{_text(text, TONES[line.tone], ink, fixed=fixed)}</TD>" for text in texts]
+        above = line.tone
+    return cells or ["<TD> </TD>"]
 
 
 def _text(text: str, tone: Tone, ink: str, *, fixed: bool) -> str:

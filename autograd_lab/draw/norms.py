@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd_lab.draw import plots, theme
+from autograd_lab.draw import digits, plots, theme
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Trace
 
@@ -28,6 +28,9 @@ MOST_LINES = 16
 
 MOST_LABELS = 24
 """Names in a legend."""
+
+_SHORT = 2.5
+"""Powers of ten on an axis, up to which numbers between them are written too."""
 
 _DASHES = ("-", "--", ":", "-.")
 
@@ -159,6 +162,7 @@ def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
     low, high = _limits(list(found.values()))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
+    _label_ticks(axes.xaxis, low, high)
     colours = _by_block(found)
     for row, (name, norm) in enumerate(found.items()):
         axes.plot([low, _held(norm, low, high)], [row, row], color=theme.MODULE_LINE, linewidth=1, zorder=1)
@@ -186,6 +190,7 @@ def _of_several(
     low, high = _limits([norm for each in found for norm in each.values()])
     axes.set_yscale("log")
     axes.set_ylim(low, high)
+    _label_ticks(axes.yaxis, low, high)
     for place, name in enumerate(names):
         series = [each.get(name) for each in found]
         drawn = [norm if _word(norm) is None else math.nan for norm in series]
@@ -223,6 +228,18 @@ def _limits(all_norms: Sequence[float | None]) -> tuple[float, float]:
     low, high = math.log10(min(there)), math.log10(max(there))
     room = max(0.12 * (high - low), 0.3)
     return 10 ** (low - room), 10 ** (high + room)
+
+
+def _label_ticks(axis: Any, low: float, high: float) -> None:
+    """Writes numbers at 1, 2 and 5, where an axis is too short for the powers of ten to say enough."""
+    if math.log10(high / low) > _SHORT:
+        return
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: digits.number(value)))
+    axis.set_minor_locator(LogLocator(subs=(3, 4, 6, 7, 8, 9)))
+    axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
 def _held(norm: float | None, low: float, high: float) -> float:

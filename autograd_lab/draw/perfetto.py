@@ -125,12 +125,14 @@ def _arguments(step: Step, node: Node) -> dict[str, Any]:
 
 
 def _gradients(all_stats: Sequence[GradStats | None]) -> list[str]:
-    return [
-        "none"
-        if stats is None
-        else f"{stats.meta}" + ("" if stats.norm is None else f" norm {stats.norm:.4g}")
-        for stats in all_stats
-    ]
+    return ["none" if stats is None else _gradient(stats) for stats in all_stats]
+
+
+def _gradient(stats: GradStats) -> str:
+    numbers = {"norm": stats.norm, "mean": stats.mean, "largest": stats.max_abs}
+    known = [f"{name} {number:.4g}" for name, number in numbers.items() if number is not None]
+    counts = {"nan": stats.nans, "inf": stats.infs, "zero": stats.zeros}
+    return " ".join([str(stats.meta), *known, *(f"{many} {name}" for name, many in counts.items() if many)])
 
 
 def _arrows(step: Step, senders: Mapping[int, Step], process: int, offset: int) -> Iterator[Event]:

@@ -7,7 +7,7 @@ fits letters to a grid of pixels, which a table of widths can't know.
 from __future__ import annotations
 
 from autograd_lab.draw.picture import Box, Line, clean
-from autograd_lab.draw.theme import LOOKS, PAD, ROUND, SLOT_PAD, SMALLEST, TONES
+from autograd_lab.draw.theme import LOOKS, PAD, ROUND, SLOT_PAD, SMALLEST, TONES, gap
 from autograd_lab.draw.widths import line_height, text_width
 
 _SECOND_OUTLINE = 8.0
@@ -96,8 +96,9 @@ def lines_size(lines: tuple[Line, ...]) -> tuple[float, float]:
         (0.0, 0.0)
     """
     width = height = 0.0
-    for line in lines:
+    for above, line in zip((None, *lines), lines, strict=False):
         tone = TONES[line.tone]
+        height += gap(above and above.tone, line.tone)
         for text in clean(line.text).split("\n"):
             width = max(width, text_width(text, tone.size, tone.bold))
             height += line_height(tone.size)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from autograd_lab.draw.folding import KEEP, folded, longest_piece
 from autograd_lab.draw.picture import clean
 
 WIDTH = 120
@@ -28,6 +29,7 @@ LEAST = 60
 """Characters: no table is narrower."""
 
 _NARROWEST = 3
+_READABLE = 10
 _NUMBERS = ("id", "step", "ms", "backward", "steps", "samples")
 """Columns whose cells are set against the right."""
 
@@ -54,35 +56,48 @@ def table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | 
     width = max(width, LEAST)
     cells = [[clean(cell) for cell in row] for row in rows]
     natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
-    words = [max(map(_longest_word, column)) for column in zip(names, *cells, strict=True)]
-    for name, room in zip(names, fitted(natural, width - 2 - 3 * len(names), words), strict=True):
+    pieces = [max(map(longest_piece, column)) for column in zip(names, *cells, strict=True)]
+    rooms = fitted(natural, width - 2 - 3 * len(names), pieces)
+    for name, room in zip(names, rooms, strict=True):
         found.add_column(name, overflow="fold", justify="right" if name in _NUMBERS else "left", width=room)
     for row in cells:
-        found.add_row(*map(Text, row))
-    return _printed(found, width)
+        found.add_row(*(Text(folded(cell, room)) for cell, room in zip(row, rooms, strict=True)))
+    return _printed(found, width).replace(KEEP, " ")
 
 
 def _cell_width(cell: str) -> int:
     return max(map(cell_len, cell.split("\n")))
 
 
-def _longest_word(cell: str) -> int:
-    return max(map(cell_len, cell.split()), default=0)
+def fitted(natural: list[int], room: int, pieces: list[int]) -> list[int]:
+    """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last.
 
-
-def fitted(natural: list[int], room: int, words: list[int]) -> list[int]:
-    """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last."""
+    A column of the others gets its longest piece whole where there's room, those with short ones first.
+    """
     least = sum(min(width, _NARROWEST) for width in natural[2:])
-    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST))
-    return given + _relieved(_capped(natural[2:], room - sum(given)), natural[2:], words[2:])
+    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST), [1, 1])
+    left = room - sum(given)
+    return given + _relieved(
+        _capped(natural[2:], left, _granted(natural[2:], left, pieces[2:])), natural[2:], pieces[2:]
+    )
 
 
-def _relieved(given: list[int], natural: list[int], words: list[int]) -> list[int]:
-    """Spares columns that lack little the folding: the widest gives it, but no word of its own, nor over a quarter."""
+def _granted(natural: list[int], room: int, pieces: list[int]) -> list[int]:
+    """The width that each column gets in any case: enough for its longest piece, if the others can still be read."""
+    wanted = [min(width, piece) for width, piece in zip(natural, pieces, strict=True)]
+    granted = [min(width, _READABLE) for width in wanted]
+    for column in sorted(range(len(wanted)), key=lambda column: wanted[column]):
+        if sum(granted) - granted[column] + wanted[column] <= room:
+            granted[column] = wanted[column]
+    return granted if sum(granted) <= room else [1] * len(natural)
+
+
+def _relieved(given: list[int], natural: list[int], pieces: list[int]) -> list[int]:
+    """Spares columns that lack little the folding: the widest gives it, but no piece of its own, nor over a quarter."""
     if not given:
         return given
     widest = natural.index(max(natural))
-    least = max(given[widest] * 3 // 4, min(given[widest], words[widest]))
+    least = max(given[widest] * 3 // 4, min(given[widest], pieces[widest]))
     for column in sorted(range(len(given)), key=lambda column: natural[column] - given[column]):
         lacks = natural[column] - given[column]
         if column != widest and given[widest] - lacks >= least:
@@ -91,12 +106,16 @@ def _relieved(given: list[int], natural: list[int], words: list[int]) -> list[in
     return given
 
 
-def _capped(natural: list[int], room: int) -> list[int]:
-    """Widths none of which is above the highest cap that lets all of them fit, or 1."""
+def _capped(natural: list[int], room: int, least: list[int]) -> list[int]:
+    """Widths none of which is above the highest cap that lets all of them fit, but for the least that each gets."""
+
+    def under(cap: int) -> list[int]:
+        return [min(width, max(cap, granted)) for width, granted in zip(natural, least, strict=True)]
+
     cap = max(natural, default=0)
-    while cap > 1 and sum(min(width, cap) for width in natural) > room:
+    while cap > 1 and sum(under(cap)) > room:
         cap -= 1
-    given = [min(width, cap) for width in natural]
+    given = under(cap)
     # What rounding down left over goes to the first columns that can use it.
     for column, width in enumerate(natural):
         if sum(given) < room and given[column] < width:

@@ -219,3 +219,20 @@ def luminance(colour: str) -> float:
         return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
 
     return round(0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue), 6)
+
+
+def gap(above: str | None, below: str) -> float:
+    """Gives the room between two lines besides their own heights: a line under a much smaller one is set too high.
+
+    Args:
+        above: The tone of the upper line; ``None`` if there's none.
+        below: That of the lower line.
+
+    Returns:
+        Points.
+
+    Example:
+        >>> gap("quiet", "gradient"), gap("plain", "quiet")
+        (3.0, 0.0)
+    """
+    return 3.0 if above is not None and TONES[below].size - TONES[above].size >= 2 else 0.0

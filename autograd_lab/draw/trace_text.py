@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import PurePath
 
 from autograd_lab.draw import digits
+from autograd_lab.draw.folding import together
+from autograd_lab.draw.graph_view import place
 from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
 from autograd_lab.records import Accumulation, GradStats, Source, Step, Trace
 from autograd_lab.records.display import as_text
@@ -107,12 +108,8 @@ def gradient(stats: GradStats | None) -> str:
 def _summary(trace: Trace) -> str:
     took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
     stopped = "" if trace.error is None else f"; stopped by {trace.error}"
-    began = "" if trace.started is None else f"; backward {trace.number}, {_place(trace.started)}"
+    began = "" if trace.started is None else f"; backward {trace.number}, {place(trace.started)}"
     return f"{count(len(trace.steps), 'step')}{took}{began}{stopped}"
-
-
-def _place(source: Source) -> str:
-    return f"{PurePath(source.file).name}:{source.line}"
 
 
 def _step(step: Step, trace: Trace) -> str:
@@ -140,18 +137,41 @@ def _line(step: Step, trace: Trace) -> str:
     if node.call is None or node.source is None:
         return ""
     usual = trace.started is not None and node.source.file == trace.started.file
-    return str(node.source.line) if usual else _place(node.source)
+    return str(node.source.line) if usual else place(node.source)
 
 
 def _came_in(step: Step, trace: Trace) -> str:
     del trace
-    return _gradients(step.grad_outputs)
+    if not any(stats is not None for stats in step.grad_outputs):
+        return ""
+    return ", ".join(gradient(stats) + _in_full(stats) for stats in step.grad_outputs)
+
+
+def _in_full(stats: GradStats | None) -> str:
+    """What ``stats="full"`` measures besides the norm."""
+    if stats is None:
+        return ""
+    parts = []
+    if stats.mean is not None:
+        parts.append(together(["mean", digits.number(stats.mean)]))
+    if stats.max_abs is not None:
+        parts.append(together(["largest", digits.number(stats.max_abs)]))
+    if stats.zeros is not None and (elements := _elements(stats)):
+        parts.append(together([f"{100 * stats.zeros / elements:.3g}", "%", "zeros"]))
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _elements(stats: GradStats) -> int:
+    """How many there are; 0 where it isn't known."""
+    shape = stats.meta.shape or ()
+    sizes = [size for size in shape if isinstance(size, int)]
+    return 0 if stats.meta.shape is None or len(sizes) < len(shape) else math.prod(sizes)
 
 
 def _went_out(step: Step, trace: Trace) -> str:
     edges = trace.graph.node(step.node).next
     parts = [
-        f"{gradient(stats)} → {edge.node}"
+        together([gradient(stats), "→", str(edge.node)])
         for stats, edge in zip(step.grad_inputs, edges, strict=False)
         if edge is not None and stats is not None
     ]
@@ -164,7 +184,7 @@ def _sum_of(step: Step, trace: Trace) -> str:
     if len(step.contributions) < 2:
         return ""
     return " + ".join(
-        f"{gradient(part.stats)} of {'the start' if part.source is None else part.source}"
+        together([gradient(part.stats), "of", "the start" if part.source is None else str(part.source)])
         for part in step.contributions
     )
 
@@ -178,7 +198,7 @@ def _accumulated(accumulation: Accumulation) -> str:
     before = "None" if accumulation.before is None else gradient(accumulation.before)
     if accumulation.after is None:
         return accumulation.how
-    return f"{accumulation.how}: {before} → {gradient(accumulation.after)}"
+    return f"{accumulation.how}: {together([before, '→', gradient(accumulation.after)])}"
 
 
 def _kernels(step: Step, trace: Trace) -> str:
@@ -192,10 +212,6 @@ def _kernels(step: Step, trace: Trace) -> str:
 
 def _thread(step: Step, trace: Trace) -> str:
     return str(step.thread) if any(other.thread for other in trace.steps) else ""
-
-
-def _gradients(all_stats: Sequence[GradStats | None]) -> str:
-    return ", ".join(map(gradient, all_stats)) if any(stats is not None for stats in all_stats) else ""
 
 
 _COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (
@@ -229,7 +245,7 @@ def _total(trace: Trace) -> str:
 _TRACE_COLUMNS: tuple[tuple[str, Callable[[Trace], str]], ...] = (
     ("backward", lambda trace: str(trace.number)),
     ("in node", lambda trace: "" if trace.within is None else f"#{trace.within}"),
-    ("line", lambda trace: "" if trace.started is None else _place(trace.started)),
+    ("line", lambda trace: "" if trace.started is None else place(trace.started)),
     ("steps", lambda trace: str(len(trace.steps))),
     ("ms", lambda trace: "" if trace.total_ns is None else f"{trace.total_ns / 1e6:.3f}"),
     ("gradient", _total),

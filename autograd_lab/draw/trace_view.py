@@ -92,7 +92,7 @@ def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Bo
     lines = [Line(f"step {step.index}", "quiet")]
     if step.accumulation is not None and step.accumulation.after is not None:
         how = step.accumulation.how
-        lines.append(Line(f".grad = {gradient(step.accumulation.after)} ({how})", "gradient"))
+        lines.append(Line(f"‖.grad‖ = {gradient(step.accumulation.after)} ({how})", "gradient"))
     return box._replace(lines=(*box.lines, *lines))
 
 

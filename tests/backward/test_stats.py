@@ -110,6 +110,18 @@ def test_memory_that_went_to_another_tensor_is_measured_again(norms):
     assert meter.measure(made[-1]).finish().norm == pytest.approx(7 * math.sqrt(5))
 
 
+@pytest.mark.parametrize("wrong", [False, True], ids=["finite", "not finite"])
+def test_only_a_norm_that_is_not_finite_has_anything_counted(wrong):
+    grad = torch.tensor([1.0, math.nan, math.inf]) if wrong else torch.ones(3)
+    meter = Meter("norm")
+    with torch.profiler.profile() as seen:
+        meter.measure(grad)
+    names = [event.name.removeprefix("aten::") for event in seen.events()]
+    assert names.count("linalg_vector_norm") == 1
+    assert {"isnan", "isinf", "sum"} & set(names) == ({"isnan", "isinf", "sum"} if wrong else set())
+    assert wrong or set(names) <= {"linalg_vector_norm", "as_strided", "item", "_local_scalar_dense"}
+
+
 def test_under_create_graph_nothing_is_added_to_the_graph():
     w = torch.ones(3, requires_grad=True)
     grad = w * 2.0

@@ -11,6 +11,7 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import autograd_lab as lab
@@ -265,6 +266,41 @@ def test_nothing_is_left_on_a_retained_graph():
     output = loss()
     trace(output, model=model, retain_graph=True)
     assert all(node.hooks == () for node in lab.capture(output, model=model).nodes)
+
+
+@pytest.mark.filterwarnings("ignore:Using backward.. with create_graph=True")
+def test_a_graph_is_kept_only_where_that_is_asked_for():
+    def loss():
+        return (torch.ones(2, requires_grad=True).exp() * 2).sum()
+
+    for options in ({"retain_graph": True}, {"create_graph": True}):
+        kept = loss()
+        trace(kept, **options)
+        kept.backward()
+    for options in ({}, {"retain_graph": False}, {"create_graph": True, "retain_graph": False}):
+        gone = loss()
+        trace(gone, **options)
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            gone.backward()
+
+
+@pytest.mark.filterwarnings("ignore:Using backward.. with create_graph=True")
+def test_what_create_graph_builds_is_what_it_builds_without(case):
+    model, loss = case
+
+    def second(backward):
+        model.zero_grad(set_to_none=True)
+        with sdpa_kernel(SDPBackend.MATH):  # the others have no second derivative
+            backward(loss())
+        squares = sum(p.grad.square().sum() for p in model.parameters() if p.grad is not None)
+        found = torch.autograd.grad(squares, list(model.parameters()), allow_unused=True)
+        return [p.grad.clone() for p in model.parameters()], found, len(lab.capture(squares))
+
+    plain = second(lambda output: output.backward(create_graph=True))
+    traced = second(lambda output: trace(output, model=model, create_graph=True, stats="full", keep="all"))
+    for a, b in zip(plain[0] + list(plain[1]), traced[0] + list(traced[1]), strict=True):
+        assert (a is None and b is None) or torch.equal(a, b)
+    assert plain[2] == traced[2]
 
 
 def test_nothing_is_kept_alive():

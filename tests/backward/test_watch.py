@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
+import itertools
 import sys
 import threading
 import warnings
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -107,6 +110,26 @@ def test_a_node_knows_its_module_its_line_its_call_and_what_that_made():
     assert {node.variable for node in graph.leaves} == {name for name, _ in model.named_parameters()}
 
 
+def test_a_line_is_neither_torchs_nor_pythons_own():
+    @contextlib.contextmanager
+    def doubled(x):
+        yield x * 2
+
+    x = torch.ones(2, requires_grad=True)
+    with lab.watch() as watcher, contextlib.ExitStack() as stack:
+        attention = nn.MultiheadAttention(4, 2)
+        y = stack.enter_context(doubled(x)).sum() + attention(*[torch.ones(3, 1, 4)] * 3)[0].sum()
+        with ThreadPoolExecutor(1) as executor:
+            executor.submit(y.backward).result()
+    (trace,) = watcher.traces
+    made = {node.source for node in trace.graph.nodes if node.call}
+    here = [
+        line_of(test_a_line_is_neither_torchs_nor_pythons_own, text) for text in ("yield x * 2", "y = stack")
+    ]
+    assert sorted((source.file, source.line) for source in made) == [(__file__, line) for line in here]
+    assert trace.started is None  # nobody's line in that thread called backward
+
+
 def test_forward_statistics_are_those_of_what_was_made():
     model = Net()
     seen = {}
@@ -177,6 +200,24 @@ def test_skip_and_limit_choose():
     assert watcher.count == 7
     for trace in watcher.traces[:2]:
         assert trace.graph.find("tanh")[0].module == ""
+
+
+def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
+    """Neither its graph nor the calls of its forward, but for those of the last one before a chosen one."""
+    watch, forward = (sys.modules[f"autograd_lab.backward.{name}"] for name in ("watch", "forward"))
+    walks, calls = [], []
+    live, place = watch.live, forward.place
+    monkeypatch.setattr(watch, "live", lambda *args, **options: walks.append(None) or live(*args, **options))
+    monkeypatch.setattr(forward, "place", lambda: calls.append(None) or place())
+    model, counts = Net(), []
+    with lab.watch(model, skip=3, limit=1) as watcher:
+        for _ in range(8):
+            output = model(X).sum()
+            output.backward()
+            counts.append((len(walks), len(calls)))
+    seen = [(b[0] - a[0], b[1] > a[1]) for a, b in itertools.pairwise([(0, 0), *counts])]
+    assert seen == [(0, False), (0, False), (0, True), (1, True)] + [(0, False)] * 4
+    assert [trace.number for trace in watcher.traces] == [3]
 
 
 def test_several_losses_and_accumulation():
@@ -529,6 +570,42 @@ def test_graph_and_gradients_are_the_same_with_and_without(case, options):
     assert len(ran) == len(watcher.traces[-1].steps)
 
 
+def memory(tensor):
+    """A number for the memory that a tensor fills; ``None`` where torch gives no single one."""
+    plain = tensor is not None and type(tensor) in (torch.Tensor, nn.Parameter) and not tensor.is_nested
+    return tensor.untyped_storage()._cdata if plain and tensor.layout == torch.strided else None
+
+
+def stolen(case):
+    """Which leaves' ``.grad`` is the very memory that came, and how each lies in memory, by the test's own hooks."""
+    built, came = case.build(), {}
+    nodes = [node for node in live_nodes(built.outputs) if "AccumulateGrad" in node.name()]
+    for place, node in enumerate(nodes):
+        node.register_prehook(lambda grads, place=place: came.update({place: memory(grads[0])}) and None)
+    leaves = [node.variable for node in nodes]
+    del nodes
+    backward(built.outputs, retain_graph=False)
+    return [
+        (came.get(place) is not None and memory(leaf.grad) == came[place], leaf.grad.stride())
+        if memory(leaf.grad) is not None
+        else None
+        for place, leaf in enumerate(leaves)
+    ]
+
+
+@pytest.mark.parametrize("case", NUMBERS, ids=lambda case: case.name)
+def test_what_is_stolen_is_the_same_with_and_without(case):
+    plain = stolen(case)
+    with lab.watch(stats="full", forward="stats", keep="all") as watcher:
+        assert stolen(case) == plain
+    steps = watcher.traces[0].steps
+    told = sum(step.accumulation is not None and step.accumulation.how == "stole" for step in steps)
+    if not any(each is None for each in plain) and len(watcher.traces) == 1:
+        assert told == sum(taken for taken, _ in plain)
+    if case.name in ("mlp", "cnn", "gpt2_sdpa"):
+        assert told > 3
+
+
 @pytest.mark.parametrize("case", NUMBERS, ids=lambda case: case.name)
 def test_a_trace_gives_the_same_bits_too(case):
     plain, traced = case.build(), case.build()
@@ -558,8 +635,6 @@ def test_hooks_that_were_there_fire_once_and_in_the_same_order():
             h.grad_fn.register_hook(lambda *_: fired.append("post"))
             h.sum().backward()
         return fired
-
-    import contextlib
 
     plain = run(lambda model: contextlib.nullcontext())
     assert run(lab.watch) == plain

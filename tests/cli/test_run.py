@@ -191,6 +191,18 @@ def test_several_backwards_in_one_plot_and_one_time_line(here, script):
     assert len({event["pid"] for event in events}) == 3
 
 
+def test_repeated_blocks_of_what_was_watched_are_drawn_once(here, script):
+    script.write_text("""
+import torch
+torch.manual_seed(0)
+layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+model = torch.nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+model(torch.randn(2, 5, 8, requires_grad=True)).square().mean().backward()
+""")
+    assert here("--depth", "2", "--repeats", "--out", "t.md", "train.py").code == 0
+    assert "layers.0 … 2 × 3" in (script.parent / "t.md").read_text("utf-8")
+
+
 def test_a_range_is_listed_and_written(here, script):
     ran = here("--backward", "1:", "--stats", "full", "--out", "trace.json", "train.py", "x")
     assert ran.code == 7

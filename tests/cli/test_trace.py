@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ def test_a_table_of_the_backward(lab):
     assert [row[2] for row in rows if len(row) > 2 and row[0].isdigit() and row[1].startswith("#")] == [
         "PowBackward0", "SubBackward0", "MulBackward0", "leaf0"
     ]  # fmt: skip
-    assert "stole: None → 16" in " ".join(ran.out.split())
+    table = " ".join(ran.out.split())
+    assert "stole: None → 16" in table
+    assert re.findall(r"\(mean (\S+),", table) == ["1", "−8", "−8", "−16"]
 
 
 def test_it_is_written_too(lab):
@@ -26,7 +29,7 @@ def test_it_is_written_too(lab):
         assert ran.out.endswith(f"wrote trace.{ending}\n")
     trace = load("trace.json")
     assert len(trace.steps) == len(trace.graph)
-    assert ".grad = " in Path("trace.svg").read_text("utf-8")
+    assert "‖.grad‖ = " in Path("trace.svg").read_text("utf-8")
 
 
 def test_kernels_and_every_step(lab):
@@ -57,6 +60,19 @@ def test_nodes_know_where_the_target_made_them(lab, tmp_path, command):
     nodes = (record.graph if command == "trace" else record).nodes
     assert [node.module for node in nodes if node.name == "AddmmBackward0"] == ["2", "0"]
     assert nodes[0].source.function == "loss"
+
+
+@pytest.mark.parametrize("command", ["trace", "render"])
+def test_nodes_of_a_module_that_the_lab_calls_have_no_line(lab, tmp_path, command):
+    (tmp_path / "attention.py").write_text(
+        "import torch\nbuild = lambda: torch.nn.MultiheadAttention(4, 2)\n"
+    )
+    inputs = ["--input", "3x1x4"] * 3
+    assert lab(command, "attention.py:build", *inputs, "--out", "made.json").code == 0
+    record = load(tmp_path / "made.json")
+    nodes = (record.graph if command == "trace" else record).nodes
+    assert {node.call.name for node in nodes if node.call} >= {"torch.Tensor.sum"}
+    assert {node.source for node in nodes} == {None}
 
 
 def test_depth_and_repeats_reach_the_picture(lab):

@@ -77,6 +77,16 @@ def test_zero_infinite_missing_and_nan_are_shown_as_what_they_are():
     assert any("not finite" in word for word in words([trace, trace]))
 
 
+def test_a_short_axis_has_numbers_between_the_powers_of_ten():
+    a, b = (torch.ones(1, requires_grad=True) for _ in range(2))
+    short = lab.trace((a * 0.1 + b * 0.9).sum(), names={"a": a, "b": b})
+    long = lab.trace((a * 1e-6 + b).sum(), names={"a": a, "b": b})
+    for found in ([short], [short, short]):
+        assert {"0.1", "0.2", "0.5", "1"} <= set(words(found))
+    assert any("10^{-6}" in word for word in words([long]))
+    assert not {"0.2", "0.5"} & set(words([long]))
+
+
 class Nothing(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):

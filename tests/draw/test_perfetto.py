@@ -121,6 +121,13 @@ def test_a_backward_that_raised_is_drawn_to_its_end(small):
     assert [event["dur"] for event in found if event["ph"] == "X"] == [4.0]
 
 
+def test_a_slice_says_all_that_was_measured(small):
+    stats = GradStats(ONE, norm=5.0, mean=-0.5, max_abs=4.0, nans=0, infs=0, zeros=1)
+    full = replace(small, steps=(replace(small.steps[0], grad_outputs=(stats,)),))
+    (slice_,) = [event for event in events(full) if event["ph"] == "X"]
+    assert slice_["args"]["grad_outputs"] == ["f32[2] norm 5 mean -0.5 largest 4 1 zero"]
+
+
 def test_numbers_that_are_not_finite_are_still_json(small):
     stats = GradStats(ONE, norm=math.nan, nans=1)
     wild = replace(small, steps=(replace(small.steps[0], grad_outputs=(stats,)),))

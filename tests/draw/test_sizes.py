@@ -8,7 +8,8 @@ from autograd_lab.draw.graph_view import graph_picture
 from autograd_lab.draw.picture import DIRECTIONS, Box, Line, Picture
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.sizes import box_size, lines_size
-from autograd_lab.draw.theme import LOOKS
+from autograd_lab.draw.theme import LOOKS, TONES
+from autograd_lab.draw.widths import line_height
 
 
 def drawn_sizes(picture: Picture) -> dict[str, tuple[float, float]]:
@@ -49,3 +50,12 @@ def test_lines_stand_under_each_other():
     one, other = lines_size((Line("ab", "title"),)), lines_size((Line("abc"),))
     assert lines_size((Line("ab", "title"), Line("abc"))) == (max(one[0], other[0]), one[1] + other[1])
     assert lines_size((Line("a\nbc"),)) == lines_size((Line("a"), Line("bc")))
+
+
+@pytest.mark.parametrize("outs", [(), ("0", "1")])
+def test_a_line_does_not_touch_the_smaller_one_above_it(svg_of, outs):
+    box = Box("n", (Line("step 3", "quiet"), Line("‖.grad‖ = 8 (stole)", "gradient")), outs=outs)
+    assert_near(Picture((box,), ()))
+    drawn = svg_of(to_dot(Picture((box,), ()))).iter("{http://www.w3.org/2000/svg}text")
+    baselines = {text.text: float(text.get("y", "")) for text in drawn}
+    assert baselines["‖.grad‖ = 8 (stole)"] - baselines["step 3"] >= line_height(TONES["gradient"].size)

@@ -62,6 +62,23 @@ def test_the_table_says_it_all(trace):
     assert " ".join(second.split()) == "1 #1 w 0.500 2 1 of 0 + 1 of 0 added: 1 → 3"
 
 
+def test_full_statistics_are_told_of_what_came_in(trace):
+    four = TensorMeta((4,), "float32", "cpu")
+    came = (GradStats(four, norm=5.0, mean=-0.25, max_abs=4.0, nans=0, infs=0, zeros=2), None)
+    full = Trace(trace.graph, (replace(trace.steps[0], grad_outputs=came), trace.steps[1]))
+    *_, first, second = trace_table(full, width=200).splitlines()
+    expected = "0 #0 AddBackward0 2.000 5 (mean −0.25, largest 4, 50 % zeros), – 1 → 1"
+    assert " ".join(first.split()).startswith(expected)
+    assert " ".join(second.split()).startswith("1 #1 w 0.500 2 1 of 0 + 1 of 0 added")
+
+
+def test_statistics_of_what_has_no_known_size_or_no_elements(trace):
+    for shape in ((0,), ("s0", 2), None):
+        came = (GradStats(TensorMeta(shape, "float32", "cpu"), norm=0.0, mean=None, max_abs=3.0, zeros=0),)
+        one = Trace(trace.graph, (replace(trace.steps[0], grad_outputs=came),))
+        assert "0 (largest 3) " in trace_table(one, width=200)
+
+
 def test_without_statistics_there_are_no_such_columns(trace):
     bare = Trace(trace.graph, (Step(0, 0, started_ns=0, duration_ns=1_000_000), Step(1, 1)))
     assert trace_table(bare).splitlines()[1].split() == ["step", "node", "ms"]
@@ -110,7 +127,7 @@ def test_the_picture_has_norms_on_arrows_and_grads_on_leaves(trace):
     picture = trace_picture(trace)
     texts = {box.key: [line.text for line in box.lines] for box in picture.boxes}
     assert texts["n0"][-1] == "step 0"
-    assert texts["n1"][-2:] == ["step 1", ".grad = 3 (added)"]
+    assert texts["n1"][-2:] == ["step 1", "‖.grad‖ = 3 (added)"]
     labels = [[line.text for line in arrow.lines] for arrow in picture.arrows if arrow.tail == "n0"]
     assert labels == [["1"], ["∞ (1 inf)"]]
 
