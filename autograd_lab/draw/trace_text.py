@@ -13,7 +13,7 @@ from autograd_lab.draw import digits
 from autograd_lab.draw.folding import together
 from autograd_lab.draw.graph_view import place
 from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
-from autograd_lab.records import Accumulation, GradStats, Source, Step, Trace
+from autograd_lab.records import Accumulation, GradStats, Step, Trace
 from autograd_lab.records.display import as_text
 
 
