@@ -10,7 +10,8 @@ import pytest
 from autograd_lab.records import load
 
 
-def test_a_table_of_the_backward(lab):
+def test_a_table_of_the_backward(lab, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "240")  # no cell is folded, however long the backward took
     ran = lab("trace", "models.py:scalar", "--stats", "full")
     assert (ran.code, ran.err) == (0, "")
     rows = [line.split() for line in ran.out.splitlines()]
