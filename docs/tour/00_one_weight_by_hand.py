@@ -109,7 +109,7 @@ assert (dloss_ds, ds_dy_hat, dy_hat_dw) == (-8, 1, 2)
 # We multiply from the left, beginning at the loss. After each factor, what we have is the gradient of the
 # loss with respect to one more number on the way back: first $s$, then $\hat y$, then $w$. Going backward is
 # what gives *backpropagation* its name. One pass backward gives the gradient of every weight, however many
-# there are. (`byhand.chain_rule`, from this package, does the same three multiplications and says so in words.)
+# there are. (`byhand.chain_rule`, from this package, does the same and prints every factor.)
 
 # %%
 grad_s = 1.0 * dloss_ds

@@ -84,9 +84,9 @@ assert w.item() == 0
 # %% [markdown]
 # ### `step()`
 #
-# Step 4, the update. The *optimizer* is what does it; `torch.optim.SGD` does it as we did. It was told at the
-# start which tensors are weights. It takes from each the learning rate times its `.grad`. It knows nothing of
-# the loss, and doesn't know where the gradient came from.
+# Step 4, the update. That's the work of the *optimizer*; `torch.optim.SGD` does it as we did by hand. It was
+# told at the start which tensors are weights. It takes from each the learning rate times its `.grad`. It knows
+# nothing of the loss, and doesn't know where the gradient came from.
 
 # %%
 optimizer.step()

@@ -91,13 +91,15 @@ assert [each.name for each in lab.capture(v.sin()).node(0).saved] == ["self"]
 # the backward. Let's predict the bytes for a small network of three *layers*. 64 samples go through it
 # together, a *batch*; each is a row of 256 numbers, and a number takes 4 bytes.
 #
-# - A *linear layer* makes each number of its result a weighted sum of all numbers of its input. The weights
-#   are a table $W$, and all sums together are written $x W^\top + b$. It needs its input $x$ for the gradient of
-#   $W$, as our multiplication did: $64 \cdot 256 \cdot 4 = 65{,}536$.
+# - In a *linear layer* each number of the result is a weighted sum of all numbers of the input. The first one
+#   makes 128 such sums of the 256 numbers. Its weights are a table $W$, and all sums together are written
+#   $x W^\top + b$. For the gradient of $W$ it needs its input $x$, as our multiplication did:
+#   $64 \cdot 256 \cdot 4 = 65{,}536$.
 # - *ReLU* puts 0 for what is negative and leaves the rest. It needs to know where its result is positive, and
 #   saves the result: $64 \cdot 128 \cdot 4 = 32{,}768$.
-# - The third layer, linear again, needs its input too. That's the same memory which ReLU has saved, so it costs nothing
-#   more. And its weights, for the gradient of that input: $128 \cdot 10 \cdot 4 = 5{,}120$.
+# - The third layer, linear again, makes 10 numbers of the 128. It needs its input too. That's the same memory
+#   which ReLU has saved, so it costs nothing more. And its weights, for the gradient of that input:
+#   $128 \cdot 10 \cdot 4 = 5{,}120$.
 # - A sum needs nothing but the shape.
 
 # %%

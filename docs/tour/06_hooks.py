@@ -170,7 +170,7 @@ ends = [node for node in framed.nodes if node.hooks]
 
 print(*(node.name for node in framed.nodes))
 assert kinds[0] == ["tensor_pre_hook"]
-assert "tensor_pre_hook" in kinds[1]
+assert kinds[1].count("tensor_pre_hook") == 2  # this one and the leaf's own
 assert [node.name for node in ends] == ["BackwardHookFunctionBackward"] * 2
 assert [hook.kind for node in ends for hook in node.hooks] == ["post_hook"] * 2
 
@@ -191,8 +191,8 @@ show(graph, "hooks")
 # - A leaf's tensor hook can change what is written into `.grad`, and can't see it there yet. A post-accumulate hook
 #   sees it written. That's the place to use a gradient and throw it away, while the backward is still running.
 # - A hook sits on one graph. The next forward makes new nodes, and hooks on `s` or on its node are gone with the
-#   old ones. Hooks on the leaf `w` stay, because the leaf stays. Those on its node stay as long as somebody holds
-#   the node, as we do with `accumulate`.
+#   old ones. Hooks on the leaf `w` stay, because the leaf stays. Its node stays only while somebody holds it, as we
+#   do with `accumulate`, and so do the hooks on it.
 
 # %% [markdown]
 # ## Try changing
@@ -200,5 +200,5 @@ show(graph, "hooks")
 # - Hang two hooks on `s`, one that adds 1 and one that doubles. In which order do they run? Does it matter?
 # - Call `torch.autograd.grad(loss, w)` instead of `loss.backward()`. Which of the hooks stay silent now?
 # - Let a hook return a tensor of another shape. Who complains?
-# - Don't keep `accumulate` in a variable; call `get_gradient_edge(w).node` anew for each of its two hooks. Which
-#   hooks are gone?
+# - Make `layer` a `torch.nn.Sequential` of two linear layers, with the hook on the whole. Which nodes lie between its
+#   two ends?
