@@ -63,11 +63,14 @@ def _show(cell: Cell, console: Console) -> None:
     from rich.padding import Padding
     from rich.syntax import Syntax
 
+    from autograd_lab.tour.breaks import MARK, breakable
     from autograd_lab.tour.mathematics import plain
 
     console.print()
     if cell.kind == "prose":
-        console.print(Markdown(plain(cell.text)))
+        with console.capture() as written:
+            console.print(Markdown(breakable(plain(cell.text))))
+        console.file.write(written.get().replace(MARK, ""))
     else:
         code = Syntax(cell.text, "python", theme="ansi_dark", background_color="default", word_wrap=True)
         console.print(Padding(code, (0, 0, 1, 4)))

@@ -74,6 +74,7 @@ slope = (up - down) / (2 * nudge)
 
 print(f"loss at w = 0.5: {up:g}   at w = -0.5: {down:g}   slope: {slope:g}")
 assert (up, down, slope) == (9, 25, -16)
+assert all((loss_at(w + far) - loss_at(w - far)) / (2 * far) == slope for far in (0.25, 1, 8, 1024))
 
 # %% [markdown]
 # There it is: $-16$. (For a parabola this slope is exact, however large the nudge.) But nudging needs two
@@ -108,7 +109,7 @@ assert (dloss_ds, ds_dy_hat, dy_hat_dw) == (-8, 1, 2)
 # We multiply from the left, beginning at the loss. After each factor, what we have is the gradient of the
 # loss with respect to one more number on the way back: first $s$, then $\hat y$, then $w$. Going backward is
 # what gives *backpropagation* its name. One pass backward gives the gradient of every weight, however many
-# there are.
+# there are. (`byhand.chain_rule`, from this package, does the same and prints every factor.)
 
 # %%
 grad_s = 1.0 * dloss_ds
@@ -139,8 +140,9 @@ assert round(loss_at(new_w), 4) == 13.5424
 # ### Again and again
 #
 # One step isn't enough: $w$ is $0.16$ and should be $2$. Training repeats the four parts. One pass over the
-# data is called an *epoch*. Here is the whole training, for any number of samples. `x` and `y` are arrays
-# now; the gradient adds up what every sample asks for.
+# data is called an *epoch*. Here is the whole training, for any number of *samples*, as the pairs of an $x$
+# and its $y$ are called. `x` and `y` are arrays now; the gradient, `dw` for short, adds up what every sample
+# asks for.
 
 
 # %%
@@ -191,8 +193,8 @@ assert four[0][2] == -120
 assert f"{four[-1][1]:.3f}" == "2.000"
 
 # %% [markdown]
-# Now ten epochs are enough: $w$ is $2.000$ to three places. The lab has the same training as a module of its
-# own, `autograd_lab.byhand`, which uses NumPy only. Its tables are the same, to the last digit:
+# Now ten epochs are enough: $w$ is $2.000$ to three places. This package, the *lab*, has the same training as
+# a module of its own, `autograd_lab.byhand`, which uses NumPy only. Its tables are the same, to the last digit:
 
 # %%
 for name, history in (("one-sample", one), ("sum", four)):
@@ -211,16 +213,20 @@ steps = [0.0] + [w for _, w, _ in one]
 
 figure, axes = plot("The loss over the weight, and its tangent at w = 0", x="w", y="loss")
 axes.plot(weights, loss_at(weights), label="loss = (2w − 4)²")
-axes.plot([-0.45, 0.95], [16 - 16 * w for w in (-0.45, 0.95)], "--", label="tangent, slope −16")
+axes.plot([-0.45, 0.95], [loss + grad_w * at for at in (-0.45, 0.95)], "--", label="tangent, slope −16")
 axes.plot(steps, [loss_at(w) for w in steps], "o", markersize=4, label="ten steps of training")
 axes.legend(frameon=False, fontsize=9)
 show(figure, "slope")
 
+lengths = [after - before for before, after in pairwise(steps)]
+assert all(loss_at(after) < loss_at(before) for before, after in pairwise(steps))
+assert all(after < before for before, after in pairwise(lengths))
+
 # %% [markdown]
 # **The chain rule is a path.** The same computation as a tree, read from left to right: values are blue,
 # local gradients stand beside the solid arrows, and what comes back along the dashed ones is red: $-8$, $-8$,
-# $-16$. Nobody drew this picture. The lab read it off the same computation, made with PyTorch; chapter 1 says
-# how.
+# $-16$. Nobody drew this picture. The lab read it off the same computation, made with PyTorch. (Chapter 1
+# makes it step by step, and chapter 2 says how it's read.)
 
 # %%
 import torch
@@ -233,6 +239,7 @@ loss_ = s_**2
 
 names = {"w": w_, "x": x_, "y": y_, "ŷ": y_hat_, "s": s_, "loss": loss_}
 show(loss_, "chain", view="scalar", names=names, detail="gradients")
+assert torch.autograd.grad(loss_, (s_, y_hat_, w_)) == (-8, -8, -16)
 
 # %% [markdown]
 # **Two weights make a surface.** Give the network a second weight $b$, so that it says
@@ -255,6 +262,7 @@ for _ in range(300):
     db = sum(2 * (w * x + b - y) for x, y in samples) / 4
     path.append((w - 0.06 * dw, b - 0.06 * db))
 
+assert all(mean_loss(*after) < mean_loss(*before) for before, after in pairwise(path))
 assert mean_loss(2, 0) == 0
 assert np.allclose(path[-1], (2, 0), atol=0.02)
 

@@ -33,6 +33,8 @@
 # gradient is called a *leaf*. It has a place for its gradient, `w.grad`, which is empty (`None`) at first.
 
 # %%
+from itertools import pairwise
+
 import torch
 
 from autograd_lab import byhand
@@ -82,9 +84,9 @@ assert w.item() == 0
 # %% [markdown]
 # ### `step()`
 #
-# Step 4, the update. The optimizer was told at the start which tensors are weights. It takes from each its
-# learning rate times its `.grad`. It knows nothing of the loss, and doesn't know where the gradient came
-# from.
+# Step 4, the update. That's the work of the *optimizer*; `torch.optim.SGD` does it as we did by hand. It was
+# told at the start which tensors are weights. It takes from each the learning rate times its `.grad`. It knows
+# nothing of the loss, and doesn't know where the gradient came from.
 
 # %%
 optimizer.step()
@@ -105,6 +107,7 @@ optimizer.zero_grad()
 note("zero_grad")
 
 assert w.grad is None
+assert round(w.item(), 6) == 0.16
 
 # %% [markdown]
 # ### The second round
@@ -121,7 +124,10 @@ optimizer.step()
 note("step")
 
 assert diary[-2] == ("backward", 0.16, -14.72)
+assert round(byhand.RUNS["one-sample"].train()[1].dw, 4) == -14.72
 assert f"{w.item():.3f}" == "0.307"
+for (_, *before), (call, *after) in pairwise(diary):
+    assert (before[0] != after[0]) + (before[1] != after[1]) == (call != "forward")
 
 # %% [markdown]
 # ### The three calls without an optimizer
@@ -173,17 +179,19 @@ assert f"{ours.item():.3f}" == "1.131"
 # %%
 from autograd_lab import bytorch
 
-run = byhand.RUNS["sum"]
-print("epoch   by hand        by torch")
-for hand, torchs in zip(run.train(), bytorch.twin(run), strict=True):
-    print(f"{hand.number:5}   {hand.dw:<14.9g} {torchs.dw:.9g}")
-    assert hand.dw == torchs.dw
+for name in ("one-sample", "sum"):
+    run = byhand.RUNS[name]
+    print(f"{name}\nepoch   by hand        by torch")
+    for hand, torchs in zip(run.train(), bytorch.twin(run), strict=True):
+        print(f"{hand.number:5}   {hand.dw:<14.9g} {torchs.dw:.9g}")
+        assert hand.dw == torchs.dw
 
 # %% [markdown]
 # ## Figure
 #
-# The diary, drawn. Each call changes one thing: `backward` the gradient (orange), `step` the weight (blue),
-# `zero_grad` the gradient again. Where there is no orange dot, `w.grad` is `None`.
+# The diary, drawn. The forward pass changes neither of the two; each call changes one of them: `backward` the
+# gradient (orange), `step` the weight (blue), `zero_grad` the gradient again. Where there is no orange dot,
+# `w.grad` is `None`.
 
 # %%
 calls = [call for call, _, _ in diary]
@@ -222,6 +230,7 @@ trace = lab.trace(loss, names={"w": w, "ŷ": y_hat, "s": s, "loss": loss})
 show(trace, "trace")
 assert w.grad.item() == -16
 assert [step.grad_outputs[0].norm for step in trace.steps] == [1, 8, 8, 16]
+assert trace.steps[-1].accumulation.how == "stole"
 
 # %% [markdown]
 # ## What to notice
@@ -233,7 +242,7 @@ assert [step.grad_outputs[0].norm for step in trace.steps] == [1, 8, 8, 16]
 #
 # ## Try changing
 #
-# - Leave out `optimizer.zero_grad()`. What will `w.grad` be after the second `backward()`? ($-16$ and
-#   $-14.72$ are added up.)
+# - Leave out the one `optimizer.zero_grad()` of the diary, and the asserts that now stop you. What will
+#   `w.grad` be after the second `backward()`? ($-16$ and $-14.72$ are added up.)
 # - Call `loss.backward()` twice on the same loss. Read the error; chapter 3 explains it.
 # - Give `x` a `requires_grad=True`. Work `x.grad` out by hand first: which operation's local gradient is new?

@@ -12,8 +12,8 @@
 # ## Prediction
 #
 # The forward pass of our example does three operations: multiply, subtract, square. Each leaves one *node*
-# behind, an object that knows the backward rule of that operation. A node holds *edges*: pointers to the
-# nodes that come next on the way back. So we expect
+# behind, an object that knows how to multiply by that operation's local gradient. A node holds *edges*:
+# pointers to the nodes that come next on the way back. So we expect
 #
 # - `loss.grad_fn` to be the node of the *last* operation, the square,
 # - three nodes in a chain, and a fourth at the end, which puts the gradient into the leaf $w$:
@@ -93,6 +93,8 @@ print(graph)
 assert [node.name for node in graph.nodes] == [
     "PowBackward0", "SubBackward0", "MulBackward0", "AccumulateGrad",
 ]  # fmt: skip
+assert str(graph.node(0).grad_outputs[0]) == "f32[]"
+assert w.grad is None  # nothing has run
 
 # %% [markdown]
 # Read it like this: node 0 (`PowBackward0`) sends its gradient to node 1. `f32[]` is the shape of what flows
@@ -157,7 +159,8 @@ show(apart, "input_nr")
 #
 # ## Try changing
 #
-# - Give `y` a `requires_grad=True` and capture again. What stands now in the place of the dash?
+# - Give `y` a `requires_grad=True`, take out the assert that now stops you, and capture again. What stands now
+#   in the place of its dash?
 # - Run the forward under `with torch.no_grad():`. What is `loss.grad_fn` then?
 # - Capture a model of your own: `lab.capture(loss, model=model)`. The leaves get the names of your
 #   parameters.

@@ -18,8 +18,9 @@
 # | $s = \hat y - y$ | $\hat y$ only | $1$ | nothing |
 # | $\text{loss} = s^2$ | $s$ | $2s$ | $s$ and the exponent, 2 |
 #
-# The multiplication needn't save $w$: that would be the local gradient for $x$, which nobody wants. Each of
-# these numbers takes 4 bytes, so we expect 8 bytes in all.
+# The multiplication needn't save $w$: that would be the local gradient for $x$, which nobody wants. $x$ and $s$
+# are tensors of one number, 4 bytes each; the exponent is a plain Python number. So we expect 8 bytes of saved
+# tensors in all.
 #
 # ## Run
 #
@@ -45,6 +46,7 @@ graph = lab.capture(loss, names=names)
 for node in graph.nodes:
     saved = [f"{each.name} = {each.variable}" for each in node.saved if each.meta]
     print(f"{node.name:<15} saved: {', '.join(saved) or 'nothing'}")
+print("in all:", graph.saved_nbytes, "bytes")
 
 # %% [markdown]
 # As predicted: the square holds its input $s$, the multiplication its `other` input, $x$. The
@@ -53,7 +55,7 @@ for node in graph.nodes:
 
 
 # %%
-square, subtract, multiply, leaf = graph.nodes
+square, subtract, multiply, *_ = graph.nodes
 
 
 def tensors(node):
@@ -86,14 +88,18 @@ assert [each.name for each in lab.capture(v.sin()).node(0).saved] == ["self"]
 # ### What it costs
 #
 # Saved tensors are the reason why training needs so much more memory than using a network: they stay until
-# the backward. Let's predict the bytes for a small network. 64 samples of 256 numbers go through a linear
-# layer, a ReLU and another linear layer. A float takes 4 bytes.
+# the backward. Let's predict the bytes for a small network of three *layers*. 64 samples go through it
+# together, a *batch*; each is a row of 256 numbers, and a number takes 4 bytes.
 #
-# - The first layer, $x W^\top + b$, needs its input $x$ for the gradient of $W$:
+# - In a *linear layer* each number of the result is a weighted sum of all numbers of the input. The first one
+#   makes 128 such sums of the 256 numbers. Its weights are a table $W$, and all sums together are written
+#   $x W^\top + b$. For the gradient of $W$ it needs its input $x$, as our multiplication did:
 #   $64 \cdot 256 \cdot 4 = 65{,}536$.
-# - ReLU needs to know where its result is positive, and saves the result: $64 \cdot 128 \cdot 4 = 32{,}768$.
-# - The second layer needs its input too. That's the same memory which ReLU has saved, so it costs nothing
-#   more. And its weights, for the gradient of that input: $128 \cdot 10 \cdot 4 = 5{,}120$.
+# - *ReLU* puts 0 for what is negative and leaves the rest. It needs to know where its result is positive, and
+#   saves the result: $64 \cdot 128 \cdot 4 = 32{,}768$.
+# - The third layer, linear again, makes 10 numbers of the 128. It needs its input too. That's the same memory
+#   which ReLU has saved, so it costs nothing more. And its weights, for the gradient of that input:
+#   $128 \cdot 10 \cdot 4 = 5{,}120$.
 # - A sum needs nothing but the shape.
 
 # %%
@@ -106,13 +112,15 @@ print(network)
 assert network.saved_nbytes == 65_536 + 32_768 + 5_120 == 103_424
 
 # %% [markdown]
-# The two that share memory have the same `storage`:
+# The two that share memory have the same `storage`. (PyTorch's operation for a linear layer is called `addmm`,
+# and `mat1` is its input.)
 
 # %%
-second_layer, relu = network.find("Addmm")[0], network.find("Relu")[0]
-(layers_input,) = (each for each in second_layer.saved if each.name == "mat1")
+last_layer, relu = network.find("Addmm")[0], network.find("Relu")[0]
+(layers_input,) = (each for each in last_layer.saved if each.name == "mat1")
 (relus_result,) = relu.saved
 
+assert relus_result.name == "result"
 assert layers_input.storage == relus_result.storage
 
 # %% [markdown]
@@ -155,13 +163,13 @@ show(after, "after", saved=True)
 # ## What to notice
 #
 # - What is saved depends on which gradients are *wanted*. No gradient for $x$, no saved $w$.
-# - Saved tensors aren't copies. They're the tensors of the forward pass, kept alive. If one is changed in
-#   place before the backward, the gradient would be wrong. (PyTorch notices; chapter 11.)
+# - Saved tensors aren't copies. They're the tensors of the forward pass, kept alive. If one is overwritten
+#   before the backward, the gradient would be wrong. (PyTorch notices; chapter 11.)
 # - Memory can be traded for time: throw the saved tensors away and compute them again. (Chapter 13.)
 #
 # ## Try changing
 #
-# - Give `x` a `requires_grad=True`. Predict the bytes first.
-# - Replace ReLU by `torch.nn.Sigmoid`, then by `torch.nn.GELU`. Which one makes the network hold more, and
-#   why?
+# - Give `x` a `requires_grad=True`. Predict the bytes first, and which assert will stop you.
+# - Put `torch.nn.Sigmoid` in the place of ReLU, then `torch.nn.GELU`, two other curves. Which one makes the
+#   network hold more, and why?
 # - Double the batch. Which of the three numbers double?

@@ -150,8 +150,8 @@ show(trace, "trace")
 #
 # - Every node runs exactly once, however many ways lead to it. Without rule 1 the shared part of a graph
 #   would be run again for each way through it, and the number of ways may double with each layer.
-# - The order is fixed by the forward pass. Run the same program twice, and the backward does the same in the
-#   same order.
+# - The order is fixed by the forward pass. Two engines went back through the same graph, and did the same in
+#   the same order.
 # - Youngest first means: roughly the forward pass in reverse. What was saved last is let go first.
 #
 # ## Try changing

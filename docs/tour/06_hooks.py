@@ -4,7 +4,7 @@
 # ## Question
 #
 # You want to look at a gradient while the backward runs, or to change it on its way. PyTorch lets you hang functions
-# into the graph for that: *hooks*. There are five ways to do it. Who is called first, and what does each get to see?
+# into the graph for that: *hooks*. There are five kinds. Who is called first, and what does each get to see?
 
 # %% [markdown]
 # ## Prediction
@@ -29,7 +29,8 @@
 # %% [markdown]
 # ## Run
 #
-# The chain of chapter 0, and a hook that does nothing but write down its name and what it was given.
+# The chain of chapter 0, and a hook that does nothing but write down its name, what it was given, and whether
+# `w.grad` was there by then.
 
 # %%
 import torch
@@ -43,11 +44,13 @@ s = w * x - y
 loss = s**2
 
 fired = []
+written = {}
 
 
 def note(name):
     def hook(*given):
         fired.append((name, given))
+        written[name] = w.grad is not None
 
     hook.__qualname__ = name  # what pictures and tables call it
     return hook
@@ -94,6 +97,7 @@ print(*expected, sep="\n")
 
 assert fired == []
 assert expected[:4] == ["tensor hook", "retain_grad", "node prehook", "node hook"]
+assert len(expected) == 8
 
 # %% [markdown]
 # ### The backward
@@ -104,6 +108,7 @@ for name, given in fired:
     print(f"{name:23}", *given)
 
 assert [name for name, _ in fired] == [name for name in expected if name != "retain_grad"]
+assert len(fired) == 7
 
 # %% [markdown]
 # Eight were listed and seven called us: `retain_grad` is PyTorch's own and writes into `s.grad` instead. All came in
@@ -116,6 +121,7 @@ assert given["node prehook"] == ((-8,),)  # a tuple: all that flows in
 assert given["node hook"] == ((-8, None), (-8,))  # all that flows out, and all that flowed in
 assert given["post-accumulate hook"][0] is w  # the leaf itself; its .grad is there by now
 assert (s.grad, w.grad) == (-8, -16)
+assert [name for name, was in written.items() if was] == ["post-accumulate hook", "AccumulateGrad hook"]
 
 # %% [markdown]
 # ### A hook that changes something
@@ -146,6 +152,33 @@ left = [hook.name for hook in lab.capture(s).node(0).hooks]
 assert left == ["retain_grad"]
 
 # %% [markdown]
+# ### Other hooks are made of these
+#
+# `register_multi_grad_hook` wants the gradients of several tensors at once. It hangs a tensor hook on each. And a
+# module has no node to hang anything on. Its `register_full_backward_hook` puts two nodes into the graph that do
+# nothing, one at each end of the module, and hangs node hooks on them:
+
+# %%
+s = w * x - y
+torch.autograd.graph.register_multi_grad_hook((s, w), note("multi-grad hook"))
+kinds = [[hook.kind for hook in node.hooks] for node in lab.capture(s).nodes if node.hooks]
+
+layer = torch.nn.Linear(1, 1)
+layer.register_full_backward_hook(note("module hook"))
+framed = lab.capture(layer(torch.ones(1, 1, requires_grad=True)))
+ends = [node for node in framed.nodes if node.hooks]
+
+print(*(node.name for node in framed.nodes))
+assert kinds[0] == ["tensor_pre_hook"]
+assert kinds[1].count("tensor_pre_hook") == 2  # this one and the leaf's own
+assert [node.name for node in ends] == ["BackwardHookFunctionBackward"] * 2
+assert [hook.kind for node in ends for hook in node.hooks] == ["post_hook"] * 2
+
+# %% [markdown]
+# (There are hooks on *saved tensors*, too. They say how these are kept, and aren't on the road of the gradients:
+# chapter 13 meets some.)
+
+# %% [markdown]
 # ## Figure
 
 # %%
@@ -158,7 +191,8 @@ show(graph, "hooks")
 # - A leaf's tensor hook can change what is written into `.grad`, and can't see it there yet. A post-accumulate hook
 #   sees it written. That's the place to use a gradient and throw it away, while the backward is still running.
 # - A hook sits on one graph. The next forward makes new nodes, and hooks on `s` or on its node are gone with the
-#   old ones. Hooks on the leaf `w` stay, because the leaf stays.
+#   old ones. Hooks on the leaf `w` stay, because the leaf stays. Its node stays only while somebody holds it, as we
+#   do with `accumulate`, and so do the hooks on it.
 
 # %% [markdown]
 # ## Try changing
@@ -166,5 +200,5 @@ show(graph, "hooks")
 # - Hang two hooks on `s`, one that adds 1 and one that doubles. In which order do they run? Does it matter?
 # - Call `torch.autograd.grad(loss, w)` instead of `loss.backward()`. Which of the hooks stay silent now?
 # - Let a hook return a tensor of another shape. Who complains?
-# - Give a `torch.nn.Linear` a `register_full_backward_hook` and capture the graph of its output. A module has no
-#   node to hang a hook on. How does PyTorch manage?
+# - Make `layer` a `torch.nn.Sequential` of two linear layers, with the hook on the whole. Which nodes lie between its
+#   two ends?

@@ -116,6 +116,8 @@ loss = Pow.apply(s, 2)
 names = {"w": w, "x": x, "y": y, "s": s, "loss": loss}
 
 assert (s, loss) == (-4, 16)
+remembers = {node.name: len(node.saved) for node in lab.capture(loss).nodes}
+assert remembers == {"PowBackward": 1, "SubBackward": 0, "MulBackward": 2, "AccumulateGrad": 0}
 show(loss, "chain", names=names, saved=True, direction="right")
 
 # %% [markdown]

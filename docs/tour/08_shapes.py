@@ -117,7 +117,7 @@ for shape in ([2, 3, 4], [3, 4], [4], [1, 4], [3, 1], [2, 1, 1], []):
 # %% [markdown]
 # ### A trap
 #
-# Nobody sums where nothing was stretched by mistake. But if something was, the hidden sum hides the mistake. A
+# If something was stretched by mistake, the hidden sum hides the mistake: every gradient gets its right shape. A
 # model's outputs often have shape `[n, 1]`, and targets shape `[n]`:
 
 # %%

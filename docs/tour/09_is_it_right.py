@@ -162,12 +162,13 @@ print(for_base, for_exponent, sep="\n")
 # %% [markdown]
 # At $x = 0$, $y = 0$ the first formula is $0 \cdot 0^{-1}$, that is $0 \cdot \infty$, which is NaN: *not a number*.
 # Yet $x^0$ is $1$ for every $x$, as flat as can be, and its slope is $0$. At $x = 0$, $y = 2$ the second one says
-# $0^2 \cdot \ln 0$, or $0 \cdot (-\infty)$. NaN again, where the limit is $0$. One such number in a batch, and after
-# the next update every weight is NaN.
+# $0^2 \cdot \ln 0$, or $0 \cdot (-\infty)$. NaN again, where the limit is $0$. One such number in a batch, and the next
+# update makes NaN of every weight that its gradient reaches.
 
 # %%
 assert for_base[0].isnan()
 assert for_exponent[1].isnan()
+assert (0 * for_base[0]).isnan()
 
 report = lab.verify(Pow)
 print(report.failed[0].message, report.failed[0].sample, sep="\n")

@@ -64,6 +64,7 @@ assert grad == -16
 forward_ids = {node.sequence_nr for node in lab.capture(loss).nodes}
 new = [node.name for node in graph.nodes if node.sequence_nr not in forward_ids]
 assert new == ["MulBackward0", "MulBackward0", "MulBackward1", "PowBackward0"]
+assert [node.name for node in graph.nodes[4:]] == ["SubBackward0", "MulBackward0", "AccumulateGrad"]
 
 # %% [markdown]
 # Read it from the top: it's the recipe for $-16$. `grad` was made by a product with `x` (Mul's rule). That one's
@@ -123,13 +124,16 @@ print(f"relative difference: {worst:.1e}")
 assert worst < 1e-8
 
 # %% [markdown]
-# What did it cost? Two backwards, the second over a longer graph. No table of 16 million entries anywhere:
+# What did it cost? Two backwards, the second over a longer graph. No gradient on the way was larger than the
+# weights, so there's no table of 16 million entries anywhere:
 
 # %%
 first = lab.replay((data @ weights).tanh().square().sum())
 second = lab.replay(along_v)
+gradients = [grad for step in second.steps for grad in (*step.grad_outputs, *step.grad_inputs) if grad]
 print(f"first backward: {len(first.steps)} nodes, second: {len(second.steps)} nodes")
 
+assert max(torch.Size(grad.meta.shape).numel() for grad in gradients) == 4096
 assert (len(first.steps), len(second.steps)) == (5, 10)
 
 # %% [markdown]
@@ -163,7 +167,7 @@ show(figure, "newton")
 # %% [markdown]
 # ## Try changing
 #
-# - Differentiate `w ** 3` again and again, each time with `create_graph=True`, and print `len(lab.capture(…))`. How
-#   does the graph grow? When does the gradient become 0, and when does it have no graph any more?
+# - Differentiate `w ** 3` at $w = 1$ again and again, each time with `create_graph=True`, and print
+#   `len(lab.capture(…))`. Does the graph grow? When does the gradient become 0, and does it still have a graph then?
 # - Use `relu` instead of `tanh`. What is $Hv$ now? Think of relu's second derivative before you run it.
 # - Build the whole Hessian of a 3-weight function, one $Hv$ for each unit vector. Is it symmetric?

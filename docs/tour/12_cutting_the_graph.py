@@ -39,6 +39,7 @@ whole = lab.replay(a * a, names={"a": a})
 half = lab.replay(a * a.detach(), names={"a": a})
 print(whole.grads["a"], half.grads["a"])
 
+assert a * a == a * a.detach() == 9
 assert whole.grads["a"] == 6
 assert half.grads["a"] == 3
 
@@ -74,7 +75,8 @@ assert square.grad_fn is None
 
 # %% [markdown]
 # You may use such a result in a later forward, as data. `inference_mode` saves a little more: its tensors don't even
-# count versions (chapter 11). So autograd must never meet them again, and it sees to that:
+# count versions (chapter 11). So a node that saved one couldn't tell whether it was overwritten. Autograd refuses to
+# save it:
 
 # %%
 with torch.inference_mode():
@@ -88,6 +90,7 @@ except RuntimeError as error:
 print(message.partition(". ")[0])
 
 assert message.startswith("Inference tensors cannot be saved for backward.")
+assert (inferred + a).grad_fn is not None  # a sum saves nothing
 
 # %% [markdown]
 # ### Freezing a layer, and what only looks like it
@@ -164,7 +167,7 @@ show(graphs["no_grad"], "no-grad", direction="right")
 # | `requires_grad_(False)` on a leaf | the edge to this leaf | yes |
 # | `t.detach()` | everything behind this one tensor | yes, as a constant |
 # | `torch.no_grad()` | all that is computed in the block | yes, as data |
-# | `torch.inference_mode()` | the same | never |
+# | `torch.inference_mode()` | the same | only where it needn't be saved |
 #
 # - None of them changes a value. They change what is *remembered*.
 # - `model.eval()` is not on the list. It switches dropout and batch norm to another behaviour and cuts nothing.

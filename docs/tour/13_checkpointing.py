@@ -145,8 +145,10 @@ assert torch.equal(again, expected)
 # %%
 most = {}
 for segments in (1, 2, 4, 8, 16):
+    calls.clear()
     with lab.watch() as watcher:
         checkpointed(segments).backward()
+    assert len(calls) == 32
     outer, *inner = watcher.traces
     kept = outer.graph.saved_nbytes
     anew = max(trace.graph.saved_nbytes for trace in inner) - MIB  # its input is kept already
@@ -154,6 +156,8 @@ for segments in (1, 2, 4, 8, 16):
     print(f"{segments:2} segments: {kept / MIB:2g} + {anew / MIB:2g} = {most[segments]:2g} MiB")
 
 assert most == {1: 16, 2: 9, 4: 7, 8: 9, 16: 16}
+assert most == {segments: segments + 16 / segments - 1 for segments in most}
+assert min(segments + 100 / segments - 1 for segments in range(1, 101)) == 19
 
 # %% [markdown]
 # With $n$ layers in $k$ segments it's $k + n/k - 1$. One segment gains nothing, and neither do segments of one layer.

@@ -121,6 +121,9 @@ print(f"\nborn in {node.name}, made by {node.call.name}")
 
 assert not any(map(bad, born.grad_outputs))
 assert (node.name, node.call.name) == ("SqrtBackward0", "torch.Tensor.sqrt")
+accused = trace.steps[born.index + 2]
+assert trace.graph.node(accused.node).name == "PowBackward0"
+assert accused.grad_inputs[0].nans == 2
 
 # %% [markdown]
 # ### Two ways to mend it, and only one works
@@ -168,5 +171,7 @@ show(trace, "nan")
 #
 # - Replace the root by `torch.linalg.vector_norm(p - q, dim=1)`. PyTorch's rule for it knows the tip. What does it
 #   return there?
-# - Make it `(squares + 1e-12).sqrt()`. How large does the gradient at point 3 get? And with `1e-30`?
-# - Let `p` go through a `torch.nn.Linear(2, 2)` first. How many of its weights are NaN after one step?
+# - Make it `(squares + 1e-12).sqrt()`. How large is the gradient at point 3 now? And with `1e-50`, which `float32`
+#   can't hold?
+# - Let `p` go through a `torch.nn.Linear(2, 2)` first, and put `q[3]` on what comes out for point 3. How many of the
+#   layer's weights are NaN after one step?

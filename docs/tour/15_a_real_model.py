@@ -14,7 +14,7 @@
 # one part in 16 million (the weights between them multiply too, but start out small). The first layer should get next
 # to nothing.
 #
-# And next to nothing can be nothing at all. `float32` keeps about 7 digits. If an update is 10 million times smaller
+# And next to nothing can be nothing at all. `float32` keeps about 7 digits. If an update is 100 million times smaller
 # than the weight, then weight + update *is* the weight.
 #
 # Modern models give each layer a shortcut: $h + f(h)$ instead of $f(h)$. The slope is then $1$ more than that of $f$.
@@ -94,10 +94,24 @@ assert 1 / 9 < (first / last) ** (1 / 12) < 1 / 7
 after = plain[0][0].weight.detach()
 print("weights that changed:", int((before != after).sum()), "of", before.numel())
 
+assert before.numel() == 1024
 assert torch.equal(before, after)
+assert torch.equal(before + before / 100_000_000, before)
 
 # %% [markdown]
 # Not a single bit. The loop ran without an error, and there *was* a gradient. The layer has starved.
+#
+# Or did the watching do that? The same training without it:
+
+# %%
+unwatched = deep(nn.Sequential)
+train(unwatched, steps=20)
+
+assert first > 0
+assert all(map(torch.equal, unwatched.parameters(), plain.parameters()))
+
+# %% [markdown]
+# Every weight has the same bits.
 #
 # ### With shortcuts
 

@@ -7,6 +7,7 @@ import os
 import sys
 
 import pytest
+from rich.cells import cell_len
 
 from autograd_lab.tour import chapters, reading
 
@@ -87,6 +88,23 @@ def test_chinese_where_there_is_chinese(lab):
     assert ran.code == 0
     assert [line.split(None, 1)[1] for line in ran.out.splitlines()[:-2]] == titles
     assert titles != [chapter.title for chapter in chapters()]
+
+
+def test_chinese_lines_are_filled_and_cut_no_word(lab, small, monkeypatch):
+    sentence = (
+        "計算圖裡的每個節點都是 PyTorch 的（由 Python 建立），前向傳播的時候才建立。你能自己寫一個嗎？" * 3
+    )
+    chinese = small.parent / "zh"
+    chinese.mkdir()
+    (chinese / small.name).write_text(f"# %% [markdown]\n# # 0 · 小小的一章\n#\n# {sentence}\n", "utf-8")
+    for columns in range(40, 60):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        ran = lab("tour", "0", "--lang", "zh")
+        lines = [line.rstrip() for line in ran.out.splitlines() if line.strip()][1:]
+        assert "".join("".join(lines).split()) == "".join(sentence.split())
+        assert all(cell_len(line) >= columns - 9 for line in lines[:-1]), lines
+        assert not any(line.startswith(tuple("，。？）")) or line.endswith("（") for line in lines), lines
+        assert "\n".join(lines).count("PyTorch") == 3
 
 
 def test_a_chapter_runs_cell_by_cell(lab, small):

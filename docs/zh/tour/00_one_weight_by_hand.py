@@ -7,7 +7,7 @@
 #
 # 我們從最小的網路開始：只有一個權重。給它一個輸入 $x$，它回答 $\hat y = w \cdot x$，這是它的*預測*；正確答案 $y$ 則稱為*目標*。我們給它看的資料都遵守 $y = 2x$ 這條規則，但不告訴它。訓練應該要讓它自己找到 $w = 2$。
 #
-# 不論是這裡的一個權重，還是上千億個權重的大型網路，訓練的每一步都分成四個部分：
+# 不論是這裡的一個權重，還是有數十億個權重的大型網路，訓練的每一步都分成四個部分：
 #
 # 1. **前向傳播（forward pass）。** 把 $x$ 放進去，得到 $\hat y$，再量一量它錯得多離譜。這個量就叫做*損失*（loss）。
 # 2. **梯度（gradient）。** 對沿路的每個運算問一個問題：如果你的輸入增加一點點，你的輸出會增加多少？
@@ -67,6 +67,7 @@ slope = (up - down) / (2 * nudge)
 
 print(f"loss at w = 0.5: {up:g}   at w = -0.5: {down:g}   slope: {slope:g}")
 assert (up, down, slope) == (9, 25, -16)
+assert all((loss_at(w + far) - loss_at(w - far)) / (2 * far) == slope for far in (0.25, 1, 8, 1024))
 
 # %% [markdown]
 # 果然是 $-16$。（拋物線的這個斜率不管推多遠都是精確的。）可是這個笨方法，*每個*權重都需要兩次前向傳播。如果有十億個權重，走一步就得做二十億次前向傳播。我們需要更好的方法。
@@ -95,7 +96,7 @@ assert (dloss_ds, ds_dy_hat, dy_hat_dw) == (-8, 1, 2)
 # $$\frac{d\,\text{loss}}{dw} = \frac{d\,\text{loss}}{ds} \cdot \frac{ds}{d\hat y} \cdot \frac{d\hat y}{dw}
 # = -8 \cdot 1 \cdot 2 = -16.$$
 #
-# 我們從左邊、也就是從損失這一端開始乘。每多乘一個因子，手上的數字就變成損失對回程中下一個數的梯度：先是 $s$，再來是 $\hat y$，最後是 $w$。因為是倒著走，所以叫做*反向傳播*。只要倒著走一趟，不管有多少個權重，每一個的梯度就都有了。
+# 我們從左邊、也就是從損失這一端開始乘。每多乘一個因子，手上的數字就變成損失對回程中下一個數的梯度：先是 $s$，再來是 $\hat y$，最後是 $w$。因為是倒著走，所以叫做*反向傳播*。只要倒著走一趟，不管有多少個權重，每一個的梯度就都有了。（這個套件裡的 `byhand.chain_rule` 做的是同樣的事，並且把每個因子都印出來。）
 
 # %%
 grad_s = 1.0 * dloss_ds
@@ -124,7 +125,7 @@ assert round(loss_at(new_w), 4) == 13.5424
 # %% [markdown]
 # ### 一次又一次
 #
-# 一步是不夠的：$w$ 現在是 $0.16$，應該要是 $2$ 才對。訓練就是不斷重複這四個部分。把資料全部看過一遍，稱為一個*訓練週期*（epoch）。下面就是完整的訓練，樣本要幾個都可以。這裡的 `x` 和 `y` 是陣列；梯度則是把每個樣本的要求加起來。
+# 一步是不夠的：$w$ 現在是 $0.16$，應該要是 $2$ 才對。訓練就是不斷重複這四個部分。把資料全部看過一遍，稱為一個*訓練週期*（epoch）。下面就是完整的訓練；一個 $x$ 和它的 $y$ 合起來稱為一個*樣本*（sample），樣本要幾個都可以。這裡的 `x` 和 `y` 是陣列；梯度（簡寫為 `dw`）則是把每個樣本的要求加起來。
 
 
 # %%
@@ -172,7 +173,7 @@ assert four[0][2] == -120
 assert f"{four[-1][1]:.3f}" == "2.000"
 
 # %% [markdown]
-# 這次十個週期就夠了：到小數第三位，$w$ 就是 $2.000$。lab 裡有一個模組 `autograd_lab.byhand`，只用 NumPy 做同樣的訓練。它的表格和我們的相同，一位數字都不差：
+# 這次十個週期就夠了：到小數第三位，$w$ 就是 $2.000$。這個套件（以下稱為 *lab*）裡有一個模組 `autograd_lab.byhand`，只用 NumPy 做同樣的訓練。它的表格和我們的相同，一位數字都不差：
 
 # %%
 for name, history in (("one-sample", one), ("sum", four)):
@@ -189,13 +190,17 @@ steps = [0.0] + [w for _, w, _ in one]
 
 figure, axes = plot("The loss over the weight, and its tangent at w = 0", x="w", y="loss")
 axes.plot(weights, loss_at(weights), label="loss = (2w − 4)²")
-axes.plot([-0.45, 0.95], [16 - 16 * w for w in (-0.45, 0.95)], "--", label="tangent, slope −16")
+axes.plot([-0.45, 0.95], [loss + grad_w * at for at in (-0.45, 0.95)], "--", label="tangent, slope −16")
 axes.plot(steps, [loss_at(w) for w in steps], "o", markersize=4, label="ten steps of training")
 axes.legend(frameon=False, fontsize=9)
 show(figure, "slope")
 
+lengths = [after - before for before, after in pairwise(steps)]
+assert all(loss_at(after) < loss_at(before) for before, after in pairwise(steps))
+assert all(after < before for before, after in pairwise(lengths))
+
 # %% [markdown]
-# **連鎖律就是一條路。** 同一個計算畫成樹，從左讀到右：藍色是數值，實線箭頭旁邊是局部梯度，紅色是沿著虛線箭頭回來的梯度：$-8$、$-8$、$-16$。這張圖沒有人動手畫，是 lab 從同一個計算（這次用 PyTorch 做）直接讀出來的；第 1 章會說明怎麼讀。
+# **連鎖律就是一條路。** 同一個計算畫成樹，從左讀到右：藍色是數值，實線箭頭旁邊是局部梯度，紅色是沿著虛線箭頭回來的梯度：$-8$、$-8$、$-16$。這張圖沒有人動手畫，是 lab 從同一個計算（這次用 PyTorch 做）直接讀出來的。（第 1 章會一步一步地做這個計算，第 2 章會說明怎麼讀。）
 
 # %%
 import torch
@@ -208,6 +213,7 @@ loss_ = s_**2
 
 names = {"w": w_, "x": x_, "y": y_, "ŷ": y_hat_, "s": s_, "loss": loss_}
 show(loss_, "chain", view="scalar", names=names, detail="gradients")
+assert torch.autograd.grad(loss_, (s_, y_hat_, w_)) == (-8, -8, -16)
 
 # %% [markdown]
 # **兩個權重就成了曲面。** 再給網路第二個權重 $b$，讓它回答 $\hat y = w \cdot x + b$。這時損失是平面上方的高度，梯度則是一對斜率：一個沿著 $w$ 的方向，一個沿著 $b$ 的方向。訓練就是往下走，一直走到最低點 $w = 2$、$b = 0$。
@@ -228,6 +234,7 @@ for _ in range(300):
     db = sum(2 * (w * x + b - y) for x, y in samples) / 4
     path.append((w - 0.06 * dw, b - 0.06 * db))
 
+assert all(mean_loss(*after) < mean_loss(*before) for before, after in pairwise(path))
 assert mean_loss(2, 0) == 0
 assert np.allclose(path[-1], (2, 0), atol=0.02)
 

@@ -26,9 +26,11 @@
 #
 # ### 前向傳播
 #
-# *張量*（tensor）是 PyTorch 的數字陣列；這裡的每個張量都只裝一個數字。`requires_grad=True` 的意思是：之後我要知道結果對它的梯度。由你自己建立、又要求梯度的張量，稱為*葉節點*（leaf）。它有一個放自己梯度的地方，`w.grad`，一開始是空的（`None`）。
+# *張量*（tensor）是 PyTorch 的數字陣列；這裡的每個張量都只裝一個數字。`requires_grad=True` 的意思是：之後我要知道結果對它的梯度。由你自己建立、又要求梯度的張量，稱為*葉張量*（leaf tensor）。它有一個放自己梯度的地方，`w.grad`，一開始是空的（`None`）。
 
 # %%
+from itertools import pairwise
+
 import torch
 
 from autograd_lab import byhand
@@ -46,7 +48,7 @@ assert (loss.item(), w.item(), w.grad) == (16, 0, None)
 assert (w.is_leaf, loss.is_leaf) == (True, False)
 
 # %% [markdown]
-# 損失也是張量，而且很特別：它記得自己是怎麼算出來的。（第 2 章會來讀這份記憶。）我們替 $w$ 和 `w.grad` 寫日記；每一筆都是在它所寫的那個呼叫之後，立刻記下來的。
+# 損失也是張量，而且很特別：它記得自己是怎麼算出來的。（第 2 章會來讀這份記憶。）我們替 $w$ 和 `w.grad` 寫日記；每一筆都寫明是哪個呼叫，並且在那個呼叫之後立刻記下來。
 
 
 # %%
@@ -64,7 +66,7 @@ note("forward")
 # %% [markdown]
 # ### `backward()`
 #
-# 這就是第 0 章的第 2 和第 3 部分：PyTorch 去問每個運算的局部梯度，然後從損失一路乘回葉節點。結果寫進 `w.grad`，其他東西一概不碰。
+# 這就是第 0 章的第 2 和第 3 部分：PyTorch 去問每個運算的局部梯度，然後從損失一路乘回葉張量。結果寫進 `w.grad`，其他東西一概不碰。
 
 # %%
 loss.backward()
@@ -76,7 +78,7 @@ assert w.item() == 0
 # %% [markdown]
 # ### `step()`
 #
-# 第 4 部分，更新。優化器（optimizer）一開始就知道哪些張量是權重。它從每個權重減掉「學習率乘上它的 `.grad`」。損失是什麼，它一無所知；梯度從哪裡來，它也不在乎。
+# 第 4 部分，更新。負責更新的是*優化器*（optimizer）；`torch.optim.SGD` 的做法和我們一樣。它一開始就知道哪些張量是權重，然後從每個權重減掉「學習率乘上它的 `.grad`」。損失是什麼，它一無所知；梯度從哪裡來，它也不在乎。
 
 # %%
 optimizer.step()
@@ -95,6 +97,7 @@ optimizer.zero_grad()
 note("zero_grad")
 
 assert w.grad is None
+assert round(w.item(), 6) == 0.16
 
 # %% [markdown]
 # ### 第二輪
@@ -110,7 +113,10 @@ optimizer.step()
 note("step")
 
 assert diary[-2] == ("backward", 0.16, -14.72)
+assert round(byhand.RUNS["one-sample"].train()[1].dw, 4) == -14.72
 assert f"{w.item():.3f}" == "0.307"
+for (_, *before), (call, *after) in pairwise(diary):
+    assert (before[0] != after[0]) + (before[1] != after[1]) == (call != "forward")
 
 # %% [markdown]
 # ### 不用優化器的三個呼叫
@@ -159,16 +165,17 @@ assert f"{ours.item():.3f}" == "1.131"
 # %%
 from autograd_lab import bytorch
 
-run = byhand.RUNS["sum"]
-print("epoch   by hand        by torch")
-for hand, torchs in zip(run.train(), bytorch.twin(run), strict=True):
-    print(f"{hand.number:5}   {hand.dw:<14.9g} {torchs.dw:.9g}")
-    assert hand.dw == torchs.dw
+for name in ("one-sample", "sum"):
+    run = byhand.RUNS[name]
+    print(f"{name}\nepoch   by hand        by torch")
+    for hand, torchs in zip(run.train(), bytorch.twin(run), strict=True):
+        print(f"{hand.number:5}   {hand.dw:<14.9g} {torchs.dw:.9g}")
+        assert hand.dw == torchs.dw
 
 # %% [markdown]
 # ## 圖
 #
-# 把日記畫出來。每個呼叫只改變一樣東西：`backward` 改變梯度（橘色），`step` 改變權重（藍色），`zero_grad` 又改變梯度。沒有橘色圓點的地方，`w.grad` 就是 `None`。
+# 把日記畫出來。前向傳播兩樣都不改變；每個呼叫只改變其中一樣：`backward` 改變梯度（橘色），`step` 改變權重（藍色），`zero_grad` 又改變梯度。沒有橘色圓點的地方，`w.grad` 就是 `None`。
 
 # %%
 calls = [call for call, _, _ in diary]
@@ -190,7 +197,7 @@ right.spines[:].set_visible(False)
 show(figure, "diary")
 
 # %% [markdown]
-# 還有反向傳播本身實際執行的樣子。`lab.trace` 會執行真正的 `backward()`，並記錄每一個*節點*（node）：前向傳播的每個運算各有一個，另外還有一個負責把梯度放進葉節點。這些數字只有大小，沒有正負號：$8$、$8$、$16$ 就是 $-8$、$-8$、$-16$。「stole」（偷走）的意思是，葉節點直接把送來的那個張量拿來當作自己的 `.grad`，沒有複製。
+# 還有反向傳播本身實際執行的樣子。`lab.trace` 會執行真正的 `backward()`，並記錄每一個*節點*（node）：前向傳播的每個運算各有一個，另外還有一個負責把梯度放進葉張量。這些數字只有大小，沒有正負號：$8$、$8$、$16$ 就是 $-8$、$-8$、$-16$。「stole」（偷走）的意思是，葉張量直接把送來的那個張量拿來當作自己的 `.grad`，沒有複製。
 
 # %%
 import autograd_lab as lab
@@ -204,16 +211,17 @@ trace = lab.trace(loss, names={"w": w, "ŷ": y_hat, "s": s, "loss": loss})
 show(trace, "trace")
 assert w.grad.item() == -16
 assert [step.grad_outputs[0].norm for step in trace.steps] == [1, 8, 8, 16]
+assert trace.steps[-1].accumulation.how == "stole"
 
 # %% [markdown]
 # ## 注意什麼
 #
 # - `backward()` 計算梯度，`step()` 使用梯度。兩者唯一的交集，就是 `.grad` 這個地方。
 # - `backward()` 從數字 $1$ 開始：這是損失對自己的梯度。
-# - 只要是用張量組成的損失，*任何一種* `backward()` 都能處理。我們只推導了一條公式；PyTorch 則是靠著每個運算的局部規則，推導出整條連鎖。
+# - 只要損失是用張量算出來的，*不管怎麼算*，`backward()` 都能處理。我們只推導了一條公式；PyTorch 則是靠著每個運算的局部規則，算出整條鏈。
 #
 # ## 試著改改看
 #
-# - 拿掉 `optimizer.zero_grad()`。第二次 `backward()` 之後，`w.grad` 會是多少？（$-16$ 和 $-14.72$ 會加在一起。）
+# - 拿掉寫日記時的那個 `optimizer.zero_grad()`，以及因此把你攔下來的 assert。第二次 `backward()` 之後，`w.grad` 會是多少？（$-16$ 和 $-14.72$ 會加在一起。）
 # - 對同一個損失呼叫兩次 `loss.backward()`。讀一讀錯誤訊息；第 3 章會解釋原因。
 # - 讓 `x` 也有 `requires_grad=True`。先用手算出 `x.grad`：哪個運算多出了一個新的局部梯度？
