@@ -58,9 +58,15 @@ class TensorHooks:
         """
         if any(grad is None for grad in grads):
             return self._through_some(node, grads)
-        if self._writes_grad or not _hooks.none_yet():
+        if self._may_have(node):
             grads = self._called(node, grads)
         return grads, None
+
+    def _may_have(self, node: Any) -> bool:
+        """A leaf's own hooks are seen on the leaf; others may be there wherever a hook was ever registered."""
+        if _nodes.type_of(node).kind == "accumulate":
+            return bool(_hooks.of_tensor(_nodes.variable(node)))
+        return self._writes_grad or not _hooks.none_yet()
 
     def _through_some(self, node: Any, grads: Grads) -> tuple[Grads, Grads | None]:
         """The same where some are undefined."""
