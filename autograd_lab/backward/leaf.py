@@ -38,7 +38,7 @@ class Leaf:
         self._meter = meter
         self._came = None if came is None else _tensors.address(came)
         self._came_measured = measured
-        self._version = None if came is None else _saved.version(came)
+        self._version = _saved.version(came) if measured is not None and came is not None else None
         before = variable.grad
         self._before = None if before is None else weakref.ref(before)
         self._measured = meter.measure(before)
@@ -75,6 +75,8 @@ class Leaf:
 
     def _measure_after(self, how: str, hooked: bool) -> Measure | None:
         """What was stolen is what came, unless a hook had it; not every change of a hook's raises its version."""
+        if not self._meter.measures:
+            return None
         grad = self._variable.grad
         if how == "stole" and not hooked and grad is not None and _saved.version(grad) == self._version:
             return self._came_measured
