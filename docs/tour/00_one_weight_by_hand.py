@@ -271,7 +271,7 @@ grid_w, grid_b = np.meshgrid(np.linspace(-0.5, 4.5, 40), np.linspace(-4, 4, 40))
 way_w, way_b = np.array(path).T
 
 figure, axes = plot("The loss over two weights, and the way down", projection="3d", size=(6, 4.6))
-axes.plot_surface(grid_w, grid_b, mean_loss(grid_w, grid_b), cmap="Blues_r", alpha=0.55)
+axes.plot_surface(grid_w, grid_b, mean_loss(grid_w, grid_b), color=theme.BLUE, alpha=0.45)
 axes.plot(way_w, way_b, mean_loss(way_w, way_b), ".-", color=theme.VERMILLION, markersize=4, zorder=10)
 axes.text(2.25, -0.6, 0, "w = 2, b = 0", color=theme.VERMILLION, zorder=11)
 axes.set(xlabel="w", ylabel="b", zlabel="loss")

@@ -32,6 +32,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 import autograd_lab as lab
+from autograd_lab.draw import theme
 from autograd_lab.tour import plot, show
 
 MIB = 2**20
@@ -173,7 +174,7 @@ show(graph, "segments", saved=True)
 # %%
 figure, axes = plot("Memory for saved tensors, 16 layers", x="segments", y="MiB")
 axes.plot(list(most), list(most.values()), "o-", label="checkpointed")
-axes.axhline(16, linestyle="--", color="grey", label="all saved")
+axes.axhline(16, linestyle="--", color=theme.FAINT, label="all saved")
 axes.set_ylim(0, 18)
 axes.set_xticks(list(most))
 axes.legend(frameon=False, loc="lower right")

@@ -44,6 +44,11 @@ def headings(path):
     return re.findall(r"^##? .+$", prose, re.MULTILINE)
 
 
+@all_chapters
+def test_colours_are_the_themes(path):
+    assert re.findall(r"(?:color|colors|cmap)=(?!theme\.)\S+", path.read_text(encoding="utf-8")) == []
+
+
 # --- running -------------------------------------------------------------------------
 
 

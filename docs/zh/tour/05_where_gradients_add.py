@@ -30,6 +30,7 @@ import torch
 
 import autograd_lab as lab
 from autograd_lab import byhand
+from autograd_lab.draw import theme
 from autograd_lab.tour import plot, show
 
 w = torch.tensor(1.0, requires_grad=True)
@@ -146,7 +147,7 @@ assert (meeting.grad_outputs[0].norm, meeting.grad_inputs[0].norm) == (7, 14)
 figure, axes = plot("Training with zero_grad, and without", x="epoch", y="w")
 axes.plot(right, ".-", label="with zero_grad")
 axes.plot(forgotten, ".--", label="without")
-axes.axhline(2, color="grey", linewidth=0.8)
+axes.axhline(2, color=theme.FAINT, linewidth=0.8)
 axes.legend(frameon=False, fontsize=9)
 show(figure, "forgotten")
 
