@@ -29,7 +29,15 @@ class OnDevice(torch.Tensor):
     def __init__(self, raw):
         self.raw = raw
 
+ran = []
+
 def on_cpu(op, *args, **kwargs):
+    ran.append(op.name())
+    if op.name() == "aten::_copy_from":  # from the device to the CPU, or the other way
+        source, target = args[:2]
+        getattr(target, "raw", target).copy_(getattr(source, "raw", source))
+        return target
+
     def down(x):
         return x.raw if isinstance(x, OnDevice) else torch.device("cpu") if isinstance(x, torch.device) else x
 
@@ -121,3 +129,18 @@ for thread in both:
 print({length: seen.count("SinBackward0") for length, seen in sorted(found.items())}, len(threads))
 """)
     assert lines == ["{40: 40, 60: 60} 1"]
+
+
+def test_statistics_come_over_together_when_the_backward_is_over():
+    lines = run("""
+for length in (3, 30):
+    x = leaf()
+    y = forward(x, length)
+    ran.clear()
+    trace = lab.trace(y, names={"x": x}, stats="full")
+    first = trace.steps[1].grad_outputs[0]
+    over = [place for place, name in enumerate(ran) if name in ("aten::_copy_from", "aten::_local_scalar_dense")]
+    last = max(place for place, name in enumerate(ran) if "vector_norm" in name)
+    print(len(trace.steps), len(over), over[0] > last, round(first.norm, 4), first.mean, first.zeros)
+""")
+    assert lines == ["6 2 True 1.7321 1.0 0", "33 2 True 1.7321 1.0 0"]  # once for floats, once for counts
