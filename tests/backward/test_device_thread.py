@@ -144,3 +144,17 @@ for length in (3, 30):
     print(len(trace.steps), len(over), over[0] > last, round(first.norm, 4), first.mean, first.zeros)
 """)
     assert lines == ["6 2 True 1.7321 1.0 0", "33 2 True 1.7321 1.0 0"]  # once for floats, once for counts
+
+
+def test_a_swap_reaches_the_device():
+    lines = run("""
+x = leaf()
+with lab.swap("mul") as swap:
+    y = x * 2
+print(dict(swap.calls), names(lab.trace(y.sum(), names={"x": x}, stats=None)))
+print((x * 2).grad_fn.name())
+""")
+    assert lines == [
+        "{'mul.Tensor': 1} ['SumBackward0', 'MulBackward', 'AccumulateGrad']",
+        "MulBackward0",
+    ]
