@@ -40,7 +40,7 @@ def filled(tensor: torch.Tensor) -> tuple[Any, ...] | None:
         Where the memory is that the tensor fills, without holes or overlaps, and how it's read; ``None`` where it
         doesn't, and for tensors that aren't torch's own strided ones.
     """
-    if not _plain(tensor) or tensor.is_meta or tensor.is_neg() or tensor.is_conj() or not _dense(tensor):
+    if not _plain(tensor) or tensor.is_meta or tensor.is_neg() or tensor.is_conj() or not dense(tensor):
         return None
     return tensor.data_ptr(), tensor.numel(), tensor.dtype
 
@@ -51,10 +51,11 @@ def _plain(tensor: torch.Tensor) -> bool:
 
 def in_memory_order(tensor: torch.Tensor) -> torch.Tensor | None:
     """Gives a strided tensor's elements as one row, without copying; ``None`` where there are holes or overlaps."""
-    return tensor.as_strided((tensor.numel(),), (1,)) if _dense(tensor) else None
+    return tensor.as_strided((tensor.numel(),), (1,)) if dense(tensor) else None
 
 
-def _dense(tensor: torch.Tensor) -> bool:
+def dense(tensor: torch.Tensor) -> bool:
+    """Says whether a strided tensor's elements fill their memory, without holes or overlaps."""
     return tensor.is_contiguous() or bool(_is_non_overlapping_and_dense(tensor))
 
 

@@ -24,6 +24,7 @@ import torch
 
 from autograd_lab._torch import glass as _glass
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import tensors as _tensors
 from autograd_lab.records import Accumulation, GradStats
 
 _TUPLE_LOCAL_AND_ARGUMENT = 3
@@ -73,29 +74,18 @@ def accumulated(
         return grad.clone(), "copied"
     if alone and not create_graph and _obeys(grad, variable) and _glass.held_by_python_alone(grad):
         return grad.detach(), "stole"
-    if type(grad) is torch.Tensor and not _obeys(grad, variable) and _dense(variable):
+    if type(grad) is torch.Tensor and not _obeys(grad, variable) and _tensors.dense(variable):
         like = torch.empty_strided(variable.shape, variable.stride(), dtype=grad.dtype, device=grad.device)
         return like.copy_(grad), "copied"
     return grad.clone(
-        memory_format=torch.contiguous_format if not _dense(variable) else torch.preserve_format
+        memory_format=torch.contiguous_format if not _tensors.dense(variable) else torch.preserve_format
     ), "copied"
 
 
 def _obeys(grad: torch.Tensor, variable: torch.Tensor) -> bool:
-    if not _dense(variable):
+    if not _tensors.dense(variable):
         return grad.is_contiguous()
     return all(
         mine != 0 if size == 1 else mine == theirs  # a stride of 0: a view of something smaller
         for mine, theirs, size in zip(grad.stride(), variable.stride(), grad.shape, strict=True)
     )
-
-
-def _dense(variable: torch.Tensor) -> bool:
-    """Whether the elements fill their memory without gaps or overlaps."""
-    expected = 1
-    for stride, size in sorted(zip(variable.stride(), variable.shape, strict=True)):
-        if size > 1:
-            if stride != expected:
-                return False
-            expected *= size
-    return True
