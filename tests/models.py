@@ -306,6 +306,18 @@ class Several(torch.autograd.Function):
         return first + second * 2.0, *[first] * (len(ctx.needs_input_grad) - 1)
 
 
+class DrawsNoise(torch.autograd.Function):
+    """A gradient with random numbers in it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x * 1
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        return grad * torch.rand_like(grad)
+
+
 NONE_SAVED = "it asks every saved tensor of a Python Function for its size, and this one saved None"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 
+import models
 import pytest
 import torch
 from torch import nn
@@ -128,16 +129,7 @@ def test_the_glass_engine_is_the_native_one():
 
 
 def test_random_numbers_of_the_gpu_are_the_same_and_put_back():
-    class DrawsNoise(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x * 1
-
-        @staticmethod
-        def backward(ctx, grad):
-            return grad * torch.rand_like(grad)
-
-    loss = DrawsNoise.apply(torch.ones(1000, device="cuda", requires_grad=True)).sum()
+    loss = models.DrawsNoise.apply(torch.ones(1000, device="cuda", requires_grad=True)).sum()
     state = torch.cuda.get_rng_state()
     check = lab.check_engine(loss)
     assert (check.ok, check.deterministic) == (True, True), str(check)
