@@ -50,11 +50,10 @@ _THEIRS = torch._C.DispatchKey.AutogradOther
 def keys() -> tuple[str, ...]:
     """Gives the autograd keys of the devices that there are: the CPU's and the accelerator's."""
     accelerator = torch.accelerator.current_accelerator()
-    device = "" if accelerator is None else accelerator.type.upper()
-    own = f"Autograd{device}" in torch._C.DispatchKey.__members__
-    return (
-        ("AutogradCPU", f"Autograd{device}" if own else "AutogradPrivateUse1") if device else ("AutogradCPU",)
-    )
+    if accelerator is None:
+        return ("AutogradCPU",)
+    own = f"Autograd{accelerator.type.upper()}"
+    return "AutogradCPU", own if own in torch._C.DispatchKey.__members__ else "AutogradPrivateUse1"
 
 
 @functools.cache

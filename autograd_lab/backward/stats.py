@@ -134,7 +134,9 @@ class Meter:
                 numbers = self._numbers(grad.detach() if grad.requires_grad else grad)
         measure = Measure(meta, numbers)
         if version is not None:
-            self._known[id(grad)] = self._known[place] = (weakref.ref(grad), version, measure)
+            known = self._known[id(grad)] = (weakref.ref(grad), version, measure)
+            if place is not None:
+                self._known[place] = known
         return measure
 
     def _numbers_at(self, place: Any, version: int | None) -> dict[str, Any] | None:

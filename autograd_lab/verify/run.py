@@ -229,8 +229,11 @@ def _step(target: Any, inputs: Any) -> Callable[[], Any]:
 def _named(inputs: Any) -> dict[str, torch.Tensor]:
     """What those inputs are called in the report that a gradient is wanted for."""
     args = () if inputs is None else _tuple(inputs)
-    wanted = enumerate(arg if isinstance(arg, torch.Tensor) and arg.requires_grad else None for arg in args)
-    return {f"input{place}": arg for place, arg in wanted if arg is not None}
+    return {
+        f"input{place}": arg
+        for place, arg in enumerate(args)
+        if isinstance(arg, torch.Tensor) and arg.requires_grad
+    }
 
 
 def _floating(outputs: Any) -> list[torch.Tensor]:
