@@ -124,9 +124,11 @@ NONE = -1
 """No backward."""
 
 
-def current_backward() -> int:
-    """Gives the number of the backward that this thread works for, torch's *graph task*; ``NONE`` outside of one."""
-    return torch._C._current_graph_task_id()
+current_backward: Callable[[], int] = torch._C._current_graph_task_id
+"""Gives the number of the backward that this thread works for, torch's *graph task*; ``NONE`` outside of one.
+
+Torch's function itself, since hooks ask it twice for each node.
+"""
 
 
 def current_node() -> torch.autograd.graph.Node | None:

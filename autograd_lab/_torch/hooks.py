@@ -18,7 +18,8 @@ dictionary on every node for as long as the graph lives.
 Note [The lab's own hooks]
 A trace puts two hooks on every node. Registered as a user's are, they would take several microseconds each, and be
 counted, so that every later capture would have to look at each node for hooks that a user may have registered. So the
-replaced function puts them into the node's dictionary without a handle and without a number: the key is the hook.
+replaced function puts them into the node's dictionary without a handle and without a number: the key is the object
+whose method the hook is.
 
 Note [Between accumulation and its hooks]
 What a leaf's ``AccumulateGrad`` did to ``.grad`` can only be seen before the user's post-accumulate hooks run: an
@@ -34,9 +35,10 @@ that can be had: an output, a named tensor or a saved one.
 from __future__ import annotations
 
 import functools
+import operator
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from types import MethodType
 from typing import Any
 
 import torch
@@ -52,10 +54,31 @@ NEITHER: tuple[Hooks, Hooks] = (_NONE, _NONE)
 """What ``of_node`` gives for a node without hooks."""
 
 
-class Own(functools.partial[None]):
-    """A hook of the lab's, a function with its first argument: nobody else's hook is taken for one."""
+class Own:
+    """What has a pre-hook and a post-hook of the lab's, so that nobody else's are taken for them."""
 
     __slots__ = ()
+
+    def before(self, grad_outputs: tuple[torch.Tensor | None, ...], /) -> None:
+        """Is called with a node's ``grad_outputs`` before the node runs."""
+        raise NotImplementedError
+
+    def after(
+        self, grad_inputs: tuple[torch.Tensor | None, ...], grad_outputs: tuple[torch.Tensor | None, ...], /
+    ) -> None:
+        """Is called with a node's ``grad_inputs`` and its ``grad_outputs`` when the node has run."""
+        raise NotImplementedError
+
+
+def is_own(hook: Any) -> bool:
+    """Says whether a hook is the lab's own."""
+    return type(hook) is MethodType and isinstance(hook.__self__, Own)
+
+
+class _Hooks(dict[Any, Any]):
+    """A node's hooks, where there were none. ``RemovableHandle`` needs a dictionary that can be referred to weakly."""
+
+    __slots__ = ("__weakref__",)
 
 
 class _SeenError(Exception):
@@ -100,9 +123,9 @@ def _knowing_the_probe(original: Any) -> Any:
             if not hooks:
                 raise _NoneSeenError
             raise _SeenError(hooks)
-        if type(hook) is Own:
-            hooks = OrderedDict() if hooks is None else hooks
-            hooks[hook] = hook
+        if type(hook) is MethodType and isinstance(hook.__self__, Own):
+            hooks = _Hooks() if hooks is None else hooks
+            hooks[hook.__self__] = hook
             return hooks, hooks
         return register(hooks, hook)
 
@@ -113,15 +136,12 @@ reading_allowed = _Door()
 """The context in which ``of_node`` works. One for all threads: see Note [Looking at a node's hooks]."""
 
 
-def put_on(
-    nodes: Sequence[Node], before: Callable[..., None], after: Callable[..., None]
-) -> Callable[[], None]:
+def put_on(nodes: Iterable[Node], own: Iterable[Own]) -> Callable[[], None]:
     """Puts the lab's own hooks on nodes, behind those that are there. See Note [The lab's own hooks].
 
     Args:
         nodes: The nodes.
-        before: Is called with a node's place and its ``grad_outputs`` before the node runs.
-        after: Is called with a node's place, its ``grad_inputs`` and its ``grad_outputs`` when it has run.
+        own: For each, whose ``before`` and ``after`` are its hooks.
 
     Returns:
         A function that takes them off again.
@@ -129,16 +149,15 @@ def put_on(
     put: list[tuple[Any, Own]] = []
 
     def take_off() -> None:
-        for hooks, own in put:
-            del hooks[own]
+        for hooks, each in put:
+            del hooks[each]
         put.clear()
 
     try:
         with reading_allowed:
-            for place, node in enumerate(nodes):
-                first, last = Own(before, place), Own(after, place)
-                put.append((node.register_prehook(first), first))
-                put.append((node.register_hook(last), last))
+            for node, each in zip(nodes, own, strict=True):
+                put.append((node.register_prehook(each.before), each))
+                put.append((node.register_hook(each.after), each))
     except BaseException:
         take_off()
         raise
@@ -204,9 +223,13 @@ def on_intermediate(tensor: torch.Tensor) -> bool:
     return (tensor.retains_grad or bool(tensor._backward_hooks)) and tensor.grad_fn is not None
 
 
-def of_leaf_after_accumulation(tensor: torch.Tensor) -> Hooks:
-    """Gives what ``Tensor.register_post_accumulate_grad_hook`` registered."""
-    return tensor._post_accumulate_grad_hooks or _NONE
+after_accumulation: Callable[[torch.Tensor], Hooks | None] = operator.attrgetter(
+    "_post_accumulate_grad_hooks"
+)
+"""Gives what ``Tensor.register_post_accumulate_grad_hook`` registered; ``None`` if it never did.
+
+No Python function, since a hook asks it of every leaf.
+"""
 
 
 class _Front:

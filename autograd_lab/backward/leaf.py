@@ -2,15 +2,15 @@
 
 Note [No gradient is held]
 The engine steals a gradient for ``.grad`` if nobody else holds it (``accumulateGrad`` in
-``torch/csrc/autograd/functions/accumulate_grad.h``). So nothing here holds one: of what came only the address is
-kept, of what was there a weak reference.
+``torch/csrc/autograd/functions/accumulate_grad.h``). So nothing here holds one: of what was there a weak reference is
+kept, of what came at most the address.
 """
 
 from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -24,27 +24,53 @@ from autograd_lab.records import Accumulation
 class Leaf:
     """Looks at ``.grad`` before an ``AccumulateGrad`` runs, right after, and when hooks have had their say.
 
+    The first and the last of these are called in hooks: see Note [Cold hooks] in ``turn.py``.
+
     Args:
         variable: The leaf.
-        came: The gradient that came.
-        measured: What it measures.
         meter: Measures gradients.
     """
 
-    def __init__(
-        self, variable: torch.Tensor, came: torch.Tensor | None, measured: Measure | None, meter: Meter
-    ) -> None:
+    __slots__ = (
+        "_after",
+        "_before",
+        "_came",
+        "_came_measured",
+        "_how",
+        "_measured",
+        "_meter",
+        "_thread",
+        "_undo",
+        "_variable",
+        "_version",
+    )
+
+    def __init__(self, variable: torch.Tensor, meter: Meter) -> None:
         self._variable = variable
         self._meter = meter
-        self._came = None if came is None else _tensors.address(came)
-        self._came_measured = measured
-        self._version = _saved.version(came) if measured is not None and came is not None else None
+
+    def before(self, came: torch.Tensor | None, measured: Sequence[Measure | None]) -> None:
+        """Looks at ``.grad`` as the turn begins.
+
+        Args:
+            came: The gradient that came.
+            measured: What it measures; nothing where nothing is measured.
+        """
+        variable = self._variable
         before = variable.grad
         self._before = None if before is None else weakref.ref(before)
-        self._measured = meter.measure(before)
         self._how: str | None = None
-        self._thread = threading.get_ident()
-        self._undo = _hooks.before_those_after_accumulation(variable, self._look)
+        self._undo: Callable[[], None] | None = None
+        self._measured: Measure | None = None
+        self._after: Measure | None = None
+        if measured:
+            (self._came_measured,) = measured
+            self._version = None if came is None else _saved.version(came)
+            self._measured = self._meter.measure(before)
+        if _hooks.after_accumulation(variable):
+            self._thread = threading.get_ident()
+            self._came = None if came is None else _tensors.address(came)
+            self._undo = _hooks.before_those_after_accumulation(variable, self._look)
 
     def close(self) -> None:
         """Leaves the leaf's hooks as they were."""
@@ -52,32 +78,45 @@ class Leaf:
             self._undo()
             self._undo = None
 
-    def look_again(self) -> Callable[[], Accumulation]:
-        """Looks at ``.grad`` when the turn is over; what is returned makes the record once numbers may be read."""
-        self.close()
+    def after(self, came: torch.Tensor | None) -> None:
+        """Looks at ``.grad`` when the turn is over.
+
+        Args:
+            came: The gradient that came.
+        """
         hooked = self._how is not None
-        how = self._how or self._found()
-        before, after = self._measured, self._measure_after(how, hooked)
-        return lambda: Accumulation(how, finished(before), finished(after))
+        if self._undo is not None:
+            self.close()
+        grad = self._variable.grad
+        if not hooked:
+            took = grad is not None and came is not None and _tensors.same_memory(grad, came)
+            self._how = self._found(grad, came is not None, took)
+        if self._meter.measures:
+            self._after = self._measure_after(grad, hooked)
+
+    def accumulation(self) -> Accumulation | None:
+        """Gives the record, once numbers may be read; ``None`` where the turn never came to an end."""
+        if self._how is None:
+            return None
+        return Accumulation(self._how, finished(self._measured), finished(self._after))
 
     def _look(self) -> None:
         """See Note [Between accumulation and its hooks] in ``_torch/hooks.py``. A hook may start another backward."""
         if self._how is None and threading.get_ident() == self._thread:
-            self._how = self._found()
+            grad, came = self._variable.grad, self._came
+            took = grad is not None and came is not None and _tensors.address(grad) == came
+            self._how = self._found(grad, came is not None, took)
 
-    def _found(self) -> str:
-        grad = self._variable.grad
-        if self._came is None or grad is None:
+    def _found(self, grad: torch.Tensor | None, came: bool, took: bool) -> str:
+        """What happened, given ``.grad``, whether a gradient came, and whether its memory is what ``.grad`` has."""
+        if grad is None or not came:
             return "nothing"
         if self._before is not None:
             return "added" if self._before() is grad else "replaced"
-        return "stole" if _tensors.address(grad) == self._came else "copied"
+        return "stole" if took else "copied"
 
-    def _measure_after(self, how: str, hooked: bool) -> Measure | None:
+    def _measure_after(self, grad: torch.Tensor | None, hooked: bool) -> Measure | None:
         """What was stolen is what came, unless a hook had it; not every change of a hook's raises its version."""
-        if not self._meter.measures:
-            return None
-        grad = self._variable.grad
-        if how == "stole" and not hooked and grad is not None and _saved.version(grad) == self._version:
+        if self._how == "stole" and not hooked and grad is not None and _saved.version(grad) == self._version:
             return self._came_measured
         return self._meter.measure_again(grad) if hooked else self._meter.measure(grad)

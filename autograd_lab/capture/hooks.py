@@ -21,11 +21,11 @@ def of_node(before: _hooks.Hooks, after: _hooks.Hooks) -> tuple[Sequence[Hook], 
 
 def of_leaf(variable: torch.Tensor) -> tuple[Sequence[Hook], Sequence[Hook]]:
     """Gives a leaf's hooks: those that fire before its ``AccumulateGrad``'s own, and those that fire last."""
-    if not _hooks.of_tensor(variable) and not _hooks.of_leaf_after_accumulation(variable):
+    if not _hooks.of_tensor(variable) and not _hooks.after_accumulation(variable):
         return _NEITHER
     return (
         _records("tensor_pre_hook", _hooks.of_tensor(variable), input_nr=0),
-        _records("post_accumulate_grad_hook", _hooks.of_leaf_after_accumulation(variable)),
+        _records("post_accumulate_grad_hook", _hooks.after_accumulation(variable) or {}),
     )
 
 
@@ -49,5 +49,5 @@ def _records(kind: str, hooks: _hooks.Hooks, input_nr: int | None = None) -> lis
     return [
         Hook(kind, qualified_name(hook), input_nr, source_of(hook))
         for hook in tuple(hooks.values())
-        if not isinstance(hook, _hooks.Own)
+        if not _hooks.is_own(hook)
     ]

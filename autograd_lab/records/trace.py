@@ -78,8 +78,7 @@ class Kernel(NamedTuple):
         return self.by in ("validate_outputs", "input_buffer", "engine")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One run of one node.
 
     Attributes:

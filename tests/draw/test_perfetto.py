@@ -114,7 +114,7 @@ def test_bytes_wait_from_the_first_arrival_to_the_run(small):
 
 
 def test_a_backward_that_raised_is_drawn_to_its_end(small):
-    stopped = replace(small, steps=(replace(small.steps[0], duration_ns=None),), error="KeyError('mine')")
+    stopped = replace(small, steps=(small.steps[0]._replace(duration_ns=None),), error="KeyError('mine')")
     found = events(stopped)
     check(found)
     assert [event["name"] for event in found if event["ph"] == "i"] == ["KeyError('mine')"]
@@ -123,14 +123,14 @@ def test_a_backward_that_raised_is_drawn_to_its_end(small):
 
 def test_a_slice_says_all_that_was_measured(small):
     stats = GradStats(ONE, norm=5.0, mean=-0.5, max_abs=4.0, nans=0, infs=0, zeros=1)
-    full = replace(small, steps=(replace(small.steps[0], grad_outputs=(stats,)),))
+    full = replace(small, steps=(small.steps[0]._replace(grad_outputs=(stats,)),))
     (slice_,) = [event for event in events(full) if event["ph"] == "X"]
     assert slice_["args"]["grad_outputs"] == ["f32[2] norm 5 mean -0.5 largest 4 1 zero"]
 
 
 def test_numbers_that_are_not_finite_are_still_json(small):
     stats = GradStats(ONE, norm=math.nan, nans=1)
-    wild = replace(small, steps=(replace(small.steps[0], grad_outputs=(stats,)),))
+    wild = replace(small, steps=(small.steps[0]._replace(grad_outputs=(stats,)),))
     assert "norm nan" in json.dumps(events(wild))
 
 

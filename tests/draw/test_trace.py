@@ -65,7 +65,7 @@ def test_the_table_says_it_all(trace):
 def test_full_statistics_are_told_of_what_came_in(trace):
     four = TensorMeta((4,), "float32", "cpu")
     came = (GradStats(four, norm=5.0, mean=-0.25, max_abs=4.0, nans=0, infs=0, zeros=2), None)
-    full = Trace(trace.graph, (replace(trace.steps[0], grad_outputs=came), trace.steps[1]))
+    full = Trace(trace.graph, (trace.steps[0]._replace(grad_outputs=came), trace.steps[1]))
     *_, first, second = trace_table(full, width=200).splitlines()
     expected = "0 #0 AddBackward0 2.000 5 (mean −0.25, largest 4, 50 % zeros), – 1 → 1"
     assert " ".join(first.split()).startswith(expected)
@@ -75,7 +75,7 @@ def test_full_statistics_are_told_of_what_came_in(trace):
 def test_statistics_of_what_has_no_known_size_or_no_elements(trace):
     for shape in ((0,), ("s0", 2), None):
         came = (GradStats(TensorMeta(shape, "float32", "cpu"), norm=0.0, mean=None, max_abs=3.0, zeros=0),)
-        one = Trace(trace.graph, (replace(trace.steps[0], grad_outputs=came),))
+        one = Trace(trace.graph, (trace.steps[0]._replace(grad_outputs=came),))
         assert "0 (largest 3) " in trace_table(one, width=200)
 
 
@@ -98,7 +98,7 @@ def test_what_was_watched_shows_module_and_line(trace):
         trace.graph.nodes[1]._replace(source=source, call=call),
     )
     graph = Graph(nodes, trace.graph.roots)
-    steps = (replace(trace.steps[0], kernels=(Kernel("aten::mul.Tensor", "hook"),)), *trace.steps[1:])
+    steps = (trace.steps[0]._replace(kernels=(Kernel("aten::mul.Tensor", "hook"),)), *trace.steps[1:])
     watched = Trace(graph, steps, number=3, started=source)
     summary, names, _, first, second = trace_table(watched, width=200).splitlines()
     assert summary == "2 steps; backward 3, train.py:12"
