@@ -30,6 +30,7 @@ from autograd_lab.backward.stats import Meter, bring, finished
 from autograd_lab.backward.turn import Measures, Running, Turn
 from autograd_lab.errors import OptionError
 from autograd_lab.records import Contribution, Graph, Kept, Node, Step, Trace
+from autograd_lab.records.graph import rows
 
 Keeps: TypeAlias = Callable[[Node], bool]
 Keep: TypeAlias = str | Keeps | None
@@ -129,24 +130,21 @@ class Recorder:
         arrived = self._arrived()
         kernels = {} if self._kernels is None else self._kernels.by_node()
         threads = {thread: number for number, thread in enumerate(dict.fromkeys(turn.thread for turn in ran))}
-        steps = tuple(
-            Step(
-                index,
-                turn.node,
-                tuple(map(finished, turn.sight.grad_outputs)) if turn.sight else (),
-                tuple(map(finished, turn.sight.grad_inputs)) if turn.sight else (),
-                turn.started - self._began,
-                turn.ended - turn.started if turn.ended else None,
-                threads[turn.thread],
-                kernels.get(turn.node, ()),
-                tuple(arrived.get(turn.node, ())),
-                None if turn.leaf is None else turn.leaf.accumulation(),
-            )
-            for index, turn in enumerate(ran)
+        columns = (
+            range(len(ran)),
+            [turn.node for turn in ran],
+            [tuple(map(finished, turn.sight.grad_outputs)) if turn.sight else () for turn in ran],
+            [tuple(map(finished, turn.sight.grad_inputs)) if turn.sight else () for turn in ran],
+            [turn.started - self._began for turn in ran],
+            [turn.ended - turn.started if turn.ended else None for turn in ran],
+            [threads[turn.thread] for turn in ran],
+            [kernels.get(turn.node, ()) for turn in ran],
+            [tuple(arrived.get(turn.node, ())) for turn in ran],
+            [turn.leaf and turn.leaf.accumulation() for turn in ran],
         )
         described = None if error is None else repr(error)
         kept = {turn.node: turn.sight.kept for turn in ran if turn.sight and turn.sight.kept}
-        return Trace(self.graph, steps, self._total, described, self._leaf_grads(kept), kept)
+        return Trace(self.graph, rows(Step, columns), self._total, described, self._leaf_grads(kept), kept)
 
     def _arrived(self) -> dict[int, list[Contribution]]:
         """See Note [Contributions]. Without statistics it isn't known which gradients were undefined."""

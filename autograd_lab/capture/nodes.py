@@ -20,6 +20,7 @@ from autograd_lab.capture.saved import MetaTable, SavedReader, plain
 from autograd_lab.capture.walk import Walk
 from autograd_lab.functions import Rule
 from autograd_lab.records import Hook, Node, Scalar, Source
+from autograd_lab.records.graph import rows
 
 _PYTHON = ("function", "compiled")
 _FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)')
@@ -81,7 +82,7 @@ class NodeReader:
                 for node, known in zip(nodes, types, strict=True)
             ],
         )
-        return tuple(map(Node, *columns))
+        return rows(Node, columns)
 
     def _leaf_columns(
         self, nodes: Sequence[TorchNode], types: Sequence[_nodes.NodeType]

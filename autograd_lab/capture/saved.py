@@ -5,6 +5,7 @@ Values of tensors aren't read: only what they are, how many bytes, and which sha
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,10 @@ from autograd_lab.capture.names import NameBook
 from autograd_lab.records import Saved, Scalar, TensorMeta
 
 _PLAIN = frozenset((bool, int, float, complex, str, type(None)))
+_EXACT = _PLAIN - {float, complex}
+"""Values of these types that are equal are the same: unlike 0.0 and -0.0."""
+_INT = frozenset((int,))
+_KEY: Callable[[torch.Tensor], Any] = operator.attrgetter("shape", "dtype", "device")
 
 
 class MetaTable:
@@ -38,10 +43,11 @@ class MetaTable:
 
     def of_tensor(self, tensor: torch.Tensor) -> TensorMeta:
         """Gives the record for a tensor."""
-        shape = _saved.shape(tensor)
-        if shape is not None and type(tensor) not in _saved.ORDINARY:
-            shape = _nodes.sizes(shape)  # only subclasses have symbolic sizes, which mustn't be compared
-        key = (shape, tensor.dtype, tensor.device)
+        if type(tensor) in _saved.ORDINARY and not tensor.is_nested:
+            key = _KEY(tensor)
+        else:  # only subclasses have symbolic sizes, which mustn't be compared
+            shape = _saved.shape(tensor)
+            key = (None if shape is None else _nodes.sizes(shape), tensor.dtype, tensor.device)
         return self._known.get(key) or self._make(key)
 
     def _make(self, key: tuple[Sequence[Any] | None, torch.dtype, torch.device]) -> TensorMeta:
@@ -64,7 +70,7 @@ class SavedReader:
         self._names = names
         self._metas = metas
         self._storages: dict[int, int] = {}
-        self._shared: dict[Any, Saved] = {}
+        self._shared: dict[Any, Saved] = {}  # graphs save few different numbers, so equal ones share a record
 
     def read(
         self, node: Node, fields: Sequence[_saved.SavedField], see: Callable[[torch.Tensor], None]
@@ -79,28 +85,33 @@ class SavedReader:
         Returns:
             A record for each value.
         """
+        shared = self._shared
         records = []
         for name, value in _saved.read(node, fields):
             kind = type(value)
-            if kind in _PLAIN:  # graphs save few different numbers, so equal ones share a record
-                # the type, since 1 == 1.0 == True, and a float's digits, since 0.0 == -0.0
-                key = (name, kind, repr(value) if kind is float or kind is complex else value)
-                record = self._shared.get(key)
-                if record is None:
-                    record = self._shared[key] = Saved(name, None, _saved.signed(value))
-            elif kind is tuple and _PLAIN.issuperset(map(type, value)):
-                record = Saved(name, None, _saved.signed(value))
-            elif isinstance(value, torch.Tensor):
-                see(value)
-                record = self._tensor(name, node, value)
-            elif value is _saved.Released:
-                record = Saved(name, released=True)
-            elif kind is _saved.Packed:
-                record = Saved(name, packed=qualified_name(value.unpack_hook))
+            if kind in _EXACT:
+                key: Any = (name, kind, value)  # the type too, since 1 == True
+            elif kind is tuple and _INT.issuperset(map(type, value)):
+                key = (name, value)
             else:
-                record = Saved(name, None, _saved.signed(plain(value)))
+                records.append(self._own(name, node, value, see))
+                continue
+            record = shared.get(key)
+            if record is None:
+                record = shared[key] = Saved(name, None, _saved.signed(value))
             records.append(record)
         return tuple(records)
+
+    def _own(self, name: str, node: Node, value: Any, see: Callable[[torch.Tensor], None]) -> Saved:
+        """Makes a record that no other value shares."""
+        if isinstance(value, torch.Tensor):
+            see(value)
+            return self._tensor(name, node, value)
+        if value is _saved.Released:
+            return Saved(name, released=True)
+        if type(value) is _saved.Packed:
+            return Saved(name, packed=qualified_name(value.unpack_hook))
+        return Saved(name, None, _saved.signed(plain(value)))
 
     def _tensor(self, name: str, node: Node, tensor: torch.Tensor) -> Saved:
         meta = self._metas.of_tensor(tensor)

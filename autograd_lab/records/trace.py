@@ -99,7 +99,7 @@ class Step(NamedTuple):
         4
     """
 
-    index: int
+    index: int  # type: ignore[assignment] # a tuple's method of that name isn't missed here
     node: int
     grad_outputs: tuple[GradStats | None, ...] = ()
     grad_inputs: tuple[GradStats | None, ...] = ()
