@@ -11,7 +11,10 @@ from models import CASES, backward, leaves, shared
 from torch import nn
 
 import autograd_lab as lab
+from autograd_lab._torch.saved import SavedField
 from autograd_lab.capture.graph import live
+from autograd_lab.capture.names import NameBook
+from autograd_lab.capture.saved import MetaTable, SavedReader
 from autograd_lab.records import Saved
 
 
@@ -231,6 +234,22 @@ def test_equal_numbers_of_different_types_stay_apart():
     assert [repr(lab.capture(x.clamp(min=value)).nodes[0].saved[1].value) for value in (0, 0.0, False)] == [
         repr(x.clamp(min=value).grad_fn._saved_min) for value in (0, 0.0, False)
     ]
+
+
+@pytest.mark.parametrize("kind", [tuple, lambda values: values[0]])
+def test_what_is_shared_is_the_same_to_the_last_sign(kind):
+    """Equal values of one name, one after another in one capture, as no operation of torch's saves them."""
+
+    class Node:
+        def __init__(self, value):
+            self._saved_given = value
+
+    reader = SavedReader(NameBook(None, None), MetaTable())
+    given = [kind(values) for values in ((1, 2), (True, 2), (1.0, 2), (0, 1), (0.0, 1), (-0.0, 1), (1, 2))]
+    fields = (SavedField("given", None, "_saved_given"),)
+    read = [reader.read(Node(value), fields, lambda tensor: None) for value in given]
+    assert [repr(saved.value) for (saved,) in read] == [repr(value) for value in given]
+    assert read[0][0] is read[-1][0]
 
 
 # --- released, undefined ------------------------------------------------------------------------
