@@ -1,14 +1,15 @@
 """``lab.trace`` and ``lab.watch`` beside the plain run: ``python benchmarks/trace.py``.
 
 1. GPT-2 of 124 M parameters from its ``transformers`` configuration (random weights, 128 tokens). Each round times, in
-   an order that changes from round to round, the plain backward, ``trace(stats=None)`` and ``trace(stats="norm")``;
-   and forward and backward together, plain, under ``watch``, and under one that traces nothing. Wanted: at most 1.03
-   and 1.10; 1.15, and nothing worth measuring.
+   an order that changes from round to round, the plain backward, ``trace(stats=None)``, ``trace(stats="norm")`` and the
+   plain backward again, whose ratio shows how far the machine is to be trusted; and forward and backward together,
+   plain, under ``watch``, and under one that traces nothing. Wanted: at most 1.03 and 1.10; 1.15, and nothing worth
+   measuring.
 2. A graph of tiny operations: ``trace(stats=None)`` beside torch's own
    ``torch.autograd.graph._register_logging_hooks_on_whole_graph`` with its logger on. Wanted: at most 1.
 
-What is shown is the median of each, and the median of the ratios within a round. The garbage collector is off while
-the clock runs, as in ``timeit``.
+What is shown is the median of each, and the median of the ratios within a round, with its standard error (by resampling
+the rounds). The garbage collector is off while the clock runs, as in ``timeit``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import gc
 import logging
 import os
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -76,9 +78,16 @@ def table(title: str, times: dict[str, list[float]], unit: float, wanted: dict[s
     shown = Table("run", "time", "ratio", "wanted", title=title)
     first = next(iter(times.values()))
     for name, each in times.items():
-        ratio = statistics.median(time / other for time, other in zip(each, first, strict=True))
-        shown.add_row(name, f"{statistics.median(each) / unit:.4g}", f"{ratio:.3f}", wanted.get(name, ""))
+        ratios = [time / other for time, other in zip(each, first, strict=True)]
+        ratio = "1" if each is first else f"{statistics.median(ratios):.3f} ± {error_of_median(ratios):.3f}"
+        shown.add_row(name, f"{statistics.median(each) / unit:.4g}", ratio, wanted.get(name, ""))
     return shown
+
+
+def error_of_median(values: list[float]) -> float:
+    """How far the median of so many values scatters: what the medians of samples drawn from them do."""
+    draw = random.Random(0)
+    return statistics.stdev(statistics.median(draw.choices(values, k=len(values))) for _ in range(1_000))
 
 
 def large(rounds: int, console: Console, device: str) -> None:
@@ -103,6 +112,7 @@ def large(rounds: int, console: Console, device: str) -> None:
         "loss.backward()": backward(lambda made: made.backward()),
         "trace(stats=None)": backward(lambda made: lab.trace(made, model=model, stats=None)),
         'trace(stats="norm")': backward(lambda made: lab.trace(made, model=model)),
+        "loss.backward() again": backward(lambda made: made.backward()),
     }
     console.print(
         table(
