@@ -67,17 +67,21 @@ class CallWatch(TorchFunctionMode):
     Args:
         tell: Is called with the function, the ``sequence_nr`` of the first node that it made, and what it returned.
             Not with those that run a backward: what these make is the engine's.
+
+    Attributes:
+        listens: Whether anything is told.
     """
 
     def __init__(self, tell: Tell) -> None:
         super().__init__()
+        self.listens = True
         self._tell = tell
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         __tracebackhide__ = True
-        if torch.compiler.is_compiling():
+        if not self.listens or torch.compiler.is_compiling():
             return func(*args, **(kwargs or {}))
         begin = next_sequence_nr()
         result = func(*args, **(kwargs or {}))

@@ -17,7 +17,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch.nn.modules import module as hooks
@@ -45,9 +45,6 @@ class Forward:
         roots: The models.
         level: What is kept of what a call made: ``"meta"``, ``"stats"`` or nothing.
 
-    Attributes:
-        active: Whether what is seen is noted.
-
     Raises:
         OptionError: ``level`` isn't one.
     """
@@ -55,7 +52,6 @@ class Forward:
     def __init__(self, roots: Roots, level: Level) -> None:
         if level not in (None, "meta", "stats"):
             raise OptionError(f"forward={level!r} isn't one; use 'meta', 'stats' or None")
-        self.active = True
         self._roots = roots
         self._meter = {None: None, "meta": Meter("meta"), "stats": Meter("norm")}[level]
         self._timelines: dict[int, Timeline] = {}
@@ -63,9 +59,19 @@ class Forward:
         self._calls = 0
         self._ages: deque[dict[int, int]] = deque()
         self._mode = _forward.CallWatch(self._called)
+        self.active = True
         self._thread = 0
         self._hooks: list[Any] = []
         self._undo: Callable[[], None] = lambda: None
+
+    @property
+    def active(self) -> bool:
+        """Whether what is seen is noted."""
+        return self._mode.listens
+
+    @active.setter
+    def active(self, active: bool) -> None:
+        self._mode.listens = active
 
     # --- on and off --------------------------------------------------------------------
 
@@ -91,12 +97,11 @@ class Forward:
     def _module_begins(self, module: torch.nn.Module, _args: Any) -> None:
         if torch.compiler.is_compiling():
             return
-        stack = self._stack()
         inner = _forward.compiled_from(module)
-        call = self._roots.call(inner or module, stack[-1].call)
         aside = (inner is not None or _forward.makes_no_graph(module)) and _forward.leave(self._mode)
-        stack.append(_Entry(call, aside))
-        self._note(State(call))
+        self._stack().append(_Entry(inner or module, aside=aside))
+        if self.active:
+            self._note(State(self._around()))
         if inner is not None:
             self._leave_alone(module)
 
@@ -128,14 +133,15 @@ class Forward:
         if len(stack) > 1:  # else the watch began inside the module
             if stack.pop().aside:
                 _forward.enter(self._mode)
-            self._note(State(stack[-1].call))
+            if self.active:
+                self._note(State(self._around()))
 
     def _called(self, func: Any, begin: int, result: Any) -> None:
         timeline = self._timeline()
-        if not self.active or timeline.latest > begin:  # then what it called has been noted
+        if timeline.latest > begin:  # then what it called has been noted
             return
         self._calls += 1
-        around = self._stack()[-1].call
+        around = self._around()
         called = Called(func, self._calls, place(), self._measured(result))
         timeline.note(begin, State(around, called))
         timeline.note(_forward.next_sequence_nr(), State(around))
@@ -162,10 +168,10 @@ class Forward:
             name: What was called.
         """
         stack = self._stack()
-        stack.append(_Entry(_outside()))
+        stack.append(_Entry(call=_outside()))
         self._calls += 1
-        called = Called(name, self._calls, place(), ())
-        self._note(State(called=called))
+        if self.active:
+            self._note(State(called=Called(name, self._calls, place(), ())))
         # Called through the mode, ``Tensor.backward`` runs without it: see torch.overrides, _pop_mode_temporarily.
         again = threading.get_ident() == self._thread and not _forward.is_active(self._mode)
         if again:
@@ -176,7 +182,8 @@ class Forward:
             if again:
                 _forward.leave(self._mode)
             stack.pop()
-            self._note(State(stack[-1].call))
+            if self.active:
+                self._note(State(self._around()))
 
     def naming(self) -> tuple[torch.nn.Module | None, dict[str, torch.Tensor]]:
         """Gives what ``capture`` takes as ``model`` and as ``names``, for the modules that were called."""
@@ -227,15 +234,16 @@ class Forward:
 
     def grow_older(self) -> None:
         """An outermost backward is over: calls are counted anew, and what is too old to be met again is struck out."""
-        self._stack()[0].call.counts.clear()
+        for entry in self._stack():
+            if entry.call is not None:
+                entry.call.counts.clear()
         self._ages.append({thread: timeline.latest for thread, timeline in self._timelines.items()})
         if len(self._ages) > KEPT:
             for thread, latest in self._ages.popleft().items():
                 self._timelines[thread].forget(before=latest)
 
     def _note(self, state: State) -> None:
-        if self.active:
-            self._timeline().note(_forward.next_sequence_nr(), state)
+        self._timeline().note(_forward.next_sequence_nr(), state)
 
     def _timeline(self) -> Timeline:
         thread = threading.get_ident()
@@ -246,8 +254,20 @@ class Forward:
     def _stack(self) -> list[_Entry]:
         stack: list[_Entry] | None = getattr(self._stacks, "stack", None)
         if stack is None:
-            stack = self._stacks.stack = [_Entry(_outside())]
+            stack = self._stacks.stack = [_Entry(call=_outside())]
         return stack
+
+    def _around(self) -> ModuleCall:
+        """Gives the call that is running; it's looked for when it's first asked for, since most are never noted."""
+        outer: ModuleCall | None = None
+        for entry in self._stack():
+            if entry.call is None:
+                assert entry.module is not None
+                assert outer is not None
+                entry.call = self._roots.call(entry.module, outer)
+            outer = entry.call
+        assert outer is not None
+        return outer
 
 
 @contextlib.contextmanager
@@ -268,11 +288,17 @@ def noting(model: torch.nn.Module | None = None) -> Iterator[Forward]:
         forward.leave()
 
 
-class _Entry(NamedTuple):
-    """A running call of a module, and whether the mode stepped aside for it."""
+class _Entry:
+    """A running call: of which module, and whether the mode stepped aside for it."""
 
-    call: ModuleCall
-    aside: bool = False
+    __slots__ = ("aside", "call", "module")
+
+    def __init__(
+        self, module: torch.nn.Module | None = None, *, call: ModuleCall | None = None, aside: bool = False
+    ) -> None:
+        self.module = module
+        self.call = call
+        self.aside = aside
 
 
 def _outside() -> ModuleCall:

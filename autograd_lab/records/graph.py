@@ -236,7 +236,7 @@ class Node(NamedTuple):
         aliases: Further names of that leaf (tied parameters).
         module: The dotted path of the module in whose ``forward`` it was made, as ``named_modules()`` says it, where
             the forward was watched: ``""`` is the model itself, ``None`` is outside of any module. A module's second
-            call is ``"cell#2"``, within one call of the module around it.
+            call is ``"cell#2"``, within one call of the module around it and one step: a backward begins anew.
         source: The user's line that made it, where it is known; for a Python Function its ``forward``.
         hooks: What was registered on it, on its leaf, or on a tensor of its that could be reached.
         metadata: Torch's own dictionary on the node (anomaly mode keeps the forward's traceback there),

@@ -203,9 +203,12 @@ def test_skip_and_limit_choose():
 
 
 def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
-    """Neither its graph nor the calls of its forward, but for those of the last one before a chosen one."""
+    """Neither its graph nor the calls and modules of its forward, but for those of the last one before a chosen one."""
     watch, forward = (sys.modules[f"autograd_lab.backward.{name}"] for name in ("watch", "forward"))
+    modules = sys.modules["autograd_lab.backward.modules"]
     walks, calls = [], []
+    find = modules.Roots.call
+    monkeypatch.setattr(modules.Roots, "call", lambda *args: calls.append(None) or find(*args))
     live, place = watch.live, forward.place
     monkeypatch.setattr(watch, "live", lambda *args, **options: walks.append(None) or live(*args, **options))
     monkeypatch.setattr(forward, "place", lambda: calls.append(None) or place())
@@ -218,6 +221,28 @@ def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
     seen = [(b[0] - a[0], b[1] > a[1]) for a, b in itertools.pairwise([(0, 0), *counts])]
     assert seen == [(0, False), (0, False), (0, True), (1, True)] + [(0, False)] * 4
     assert [trace.number for trace in watcher.traces] == [3]
+
+
+def test_a_module_that_was_not_noted_as_it_began_is_known_when_its_first_step_is_chosen():
+    """A model that takes its steps inside its own forward."""
+
+    class Trainer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Net()
+
+        def forward(self):
+            for _ in range(4):
+                (self.net(X) * 2).sum().backward()
+
+    model = Trainer()
+    with lab.watch(model, skip=2) as watcher:
+        model()
+        model()
+    assert [trace.number for trace in watcher.traces] == [2, 3, 4, 5, 6, 7]
+    for trace in watcher.traces:
+        assert trace.graph.find("tanh")[0].module == "net"
+        assert trace.graph.find("mul")[0].module == ""
 
 
 def test_several_losses_and_accumulation():
