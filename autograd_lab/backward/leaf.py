@@ -48,6 +48,8 @@ class Leaf:
     def __init__(self, variable: torch.Tensor, meter: Meter) -> None:
         self._variable = variable
         self._meter = meter
+        self._how: str | None = None
+        self._undo: Callable[[], None] | None = None
 
     def before(self, came: torch.Tensor | None, measured: Sequence[Measure | None]) -> None:
         """Looks at ``.grad`` as the turn begins.
@@ -59,8 +61,7 @@ class Leaf:
         variable = self._variable
         before = variable.grad
         self._before = None if before is None else weakref.ref(before)
-        self._how: str | None = None
-        self._undo: Callable[[], None] | None = None
+        self._how = None
         self._measured: Measure | None = None
         self._after: Measure | None = None
         if measured:

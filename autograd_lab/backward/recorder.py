@@ -135,7 +135,7 @@ class Recorder:
             [turn.node for turn in ran],
             [tuple(map(finished, turn.sight.grad_outputs)) if turn.sight else () for turn in ran],
             [tuple(map(finished, turn.sight.grad_inputs)) if turn.sight else () for turn in ran],
-            [turn.started - self._began for turn in ran],
+            [turn.started - self._began if turn.started else None for turn in ran],
             [turn.ended - turn.started if turn.ended else None for turn in ran],
             [threads[turn.thread] for turn in ran],
             [kernels.get(turn.node, ()) for turn in ran],

@@ -108,7 +108,7 @@ class Turn(_hooks.Own):
         leaf: Looks at ``.grad``, where the node is a leaf's.
         sight: What was seen of its gradients, if any were looked at.
         thread: Who ran it, as ``threading.get_ident`` says it. This and the next two are there once it has begun.
-        started: When it began.
+        started: When it began; 0 if looking at its gradients failed.
         ended: When it was over; 0 if it never was.
     """
 
@@ -131,7 +131,7 @@ class Turn(_hooks.Own):
         if backward != running.number and not running.claims(backward):
             return
         running.ran.append(self)
-        self.ended = 0
+        self.started = self.ended = 0
         self.thread = get_ident()
         if running.looks:
             self.sight = self._look(running, grad_outputs)

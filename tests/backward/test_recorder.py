@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from models import CASES, flat, shared
 from torch import nn
 
 import autograd_lab as lab
+from autograd_lab.backward.stats import Meter
 from autograd_lab.capture.graph import live
 
 
@@ -111,6 +113,30 @@ def test_two_threads_share_a_part_of_their_graphs(watched):
             assert trace.steps[1].grad_outputs[0].norm == pytest.approx(50**0.5)
         sent = sorted(trace.steps[301].grad_inputs[0].norm for trace in traces)
         assert sent == pytest.approx(sorted(plain.values()), rel=1e-5)
+
+
+def test_what_cannot_be_looked_at_has_not_begun(monkeypatch):
+    """As where there is no memory left for a measure: its exception is the one that the user gets."""
+    w = torch.ones(2, requires_grad=True)
+    w.register_post_accumulate_grad_hook(lambda leaf: None)
+    before = list(w._post_accumulate_grad_hooks.values())
+    measure, calls = Meter.measure, itertools.count()
+
+    def fails(self, grad):
+        if (
+            next(calls) == 6
+        ):  # after the start, and what the two nodes before the leaf were given and returned
+            raise MemoryError("mine")
+        return measure(self, grad)
+
+    monkeypatch.setattr(Meter, "measure", fails)
+    with pytest.raises(MemoryError, match="mine") as raised:
+        lab.trace((w * 3).sum())
+    steps = raised.value.autograd_lab_trace.steps
+    assert [step.started_ns is None for step in steps] == [False, False, True]
+    assert (steps[-1].duration_ns, steps[-1].accumulation) == (None, None)
+    assert list(w._post_accumulate_grad_hooks.values()) == before
+    assert str(raised.value.autograd_lab_trace)
 
 
 def test_no_mark_is_left_on_the_thread():
