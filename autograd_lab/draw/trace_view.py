@@ -15,7 +15,7 @@ from autograd_lab.draw.graph_view import planned_picture
 from autograd_lab.draw.module_view import gradient_lines, gradients_of, step_lines, together
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.trace_text import gradient
-from autograd_lab.records import Step, Trace
+from autograd_lab.records import Edge, Step, Trace
 
 
 def trace_picture(
@@ -54,14 +54,18 @@ def trace_picture(
     parts = {part.key: part for part in drawn.parts}
     links = [link for leaving in drawn.links for link in leaving]
     ways = _Ways(drawn, links)
-    following = iter(links)
+    following, starts = iter(links), iter(enumerate(trace.graph.roots))
     return Picture(
         tuple(
             _with_steps(box, parts[box.key], ways, steps) if box.key in parts else box
             for box in picture.boxes
         ),
         tuple(
-            arrow if arrow.look in ("root", "saved") else _with_gradient(arrow, next(following), steps)
+            _with_start(arrow, *next(starts), steps)
+            if arrow.look == "root"
+            else arrow
+            if arrow.look == "saved"
+            else _with_gradient(arrow, next(following), steps)
             for arrow in picture.arrows
         ),
         picture.title,
@@ -96,6 +100,13 @@ def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Bo
     return box._replace(lines=(*box.lines, *lines))
 
 
+def _with_start(arrow: Arrow, output: int, root: Edge, steps: dict[int, Step]) -> Arrow:
+    """What the backward was started with is what the root was sent by no node."""
+    came = steps[root.node].contributions if root.node in steps else ()
+    stats = next((each.stats for each in came if each.source is None and each.slot == output), None)
+    return _labelled(arrow, None if stats is None or stats.norm is None else gradient(stats))
+
+
 def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
     found = gradients_of(link.edges, steps)
     if len(link.edges) > 1:
@@ -103,4 +114,8 @@ def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
         text = None if norm is None else digits.number(norm)
     else:
         text = gradient(found[0]) if found and found[0].norm is not None else None
+    return _labelled(arrow, text)
+
+
+def _labelled(arrow: Arrow, text: str | None) -> Arrow:
     return arrow if text is None else arrow._replace(lines=(*arrow.lines, Line(text, "gradient")))

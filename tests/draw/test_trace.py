@@ -140,3 +140,15 @@ def test_a_node_that_did_not_run_says_nothing(trace):
 @pytest.mark.parametrize("kind", ["svg", "md", "dot", "json"])
 def test_other_formats(trace, kind):
     assert "AddBackward0" in draw(trace, kind)
+
+
+def test_an_outputs_arrow_says_what_the_backward_was_started_with(trace):
+    """Two outputs of one node, the second of which nobody measured, and one whose node didn't run."""
+    first, second = trace.steps
+    came = (Contribution(0, None, 0, stats(1.5)), Contribution(0, None, 1))
+    graph = Graph(trace.graph.nodes, (Edge(0, 0), Edge(0, 0), Edge(1, 0)))
+    ran = Trace(graph, (first._replace(contributions=came),))
+    labels = [
+        [line.text for line in arrow.lines] for arrow in trace_picture(ran).arrows if arrow.look == "root"
+    ]
+    assert labels == [["1.5"], [], []]
