@@ -144,7 +144,7 @@ def test_other_formats(trace, kind):
 
 def test_an_outputs_arrow_says_what_the_backward_was_started_with(trace):
     """Two outputs of one node, the second of which nobody measured, and one whose node didn't run."""
-    first, second = trace.steps
+    first = trace.steps[0]
     came = (Contribution(0, None, 0, stats(1.5)), Contribution(0, None, 1))
     graph = Graph(trace.graph.nodes, (Edge(0, 0), Edge(0, 0), Edge(1, 0)))
     ran = Trace(graph, (first._replace(contributions=came),))
