@@ -20,7 +20,7 @@ before. So all that a node's hooks need is in one object, made before the backwa
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import dataclass
 from threading import get_ident
 from time import perf_counter_ns
@@ -56,7 +56,7 @@ class Running:
         mark: The mark that it carries.
     """
 
-    def __init__(self, meter: Meter, kernels: KernelLog | None, kept: Container[int]) -> None:
+    def __init__(self, meter: Meter, kernels: KernelLog | None, kept: Collection[int]) -> None:
         self.meter = meter
         self.kernels = kernels
         self.kept = kept
