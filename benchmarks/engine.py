@@ -7,32 +7,25 @@
 Both also once any hook was registered in the process, when the engine has to ask torch about each tensor's hooks (Note
 [Tensor hooks] in ``_torch/glass.py``).
 
-What is shown is the median of each, and the median of the ratios within a round. ``replay`` also captures the graph,
-saved tensors and all, which the native engine has no need of; ``Engine.run`` is the engine alone.
+What is shown is told in ``rounds.py``. ``replay`` also captures the graph, saved tensors and all, which the native
+engine has no need of; ``Engine.run`` is the engine alone.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from rounds import Timed, gpt2, in_turn, seconds, table
 
 import autograd_lab as lab
 
 
-def gpt2() -> tuple[torch.nn.Module, torch.Tensor]:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    torch.manual_seed(0)
-    config = GPT2Config()
-    model = GPT2LMHeadModel(config)
-    tokens = torch.randint(0, config.vocab_size, (1, 128))
+def gpt2_loss() -> tuple[torch.nn.Module, torch.Tensor]:
+    model, tokens = gpt2()
     return model, model(tokens, labels=tokens).loss
 
 
@@ -44,47 +37,26 @@ def chain(length: int) -> tuple[torch.nn.Module, torch.Tensor]:
     return holder, value
 
 
-def seconds(run: Callable[[], object]) -> float:
-    gc.collect()
-    gc.disable()
-    try:
-        began = time.perf_counter()
-        made = run()
-        took = time.perf_counter() - began
-        del made  # giving memory back isn't timed: a plain backward's result stays in .grad
-        return took
-    finally:
-        gc.enable()
-
-
 def compare(title: str, model: torch.nn.Module, loss: torch.Tensor, rounds: int, wanted: str) -> Table:
-    """Runs all in each round, each time in another order; the first round isn't counted."""
+    def only(run: Callable[[], object]) -> Timed:
+        def timed() -> float:
+            model.zero_grad()
+            return seconds(run)
 
-    def run_only() -> float:
+        return timed
+
+    def engine_only() -> float:
+        model.zero_grad()
         engine = lab.Engine(loss, stats=None)
         return seconds(engine.run)
 
-    contestants: dict[str, Callable[[], float]] = {
-        "loss.backward()": lambda: seconds(lambda: loss.backward(retain_graph=True)),
-        "Engine.run(), stats=None": run_only,
-        "replay(stats=None)": lambda: seconds(lambda: lab.replay(loss, stats=None)),
-        "replay()": lambda: seconds(lambda: lab.replay(loss)),
+    contestants = {
+        "loss.backward()": only(lambda: loss.backward(retain_graph=True)),
+        "Engine.run(), stats=None": engine_only,
+        "replay(stats=None)": only(lambda: lab.replay(loss, stats=None)),
+        "replay()": only(lambda: lab.replay(loss)),
     }
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    names = list(contestants)
-    for turn in range(rounds + 1):
-        for name in names[turn % 4 :] + names[: turn % 4]:
-            model.zero_grad()
-            took = contestants[name]()
-            if turn:
-                times[name].append(took)
-    shown = Table("run", "ms", "ratio", "wanted", title=title)
-    native = times["loss.backward()"]
-    for name, each in times.items():
-        ratio = statistics.median(mine / theirs for mine, theirs in zip(each, native, strict=True))
-        limit = wanted if name == "Engine.run(), stats=None" else ""
-        shown.add_row(name, f"{statistics.median(each) * 1e3:.4g}", f"{ratio:.3f}", limit)
-    return shown
+    return table(f"{title}, ms", in_turn(contestants, rounds), 1e-3, {"Engine.run(), stats=None": wanted})
 
 
 def main() -> None:
@@ -96,7 +68,7 @@ def main() -> None:
     chosen = parser.parse_args()
     console = Console()
     graphs = {
-        "gpt2": ("GPT-2, 124 M", gpt2, "1.10"),
+        "gpt2": ("GPT-2, 124 M", gpt2_loss, "1.10"),
         "chain": ("a chain of 10,000 tiny operations", lambda: chain(10_000), "4"),
     }
     timed = [graphs[chosen.only]] if chosen.only else list(graphs.values())
