@@ -123,7 +123,7 @@ def _knowing_the_probe(original: Any) -> Any:
             if not hooks:
                 raise _NoneSeenError
             raise _SeenError(hooks)
-        if type(hook) is MethodType and isinstance(hook.__self__, Own):
+        if is_own(hook):
             hooks = _Hooks() if hooks is None else hooks
             hooks[hook.__self__] = hook
             return hooks, hooks
@@ -262,7 +262,7 @@ def before_those_after_accumulation(
     Returns:
         A function that undoes it; ``None`` if the leaf has no such hooks, so that nothing was done.
     """
-    hooks: Any = leaf._post_accumulate_grad_hooks
+    hooks: Any = after_accumulation(leaf)
     if not hooks:
         return None
     with _fronts:

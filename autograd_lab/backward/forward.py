@@ -100,8 +100,7 @@ class Forward:
         inner = _forward.compiled_from(module)
         aside = (inner is not None or _forward.makes_no_graph(module)) and _forward.leave(self._mode)
         self._stack().append(_Entry(inner or module, aside=aside))
-        if self.active:
-            self._note(State(self._around()))
+        self._note_around()
         if inner is not None:
             self._leave_alone(module)
 
@@ -133,8 +132,7 @@ class Forward:
         if len(stack) > 1:  # else the watch began inside the module
             if stack.pop().aside:
                 _forward.enter(self._mode)
-            if self.active:
-                self._note(State(self._around()))
+            self._note_around()
 
     def _called(self, func: Any, begin: int, result: Any) -> None:
         timeline = self._timeline()
@@ -182,8 +180,7 @@ class Forward:
             if again:
                 _forward.leave(self._mode)
             stack.pop()
-            if self.active:
-                self._note(State(self._around()))
+            self._note_around()
 
     def naming(self) -> tuple[torch.nn.Module | None, dict[str, torch.Tensor]]:
         """Gives what ``capture`` takes as ``model`` and as ``names``, for the modules that were called."""
@@ -241,6 +238,11 @@ class Forward:
         if len(self._ages) > KEPT:
             for thread, latest in self._ages.popleft().items():
                 self._timelines[thread].forget(before=latest)
+
+    def _note_around(self) -> None:
+        """From here on, nodes are made in the call that is running now."""
+        if self.active:
+            self._note(State(self._around()))
 
     def _note(self, state: State) -> None:
         self._timeline().note(_forward.next_sequence_nr(), state)

@@ -125,7 +125,7 @@ class Recorder:
             The trace.
         """
         ran = self._ran
-        sights = [turn.sight for turn in ran if turn.sight is not None]
+        sights = [turn.sight for turn in ran]
         bring(itertools.chain(self._starts, *(sight.grad_outputs + sight.grad_inputs for sight in sights)))
         arrived = self._arrived()
         kernels = {} if self._kernels is None else self._kernels.by_node()
@@ -133,8 +133,8 @@ class Recorder:
         columns = (
             range(len(ran)),
             [turn.node for turn in ran],
-            [tuple(map(finished, turn.sight.grad_outputs)) if turn.sight else () for turn in ran],
-            [tuple(map(finished, turn.sight.grad_inputs)) if turn.sight else () for turn in ran],
+            [tuple(map(finished, sight.grad_outputs)) for sight in sights],
+            [tuple(map(finished, sight.grad_inputs)) for sight in sights],
             [turn.started - self._began if turn.started else None for turn in ran],
             [turn.ended - turn.started if turn.ended else None for turn in ran],
             [threads[turn.thread] for turn in ran],
@@ -143,7 +143,7 @@ class Recorder:
             [turn.leaf and turn.leaf.accumulation() for turn in ran],
         )
         described = None if error is None else repr(error)
-        kept = {turn.node: turn.sight.kept for turn in ran if turn.sight and turn.sight.kept}
+        kept = {turn.node: turn.sight.kept for turn in ran if turn.sight.kept}
         return Trace(self.graph, rows(Step, columns), self._total, described, self._leaf_grads(kept), kept)
 
     def _arrived(self) -> dict[int, list[Contribution]]:
@@ -155,7 +155,7 @@ class Recorder:
         ended = [turn for turn in self._ran if turn.ended]
         ended.sort(key=operator.attrgetter("ended"))
         for turn in ended:
-            sender, sent = turn.node, turn.sight.grad_inputs if turn.sight else ()
+            sender, sent = turn.node, turn.sight.grad_inputs
             for slot, edge in enumerate(self.graph.nodes[sender].next):
                 if edge is not None:
                     stats = finished(sent[slot]) if slot < len(sent) else None

@@ -97,6 +97,10 @@ class Sight:
     kept: Kept | None = None
 
 
+UNSEEN = Sight()
+"""Of whose gradients nothing was seen; all those turns share it."""
+
+
 class Turn(_hooks.Own):
     """One node's turn. See Note [Cold hooks].
 
@@ -106,7 +110,7 @@ class Turn(_hooks.Own):
 
     Attributes:
         leaf: Looks at ``.grad``, where the node is a leaf's.
-        sight: What was seen of its gradients, if any were looked at.
+        sight: What was seen of its gradients.
         thread: Who ran it, as ``threading.get_ident`` says it. This and the next two are there once it has begun.
         started: When it began; 0 if looking at its gradients failed.
         ended: When it was over; 0 if it never was.
@@ -117,7 +121,7 @@ class Turn(_hooks.Own):
     def __init__(self, node: int, running: Running) -> None:
         self.node = node
         self.leaf: Leaf | None = None
-        self.sight: Sight | None = None
+        self.sight = UNSEEN
         self._running = running
 
     def before(self, grad_outputs: Grads) -> None:
@@ -136,7 +140,7 @@ class Turn(_hooks.Own):
         if running.looks:
             self.sight = self._look(running, grad_outputs)
         if self.leaf is not None:
-            self.leaf.before(grad_outputs[0], self.sight.grad_outputs if self.sight else ())
+            self.leaf.before(grad_outputs[0], self.sight.grad_outputs)
         self.started = perf_counter_ns()
 
     def after(self, grad_inputs: Grads, grad_outputs: Grads) -> None:
@@ -151,7 +155,7 @@ class Turn(_hooks.Own):
         if current_backward() != running.number:
             return
         self.ended = ended
-        if self.sight is not None:
+        if running.looks:
             self._look_again(running, self.sight, grad_inputs)
         if self.leaf is not None:
             self.leaf.after(grad_outputs[0])

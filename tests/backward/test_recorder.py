@@ -123,9 +123,8 @@ def test_what_cannot_be_looked_at_has_not_begun(monkeypatch):
     measure, calls = Meter.measure, itertools.count()
 
     def fails(self, grad):
-        if (
-            next(calls) == 6
-        ):  # after the start, and what the two nodes before the leaf were given and returned
+        # six come before the leaf's: the start, and what the two nodes before it were given and returned
+        if next(calls) == 6:
             raise MemoryError("mine")
         return measure(self, grad)
 
