@@ -1,0 +1,76 @@
+"""Interrupts at every moment: what a test needs to show that the lab is right under ``KeyboardInterrupt``.
+
+An interrupt comes between two bytecodes. ``interrupted(n, call)`` raises one before the n-th bytecode that runs in the
+lab's own files, ``each_moment(call)`` at every one in turn. Coarser, but with a real signal and inside C too, are the
+storms in ``test_storm.py``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import autograd_lab
+
+LAB = str(Path(autograd_lab.__file__).parent)
+
+
+class Interrupt(KeyboardInterrupt):
+    """The test's own interrupt: ``except KeyboardInterrupt`` sees it, and it can't be taken for another one."""
+
+
+def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> bool:
+    """Calls a function and interrupts it once.
+
+    Args:
+        moment: Before which bytecode, counted from 1, of those that run in the files chosen.
+        call: The function.
+        within: Only files whose path begins so count.
+
+    Returns:
+        Whether the call ran that long. The interrupt has come out of it: if not, the test has failed.
+    """
+    left = moment
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.startswith(within):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "opcode" and left > 0:
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    came = False
+    sys.settrace(trace)
+    try:
+        call()
+    except Interrupt:
+        came = True
+    finally:
+        sys.settrace(before)
+    assert came == (left == 0), f"the interrupt at moment {moment} was lost"
+    return came
+
+
+def each_moment(call: Callable[[], Any], *, step: int = 1, within: str = LAB) -> Iterator[int]:
+    """Interrupts a call at each of its moments in turn, and yields after each, for the test to look around.
+
+    Args:
+        call: The function; is called anew each time.
+        step: Only every so many moments, for long calls.
+        within: As for ``interrupted``.
+    """
+    moment = 1
+    while interrupted(moment, call, within=within):
+        yield moment
+        moment += step
+    assert moment > 1, "nothing of the lab ran"
