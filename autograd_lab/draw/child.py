@@ -6,23 +6,44 @@ result to standard output. Whatever the C code prints goes to standard error.
 
 What it relies on: ``pygraphviz.graphviz``, the thin layer over Graphviz's own functions, as of pygraphviz 2.0;
 ``graphviz.pipe`` and ``graphviz.version``; ``fast_sugiyama.from_edges``. What it promises: exit code 0 and a whole
-result, or another code and the reason on standard error (`MISSING`: a package can't be imported).
+result, or another code and the reason on standard error (`MISSING`: a package can't be imported). It ends when the
+process that asked does, however that ends, and in any case soon after the job's limit: see Note [Two processes].
+
+Note [Two processes]
+C code may hold the interpreter's lock for hours, and then no thread of its process can look at the clock or at the
+parent. So the script forks. The *worker* does the job. The *supervisor* does nothing but wait for it, and kills the
+whole process group, the ``dot`` that the worker may have started included, when the parent is gone or the limit is
+over. Should somebody kill the supervisor too, the limit on processor time ends what is left. Windows has no fork; there
+a thread in C (faulthandler's) ends the process at the limit.
 """
 
+import faulthandler
 import json
 import os
+import select
+import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
+
+if sys.platform != "win32":
+    import resource
 
 MISSING = 3
 """The exit code that says: a package can't be imported, and standard error names it."""
 
 STACKS = (512 << 20, 64 << 20, 8 << 20)
 """Stack sizes to try, in bytes: the layout recurses once for each layer of the graph."""
+
+LOOKS_EVERY = 0.25
+"""Seconds between two looks at whether the parent is still there."""
+
+GRACE = 5.0
+"""Seconds after its limit at which a job is ended here, should the parent not have done so."""
 
 Job: TypeAlias = dict[str, Any]
 
@@ -114,11 +135,23 @@ def on_a_big_stack(work: Callable[[Job, bytes], bytes], job: Job, body: bytes) -
 
 def main() -> None:
     """Does the one job that standard input asks for."""
+    parent = os.getppid()
+    header, _, body = sys.stdin.buffer.read().partition(b"\n")
+    job = json.loads(header) if header else {}
+    if len(body) != job.get("length"):
+        sys.exit("the job wasn't handed over whole")  # the parent ended, or was interrupted, while it wrote
+    if sys.platform != "win32":
+        supervised(job, parent)
+    else:
+        faulthandler.dump_traceback_later(job["limit"] + GRACE, exit=True)
+    do(job, body)
+
+
+def do(job: Job, body: bytes) -> None:
+    """Does the job and writes the result."""
     # The C code may print on standard output, where only the result belongs.
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    header, _, body = sys.stdin.buffer.read().partition(b"\n")
-    job = json.loads(header)
     sys.path += [folder for folder in job["path"] if folder not in sys.path]
     try:
         result = on_a_big_stack(JOBS[job["job"]], job, body)
@@ -127,6 +160,57 @@ def main() -> None:
         sys.exit(MISSING)
     with results:
         results.write(result)
+
+
+if sys.platform != "win32":
+
+    def supervised(job: Job, parent: int) -> None:
+        """Forks: returns in the worker only. The supervisor ends as the worker does."""
+        ended, held_by_the_worker = os.pipe()
+        worker = os.fork()
+        if not worker:
+            os.close(ended)
+            limit_processor_time(job["limit"] + 2 * GRACE)
+            return
+        os.close(held_by_the_worker)
+        until = time.monotonic() + job["limit"] + GRACE
+        while not select.select([ended], [], [], LOOKS_EVERY)[0]:
+            if time.monotonic() > until or not asked_by(parent, job["parent"]):
+                os.killpg(os.getpgrp(), signal.SIGKILL)  # this process too
+        _, status = os.waitpid(worker, 0)
+        if os.WIFSIGNALED(status):
+            end_by(os.WTERMSIG(status))
+        sys.exit(os.waitstatus_to_exitcode(status))
+
+    def asked_by(parent: int, asking: int) -> bool:
+        """Returns whether the parent is the one there was at first, and the process that asked is still there.
+
+        The two are one, except where Python is started by a program of its own.
+        """
+        if os.getppid() != parent:
+            return False
+        try:
+            os.kill(asking, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    def limit_processor_time(seconds: float) -> None:
+        """Has the system end this process, and what it starts, when all processors together worked for so long."""
+        most = int(seconds * (os.cpu_count() or 1)) + 1
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard)
+        )
+
+    def end_by(number: int) -> None:
+        """Ends the process group by a signal, so that the parent sees which."""
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.killpg(os.getpgrp(), number)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 from autograd_lab import records
 from autograd_lab.draw.dot import to_dot
+from autograd_lab.draw.isolated import OutOfTimeError
+from autograd_lab.draw.layers import tangle
 from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.perfetto import to_perfetto
 from autograd_lab.draw.picture import Picture
@@ -27,6 +29,14 @@ from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 MOST_FOR_DOT = 1_500
 """Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
+
+
+MOST_TANGLE_FOR_DOT = 500_000
+"""As `layers.tangle` measures it. 40 steps of a recurrent network have twice as much; ``dot`` was never seen to lay out
+so tangled a graph in less than 25 s."""
+
+SECONDS_FOR_DOT = 10.0
+"""Seconds after which ``dot``'s own layout is given up for the layered one."""
 
 
 class Settings(NamedTuple):
@@ -222,20 +232,32 @@ def _pdf(picture: Picture, settings: Settings) -> bytes:
 
 
 def _rendered(picture: Picture, kind: Literal["svg", "png", "pdf"], settings: Settings) -> bytes:
+    """Draws with ``dot``'s own layout, or where that would take too long with the layered one."""
     from autograd_lab.draw import graphviz
 
-    big = len(picture.boxes) > MOST_FOR_DOT
-    with progress(3, shown=big) as step:
-        step("laying out")
-        placement = None
-        if big:
-            from autograd_lab.draw.placing import placed
+    if not _beyond_dot(picture):
+        try:
+            return graphviz.run(to_dot(picture), kind, dpi=settings.dpi, limit=SECONDS_FOR_DOT)
+        except OutOfTimeError:
+            pass  # what it would have taken can't be told beforehand
+    from autograd_lab.draw.placing import placed
 
-            placement = placed(picture)
+    with progress(3, shown=True) as step:
+        step("laying out")
+        placement = placed(picture)
         step("writing dot")
         text = to_dot(picture, placement)
         step(f"drawing {len(picture.boxes):,} boxes")
-        return graphviz.run(text, kind, pinned=big, dpi=settings.dpi)
+        return graphviz.run(text, kind, pinned=True, dpi=settings.dpi)
+
+
+def _beyond_dot(picture: Picture) -> bool:
+    """Returns whether ``dot``'s own layout is sure to take too long."""
+    if len(picture.boxes) > MOST_FOR_DOT:
+        return True
+    number = {box.key: at for at, box in enumerate(picture.boxes)}
+    edges = [(number[arrow.tail], number[arrow.head]) for arrow in picture.arrows]
+    return tangle(len(number), edges) > MOST_TANGLE_FOR_DOT
 
 
 def _txt(record: Record, settings: Settings) -> str:

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 import warnings
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from autograd_lab.draw.fonts import fonts_at_hand
-from autograd_lab.draw.isolated import call
+from autograd_lab.draw.isolated import LONGEST, call
 from autograd_lab.errors import RenderError
 
 Format: TypeAlias = Literal["svg", "png", "pdf"]
@@ -96,7 +97,14 @@ def which() -> Graphviz:
     return Graphviz("pygraphviz wheel", version, folder)
 
 
-def run(dot_text: str, format: Format, *, pinned: bool = False, dpi: int | None = None) -> bytes:  # noqa: A002
+def run(
+    dot_text: str,
+    format: Format,  # noqa: A002
+    *,
+    pinned: bool = False,
+    dpi: int | None = None,
+    limit: float | None = None,
+) -> bytes:
     r"""Draws a graph.
 
     Args:
@@ -106,11 +114,13 @@ def run(dot_text: str, format: Format, *, pinned: bool = False, dpi: int | None 
             edges theirs where they shall not be straight or curved at Graphviz's will. Nothing is laid out then.
         dpi: Pixels per inch, for PNG only; 96 if not given. It is lowered where the picture would have a side of
             more than 32,000 or more than 64 million pixels in all.
+        limit: Seconds that it may take; `isolated.LONGEST` if not given.
 
     Returns:
         The picture. A PDF page is scaled down where it would be longer than 14,400 points.
 
     Raises:
+        OutOfTimeError: it took longer than ``limit``.
         RenderError: the format is unknown, there's no Graphviz, it can't read the text, or it crashed.
 
     Example:
@@ -120,16 +130,17 @@ def run(dot_text: str, format: Format, *, pinned: bool = False, dpi: int | None 
     if format not in FORMATS:
         raise RenderError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}")
     engine = "nop2" if pinned else "dot"
+    until = time.monotonic() + (LONGEST if limit is None else limit)
     with fonts_at_hand() as variables:
         attributes = {} if dpi is None or format != "png" else {"dpi": f"{dpi}"}
         if format != "svg" and len(dot_text) > _SMALL:
-            attributes |= _fit(*_extent(dot_text, engine, variables), format, dpi or PNG_DPI)
-        return _draw(_with_attributes(dot_text, attributes), engine, format, variables)
+            attributes |= _fit(*_extent(dot_text, engine, variables, until), format, dpi or PNG_DPI)
+        return _draw(_with_attributes(dot_text, attributes), engine, format, variables, until)
 
 
-def _extent(text: str, engine: str, variables: dict[str, str]) -> tuple[float, float]:
+def _extent(text: str, engine: str, variables: dict[str, str], until: float) -> tuple[float, float]:
     """Lays the graph out and measures it, in points."""
-    scale, width, height = _draw(text, engine, "plain", variables).split(maxsplit=4)[1:4]
+    scale, width, height = _draw(text, engine, "plain", variables, until).split(maxsplit=4)[1:4]
     return float(scale) * float(width) * _POINTS, float(scale) * float(height) * _POINTS
 
 
@@ -152,10 +163,15 @@ def _with_attributes(text: str, attributes: dict[str, str]) -> str:
     return graph + "".join(f"{name}={value};\n" for name, value in attributes.items()) + brace + rest
 
 
-def _draw(text: str, engine: str, format: str, variables: dict[str, str]) -> bytes:  # noqa: A002
-    job = "draw with program" if shutil.which("dot") else "draw with wheel"
-    options = {"engine": engine, "format": format}
-    answer = call(job, text.encode("utf-8", "replace"), options=options, variables=variables, advice=_ADVICE)
+def _draw(text: str, engine: str, format: str, variables: dict[str, str], until: float) -> bytes:  # noqa: A002
+    answer = call(
+        "draw with program" if shutil.which("dot") else "draw with wheel",
+        text.encode("utf-8", "replace"),
+        advice=_ADVICE,
+        limit=until - time.monotonic(),
+        options={"engine": engine, "format": format},
+        variables=variables,
+    )
     said = [line.strip() for line in answer.said.splitlines() if not _NOISE.match(line)]
     errors = [line for line in said if line.startswith("Error")]
     # Graphviz also draws what it understood of a text with errors: half a picture, which would look like a whole one.

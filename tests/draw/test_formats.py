@@ -8,14 +8,17 @@ import pytest
 from PIL import Image
 
 from autograd_lab import records
-from autograd_lab.draw import FORMATS, draw, format_of
+from autograd_lab.draw import FORMATS, draw, format_of, formats
 from autograd_lab.draw.dot import to_dot
 from autograd_lab.draw.graph_view import graph_picture
 from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Edge, Graph, Node, ScalarGraph, Trace
+from autograd_lab.records import Edge, Graph, Node, ScalarGraph, TensorMeta, Trace
+
+LAST = 2**64 - 1
+"""The ``sequence_nr`` of leaves."""
 
 
 def chain(length: int) -> Graph:
@@ -24,7 +27,7 @@ def chain(length: int) -> Graph:
     for at in range(0, length - 1, 2):
         more = (Edge(at + 2, 0),) if at + 2 < length else ()
         nodes.append(Node(at, f"Op{at}", "op", length - at, next=(*more, Edge(at + 1, 0))))
-        nodes.append(Node(at + 1, "AccumulateGrad", "accumulate", 2**64 - 1, variable=f"w{at}"))
+        nodes.append(Node(at + 1, "AccumulateGrad", "accumulate", LAST, variable=f"w{at}"))
     return Graph(tuple(nodes), (Edge(0, 0),))
 
 
@@ -95,17 +98,67 @@ def test_a_big_picture_is_placed_and_whole(direction):
     assert svg.count('class="edge"') == len(graph.edges) + 1
 
 
-def test_a_small_picture_is_laid_out_by_dot_and_a_big_one_is_not(monkeypatch):
-    from autograd_lab.draw import formats, graphviz
+@pytest.fixture
+def asked(monkeypatch):
+    """What Graphviz is asked for: whether boxes have their places already, and for how long."""
+    from autograd_lab.draw import graphviz
 
-    asked = []
-    monkeypatch.setattr(
-        graphviz, "run", lambda text, kind, *, pinned, dpi: asked.append((pinned, "pos=" in text)) or b""
-    )
+    calls = []
+
+    def run(text, kind, *, dpi, pinned=False, limit=None):
+        assert pinned == ("pos=" in text)
+        calls.append((pinned, limit))
+        return b""
+
+    monkeypatch.setattr(graphviz, "run", run)
+    return calls
+
+
+def test_a_small_picture_is_laid_out_by_dot_and_a_big_one_is_not(asked):
     for boxes in (formats.MOST_FOR_DOT, formats.MOST_FOR_DOT + 1):
         nodes = tuple(Node(at, "X", "op", 0) for at in range(boxes))
         draw(Graph(nodes, ()), "svg")
-    assert asked == [(False, False), (True, True)]
+    assert asked == [(False, formats.SECONDS_FOR_DOT), (True, None)]
+
+
+def unrolled(steps: int) -> Graph:
+    """Makes what a recurrent network leaves: a chain in which each step uses the same weights."""
+    weights = [
+        Node(
+            steps + at,
+            "AccumulateGrad",
+            "accumulate",
+            LAST,
+            (TensorMeta((1,), "float32", "cpu"),),
+            variable=name,
+        )
+        for at, name in enumerate(("w_ih", "w_hh", "b_ih", "b_hh"))
+    ]
+    ends = tuple(Edge(leaf.id, 0) for leaf in weights)
+    chain = [
+        Node(
+            at, "AddmmBackward0", "op", steps - at, next=(*ends, Edge(at + 1, 0) if at + 1 < steps else None)
+        )
+        for at in range(steps)
+    ]
+    return Graph((*chain, *weights), (Edge(0, 0),))
+
+
+def test_weights_that_are_used_at_many_steps_go_to_the_layered_layout_at_once(asked):
+    draw(unrolled(20), "svg")
+    draw(unrolled(200), "svg")
+    assert asked == [(False, formats.SECONDS_FOR_DOT), (True, None)]
+
+
+@pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
+def test_what_dot_cannot_lay_out_in_time_is_laid_out_otherwise(monkeypatch, residual, kind):
+    """Dot answers in less than the time that any process takes to start, so this is its limit and no other."""
+    whole = draw(residual, kind)
+    monkeypatch.setattr(formats, "SECONDS_FOR_DOT", 0.001)
+    found = draw(residual, kind)
+    assert found != whole
+    if kind == "svg":
+        assert set(svg_texts(found)) == set(svg_texts(whole))
 
 
 def test_an_unknown_format_lists_those_that_work():

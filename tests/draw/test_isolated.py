@@ -1,7 +1,12 @@
 """A process of its own for native code: what comes back, and what happens when it doesn't."""
 
+import fcntl
 import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +110,162 @@ def test_a_python_that_cannot_be_started_is_an_error(monkeypatch):
     monkeypatch.setattr(sys, "executable", "")
     with pytest.raises(RenderError, match="its own path"):
         isolated.call("version of wheel", advice=ADVICE)
+
+
+# --- ends ----------------------------------------------------------------------------
+
+SPINS = """
+import ctypes, fcntl, os, subprocess, sys
+file = open(os.environ["LAB_TEST"], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+# What the job starts holds the same lock, and a function of C that is called so keeps the interpreter's.
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], pass_fds=[file.fileno()])
+print(os.getppid(), file=file, flush=True)
+ctypes.PyDLL(None).sleep(600)
+"""
+"""A job that never ends by itself; it writes its supervisor's number once it runs."""
+
+ASKS = """
+import os, signal, sys, threading, time
+sys.modules["torch"] = None  # which takes seconds to import
+from autograd_lab.draw import isolated
+def ask():
+    isolated.call("version of wheel", advice="", variables={"LAB_TEST": sys.argv[1]})
+"""
+
+WAYS_TO_END = {
+    "killed": ("ask()", lambda asking: asking.kill()),
+    "terminated": ("ask()", lambda asking: asking.terminate()),
+    "interrupted": ("ask()", lambda asking: asking.send_signal(signal.SIGINT)),
+    "hung up": ("ask()", lambda asking: asking.send_signal(signal.SIGHUP)),
+    "ended at once": (
+        "threading.Thread(target=ask).start(); sys.stdin.read(1); os._exit(0)",
+        lambda asking: asking.stdin.close(),
+    ),
+    "an exception in a signal's handler": (
+        "signal.signal(signal.SIGUSR1, lambda *_: 1 / 0); ask()",
+        lambda asking: asking.send_signal(signal.SIGUSR1),
+    ),
+    "its main thread is over": (
+        "threading.Thread(target=ask, daemon=True).start(); sys.stdin.read(1)",
+        lambda asking: asking.stdin.close(),
+    ),
+}
+"""How the process that asked for a drawing may end: what it runs, and what is done to it."""
+
+
+def wait_for(condition, seconds: float = 10.0):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it didn't come in time"
+        time.sleep(0.02)
+    return found
+
+
+def is_free(path: Path) -> bool:
+    """Returns whether every process that held the lock is gone."""
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def is_gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    # What nobody has waited for yet still has a number. (Elsewhere than on Linux the system itself waits.)
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("way", WAYS_TO_END)
+def test_a_drawing_ends_with_the_process_that_asked_for_it(in_the_child, tmp_path, way):
+    in_the_child("pygraphviz", SPINS)
+    lock = tmp_path / "lock"
+    code, act = WAYS_TO_END[way]
+    with subprocess.Popen(
+        [sys.executable, "-c", ASKS + code, str(lock)], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as asking:
+        supervisor = int(wait_for(lambda: lock.exists() and lock.read_text()))
+        assert not is_free(lock)
+        act(asking)
+        wait_for(lambda: is_free(lock) and is_gone(supervisor))
+
+
+def test_a_job_ends_at_its_limit(in_the_child, monkeypatch, tmp_path):
+    in_the_child("pygraphviz", SPINS)
+    monkeypatch.setenv("LAB_TEST", str(tmp_path / "lock"))
+    with pytest.raises(
+        isolated.OutOfTimeError, match=r"^the picture took longer than 0.8 s; try a smaller graph$"
+    ):
+        isolated.call("version of wheel", advice=ADVICE, limit=0.8)
+    wait_for(lambda: is_free(tmp_path / "lock"))
+
+
+def test_a_limit_that_is_over_already(in_the_child):
+    with pytest.raises(isolated.OutOfTimeError):
+        isolated.call("version of wheel", advice=ADVICE, limit=-1.0)
+
+
+def test_the_supervisor_ends_a_job_that_nobody_else_ends(in_the_child, monkeypatch, tmp_path):
+    in_the_child("pygraphviz", SPINS)
+    lock = tmp_path / "lock"
+    job = f'{{"job": "version of wheel", "path": [], "length": 0, "limit": -4.0, "parent": {os.getpid()}}}\n'.encode()
+    done = subprocess.run(
+        [sys.executable, "-P", isolated._CHILD],
+        input=job,
+        env=os.environ | {"LAB_TEST": str(lock)},
+        check=False,
+        process_group=0,
+        timeout=20,
+    )
+    assert done.returncode == -signal.SIGKILL
+    wait_for(lambda: is_free(lock))
+
+
+def test_without_a_supervisor_processor_time_is_limited():
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from autograd_lab.draw import child\n"
+        "child.limit_processor_time(0.0)\n"
+        "while True: pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=30)
+    assert done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+
+
+def test_a_job_that_was_not_handed_over_whole_is_not_begun():
+    for given in (b"", b'{"job": "version of wheel", "path": [], "length": 3}\nab'):
+        done = subprocess.run(
+            [sys.executable, "-P", isolated._CHILD], input=given, check=False, capture_output=True
+        )
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert b"handed over" in done.stderr
+
+
+def test_an_interrupt_while_waiting_ends_the_child_and_is_passed_on(in_the_child, monkeypatch, tmp_path):
+    in_the_child("pygraphviz", SPINS)
+    monkeypatch.setenv("LAB_TEST", str(tmp_path / "lock"))
+    interrupt = KeyboardInterrupt()
+
+    def interrupted(number, frame):
+        raise interrupt
+
+    old = signal.signal(signal.SIGALRM, interrupted)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            isolated.call("version of wheel", advice=ADVICE)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert caught.value is interrupt
+    wait_for(lambda: is_free(tmp_path / "lock"))
 
 
 def test_jobs_are_what_the_parent_asks_for():

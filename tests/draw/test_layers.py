@@ -1,13 +1,14 @@
 """Layers and lanes."""
 
 import itertools
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd_lab.draw import layers
-from autograd_lab.draw.layers import layered
+from autograd_lab.draw.layers import layered, tangle
 
 
 @st.composite
@@ -126,3 +127,24 @@ def test_a_vertex_that_there_is_not(edge):
 
 def test_nothing():
     assert layered(0, []) == ([], [], ())
+
+
+def tangle_by_definition(count: int, edges: list[tuple[int, int]]) -> int:
+    found = layered(count, edges)
+    spans = [
+        sorted((found.layer[a], found.layer[b]))
+        for a, b in {frozenset(edge) for edge in edges if edge[0] != edge[1]}
+    ]
+    passing = Counter(layer for upper, lower in spans for layer in range(upper + 1, lower))
+    return sum(number**2 for number in passing.values())
+
+
+@given(graphs())
+@settings(deadline=None)
+def test_the_tangle_is_what_passes_each_layer_squared(graph):
+    assert tangle(*graph) == tangle_by_definition(*graph)
+
+
+def test_parallel_edges_and_loops_make_no_tangle():
+    assert tangle(3, [(0, 1), (1, 2), (1, 2), (1, 1)]) == 0
+    assert tangle(3, [(0, 1), (1, 2), (0, 2), (0, 2)]) == 1
