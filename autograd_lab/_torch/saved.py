@@ -8,7 +8,8 @@ Relies on, of ``torch.autograd.graph.Node``:
   saved tensor would call the user's unpack hook: a checkpoint would recompute, an offloaded tensor be loaded.
 
 And of tensors: ``torch._C._has_storage`` and ``UntypedStorage._cdata``, to tell which share memory. The
-public ``data_ptr()`` is 0 for every tensor on the meta device and an error for fake ones.
+public ``data_ptr()`` is 0 for every tensor on the meta device and an error for fake ones. And ``Tensor._base``, the
+tensor that a view is of: without it, a saved view of a frozen parameter counts as an activation without a model.
 
 Note [Undefined or released]
 A saved tensor that was never defined (``running_mean`` of a batch norm without statistics) and one that a
@@ -157,6 +158,32 @@ def memory(tensor: torch.Tensor) -> tuple[int, Any, Any] | None:
     # Only subclasses have symbolic sizes, for which nbytes raises.
     own = tensor.nbytes if type(tensor) in ORDINARY else tensor.numel() * tensor.element_size()
     return storage._cdata, storage.nbytes(), own
+
+
+def extent(tensor: torch.Tensor) -> tuple[Any, Any] | None:
+    """Returns the bytes of its storage that a strided tensor spans, first and last + 1; ``None`` where it has none.
+
+    Example:
+        >>> extent(torch.ones(4, 3)[1:3, :2])
+        (12, 32)
+    """
+    if tensor.layout is not _STRIDED or type(tensor) not in ORDINARY or not tensor.numel():
+        return None
+    size = tensor.element_size()
+    begin = tensor.storage_offset()
+    last = sum((length - 1) * step for length, step in zip(tensor.shape, tensor.stride(), strict=True))
+    return begin * size, (begin + last + 1) * size
+
+
+def parameter_behind(tensor: torch.Tensor) -> bool:
+    """Returns whether a tensor is a parameter or a view of one."""
+    base = tensor._base
+    return _is_parameter(tensor) or (base is not None and _is_parameter(base))
+
+
+def _is_parameter(tensor: torch.Tensor) -> bool:
+    # Asking isinstance of an ordinary tensor runs Parameter's own check, which is slow.
+    return type(tensor) is not torch.Tensor and isinstance(tensor, torch.nn.Parameter)
 
 
 def version(tensor: torch.Tensor) -> int | None:

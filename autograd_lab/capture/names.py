@@ -9,11 +9,17 @@ A leaf and a saved input are always met as the very tensor that the user holds, 
 operation's own result isn't: keeping it would make a circle, so torch saves it without its ``grad_fn`` and
 hands out a new object. It's known by its memory: a named tensor that came out of this node and whose storage,
 offset, shape and strides are the same.
+
+Note [Views of named tensors]
+``linear`` saves ``weight.t()``, a new tensor in the parameter's memory. A saved tensor that is none of the named ones
+is taken for a view of the smallest named tensor whose bytes include all of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch.autograd.graph import Node
@@ -23,6 +29,23 @@ from autograd_lab._torch import saved as _saved
 from autograd_lab.errors import GraphError
 
 Names = Mapping[str, torch.Tensor]
+
+
+class Known(NamedTuple):
+    """What is known of a saved tensor.
+
+    Attributes:
+        name: As for ``Saved.variable``.
+        view: As for ``Saved.view``.
+        owner: As for ``Saved.owner``.
+    """
+
+    name: str | None = None
+    view: str | None = None
+    owner: str | None = None
+
+
+_UNNAMED = {owner: Known(None, None, owner) for owner in (None, "parameter", "buffer")}
 
 
 class NameBook:
@@ -50,8 +73,10 @@ class NameBook:
         self._by_identity: dict[int, list[str]] = {}
         self._by_slot: dict[tuple[Node, int], list[str]] = {}
         self._results: dict[Node, list[tuple[torch.Tensor, str]]] = {}
+        self._by_storage: dict[int | None, list[tuple[str, torch.Tensor]]] = {}
         for name, tensor in self._tensors.items():
             self._enter(name, tensor)
+        self._owners = _owners(model)
 
     def _enter(self, name: str, tensor: torch.Tensor) -> None:
         self._by_identity.setdefault(id(tensor), []).append(name)
@@ -59,6 +84,9 @@ class NameBook:
         if node is not None:
             self._by_slot.setdefault((node, tensor.output_nr), []).append(name)
             self._results.setdefault(node, []).append((tensor, name))
+        memory = _saved.memory(tensor)
+        if memory is not None:
+            self._by_storage.setdefault(memory[0], []).append((name, tensor))
 
     @property
     def tensors(self) -> Mapping[str, torch.Tensor]:
@@ -77,15 +105,70 @@ class NameBook:
         """Gives, for every named tensor that is no leaf, the slot its gradient flows into, and its names."""
         return ((slot, ", ".join(names)) for slot, names in self._by_slot.items())
 
-    def of_saved(self, node: Node, tensor: torch.Tensor) -> str | None:
-        """Gives the name of a tensor that a node saved. See Note [One tensor, several Python objects]."""
+    def of_saved(self, node: Node, tensor: torch.Tensor, storage: int | None) -> Known:
+        """Returns what is known of a tensor that a node saved.
+
+        See Note [One tensor, several Python objects] and Note [Views of named tensors].
+
+        Args:
+            node: The node.
+            tensor: What it saved.
+            storage: The identity of the tensor's storage; ``None`` where it has none.
+        """
+        owner = self._owners.get(storage)
+        if owner is None and _saved.parameter_behind(tensor):
+            owner = "parameter"
         names = self._by_identity.get(id(tensor))
         if names:
-            return names[0]
+            return Known(names[0], None, owner)
         for candidate, name in self._results.get(node, ()):
             if _same_memory(candidate, tensor):
-                return name
+                return Known(name, None, owner)
+        around = _smallest_around(tensor, self._by_storage.get(storage, ()))
+        return Known(*around, owner) if around else _UNNAMED[owner]
+
+
+def _smallest_around(
+    tensor: torch.Tensor, candidates: Sequence[tuple[str, torch.Tensor]]
+) -> tuple[str, str | None] | None:
+    """The name of the named tensor of the same storage that a tensor is a view of, and which view it is."""
+    if not candidates:
         return None
+    own = _saved.extent(tensor)
+    found: list[tuple[int, str, torch.Tensor]] = []
+    for name, candidate in candidates:
+        whole = _saved.extent(candidate)
+        if own is not None and whole is not None and whole[0] <= own[0] and own[1] <= whole[1]:
+            found.append((whole[1] - whole[0], name, candidate))
+    if not found:
+        return None
+    _, name, candidate = min(found, key=operator.itemgetter(0))  # the first of several of one size
+    return name, _view(tensor, candidate)
+
+
+def _view(tensor: torch.Tensor, of: torch.Tensor) -> str | None:
+    """How a tensor looks at the memory of another one; ``None`` where it does so in the same way."""
+    if tensor.dtype is not of.dtype or tensor.is_conj() != of.is_conj() or tensor.is_neg() != of.is_neg():
+        return "view"
+    own, other = _layout(tensor), _layout(of)
+    if own == other:
+        return None
+    shape, stride, offset = other
+    return "transposed" if own == (_swapped(shape), _swapped(stride), offset) else "view"
+
+
+def _swapped(sizes: _nodes.Sizes) -> _nodes.Sizes:
+    return (*sizes[:-2], *reversed(sizes[-2:]))
+
+
+def _owners(model: torch.nn.Module | None) -> dict[int | None, str]:
+    """Which storages a model keeps, whatever becomes of a graph."""
+    if model is None:
+        return {}
+    kept = (("buffer", model.buffers()), ("parameter", model.parameters()))
+    return {
+        memory[0]: kind for kind, tensors in kept for tensor in tensors if (memory := _saved.memory(tensor))
+    }
 
 
 def _of_model(model: torch.nn.Module | None) -> list[tuple[str, torch.Tensor]]:

@@ -116,13 +116,15 @@ class SavedReader:
     def _tensor(self, name: str, node: Node, tensor: torch.Tensor) -> Saved:
         meta = self._metas.of_tensor(tensor)
         version = _saved.version(tensor)
-        variable = self._names.of_saved(node, tensor)
         memory = _saved.memory(tensor)
+        variable, view, owner = self._names.of_saved(node, tensor, None if memory is None else memory[0])
         if memory is None:
-            return Saved(name, meta, version=version, variable=variable)
+            return Saved(name, meta, version=version, variable=variable, view=view, owner=owner)
         identity, whole, own = memory
         storage = self._storages.setdefault(identity, len(self._storages))
-        return Saved(name, meta, None, _known(own), storage, version, variable, False, _known(whole))
+        return Saved(
+            name, meta, None, _known(own), storage, version, variable, False, _known(whole), None, view, owner
+        )
 
 
 def _known(nbytes: Any) -> int | None:

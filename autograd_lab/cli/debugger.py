@@ -20,6 +20,7 @@ import torch
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.target import where_raised
+from autograd_lab.draw.saved_view import called
 from autograd_lab.errors import LabError, OptionError
 from autograd_lab.records import Node
 
@@ -327,7 +328,7 @@ class Debugger(cmd.Cmd):
             live = self._engine.saved(node.id)
             lines = [
                 f"    {each.name} = {_held(live.get(each.name), each.released)}"
-                f"{f'  ({each.variable})' if each.variable else ''}"
+                f"{f'  ({called(each)})' if each.variable else ''}"
                 for each in node.saved
                 if wanted in ("", each.name)
             ]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.collapse import Part
+from autograd_lab.draw.held import held
 from autograd_lab.draw.picture import Box, Line
 from autograd_lab.draw.tables import count
 from autograd_lab.records import GradStats, Graph, Node, Step
@@ -27,7 +28,7 @@ def module_box(part: Part, graph: Graph) -> Box:
 
     Returns:
         The box: the module's path, its nodes, its leaves with their elements, and the bytes that its saved tensors keep
-        alive, each storage once.
+        alive, as ``held`` writes them.
 
     Example:
         >>> graph = Graph((Node(0, "ExpBackward0", "op", 0, module="act"),), ())
@@ -160,9 +161,8 @@ def _texts(part: Part, nodes: list[Node]) -> Iterator[str]:
         sizes = elements(leaves)
         known = "" if sizes is None else f" ({count(sizes // part.times, 'element')})"
         yield f"{count(len(leaves) // part.times, 'leaf', 'leaves')}{each}{known}"
-    held = Graph(tuple(nodes), ()).saved_nbytes
-    if held:
-        yield f"saved {digits.nbytes(held)}{' in all' if each else ''}"
+    if kept := held(nodes):
+        yield f"saved {kept}{' in all' if each else ''}"
 
 
 def elements(leaves: Iterable[Node]) -> int | None:

@@ -90,10 +90,35 @@ class SavedView:
         if saved.meta is not None:
             parts.append(str(saved.meta))
         if saved.variable is not None:
-            parts.append(f"= {saved.variable}")
+            parts.append(f"= {called(saved, shape=False)}")
         if saved.storage in self._shared:
             parts.append(f"• storage {saved.storage}")
         return " ".join(parts)
+
+
+def called(saved: Saved, *, shape: bool = True) -> str:
+    """Writes which variable a saved tensor is.
+
+    Args:
+        saved: The tensor.
+        shape: Whether a view's shape is written too.
+
+    Returns:
+        The variable's name, and how the tensor looks at its memory if it is a view of it; empty for one without a name.
+
+    Example:
+        >>> from autograd_lab.records import TensorMeta
+        >>> called(Saved("mat2", variable="fc.weight", view="transposed"))
+        'fc.weight, transposed'
+        >>> called(Saved("self", TensorMeta((6,), "float32", "cpu"), variable="w", view="view"))
+        'w, view f32[6]'
+    """
+    if saved.variable is None:
+        return ""
+    if saved.view is None:
+        return saved.variable
+    meta = f" {saved.meta}" if shape and saved.view == "view" and saved.meta is not None else ""
+    return f"{saved.variable}, {saved.view}{meta}"
 
 
 def state(saved: Saved) -> str:
@@ -136,7 +161,7 @@ def value(saved: Saved) -> str:
 def _tooltip(saved: Saved) -> str:
     parts = [saved.name]
     if saved.nbytes is not None:
-        parts.append(digits.nbytes(saved.nbytes))
+        parts.append(digits.nbytes(saved.nbytes) + (f" of a {saved.owner}" if saved.owner else ""))
     if saved.storage_nbytes is not None and saved.storage_nbytes != saved.nbytes:
         parts.append(f"keeps {digits.nbytes(saved.storage_nbytes)}")
     if saved.version is not None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.graph_view import metas, place
+from autograd_lab.draw.held import figures, held
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.saved_view import state
+from autograd_lab.draw.saved_view import called, state
 from autograd_lab.draw.tables import MOST, WIDTH, count, ends, table, terminal_width
 from autograd_lab.records import Edge, Graph, Node, Operation, ScalarGraph, Variable
 from autograd_lab.records.display import as_text
@@ -104,8 +106,8 @@ def _summary(graph: Graph) -> str:
     )
     parts = [count(len(graph), "node"), count(leaves, "leaf", "leaves"), count(len(graph.roots), "output")]
     text = f"{', '.join(parts)}{': → ' if roots else ''}{clean(roots)}"
-    held = graph.saved_nbytes
-    text += f"; saved tensors hold {digits.nbytes(held)}" if held else ""
+    kept = held(graph.nodes)
+    text += f"; saved tensors hold {kept}" if kept else ""
     swapped = Counter(node.rule for node in graph.nodes if node.rule)
     rules = ", ".join(f"{clean(rule)} × {often}" for rule, often in sorted(swapped.items()))
     return f"{text}; the lab's rules: {rules}" if rules else text
@@ -130,16 +132,21 @@ def _saved(node: Node) -> str:
     names: dict[str, list[str]] = {}
     for saved in node.saved:
         if (look := state(saved)) != "value":
-            own = saved.name if saved.variable is None else f"{saved.name} = {saved.variable}"
-            names.setdefault(look, []).append(own)
-    # Views of one storage may overlap, so only equal ones are known to be the same bytes.
-    sizes = {
-        (saved.storage, saved.nbytes) if saved.storage is not None else saved.name: saved.nbytes or 0
-        for saved in node.saved
-    }
-    held = sum(sizes.values())
-    words = {"saved": digits.nbytes(held)}
+            names.setdefault(look, []).append(
+                f"{saved.name} = {named}" if (named := called(saved)) else saved.name
+            )
+    words = {"saved": _held_by_itself(node)}
     return "; ".join(f"{', '.join(those)} ({words.get(look, look)})" for look, those in names.items())
+
+
+def _held_by_itself(node: Node) -> str:
+    """Views of one storage may overlap, so only equal ones are known to be the same bytes."""
+    sizes: tuple[dict[Any, int], dict[Any, int]] = {}, {}
+    for saved in node.saved:
+        key = saved.name if saved.storage is None else (saved.storage, saved.nbytes)
+        sizes[saved.owner is not None][key] = saved.nbytes or 0
+    activations, parameters = (sum(each.values()) for each in sizes)
+    return figures(activations, parameters, node.saved) or digits.nbytes(0)
 
 
 def _hooks(node: Node) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -136,12 +136,16 @@ class Saved(NamedTuple):
         storage: Equal for two saved tensors of one graph that share memory: 0, 1, 2, … in the order met.
             ``None`` where the tensor has no single storage (sparse, nested).
         version: The tensor's version counter when the graph was captured. It grows at each in-place change.
-        variable: The name of the leaf or named tensor that it is, if it is one.
+        variable: The name of the leaf or named tensor that it is, or is a view of.
         released: Whether a backward has freed it.
         storage_nbytes: Bytes of the whole storage that it keeps alive; over the distinct values of
             ``storage`` these add up to the memory held.
         packed: The pack hook's other half, where saved-tensor hooks (offloading, checkpointing) hold the
             value: the unpack hook's name. Nothing was unpacked to find this out.
+        view: How it looks at the memory of ``variable``: ``"transposed"`` (its last two dimensions swapped) or
+            ``"view"`` (in any other way). ``None`` where it is that very tensor.
+        owner: Who keeps its memory whatever becomes of the graph: ``"parameter"`` or ``"buffer"``, if it is one
+            of a model or a view of one. Buffers are known only where the capture was given a model.
 
     Example:
         >>> Saved("alpha", value=1).value
@@ -158,6 +162,8 @@ class Saved(NamedTuple):
     released: bool = False
     storage_nbytes: int | None = None
     packed: str | None = None
+    view: str | None = None
+    owner: str | None = None
 
 
 class Source(NamedTuple):
@@ -338,9 +344,22 @@ class Graph(DisplayMixin):
     @property
     def saved_nbytes(self) -> int:
         """Bytes that the saved tensors keep alive, each storage counted once."""
+        return self._held(lambda _: True)
+
+    @property
+    def saved_activation_nbytes(self) -> int:
+        """Those of ``saved_nbytes`` that no parameter or buffer keeps: the graph's own cost."""
+        return self._held(lambda saved: saved.owner is None)
+
+    @property
+    def saved_parameter_nbytes(self) -> int:
+        """Those of ``saved_nbytes`` that are in parameters and buffers, which live whatever becomes of the graph."""
+        return self._held(lambda saved: saved.owner is not None)
+
+    def _held(self, wanted: Callable[[Saved], bool]) -> int:
         storages: dict[int, int] = {}
         apart = 0
-        for saved in itertools.chain.from_iterable(node.saved for node in self.nodes):
+        for saved in filter(wanted, itertools.chain.from_iterable(node.saved for node in self.nodes)):
             if saved.storage is not None:
                 storages[saved.storage] = saved.storage_nbytes or 0
             else:

@@ -105,23 +105,82 @@ def same_scalar(found, value):
 
 
 def test_the_names_of_saved_tensors(built):
-    """The first name of the very tensor that was saved, or of the node's own result, known by its memory."""
+    """The very tensor that was saved; or the node's own result, known by its memory; or what it is a view of."""
     known = [
         *(built.model.named_parameters(remove_duplicate=False) if built.model else ()),
         *(built.model.named_buffers() if built.model else ()),
         *(built.names or {}).items(),
     ]
     for saved, value, node in captured(built):
-        if isinstance(value, torch.Tensor):
-            same = [name for name, tensor in known if tensor is value]
-            results = [name for name, tensor in known if tensor.grad_fn is node and is_at(tensor, value)]
-            assert saved.variable == next(iter(same or results), None)
-        else:
-            assert saved.variable is None
+        if not isinstance(value, torch.Tensor):
+            assert (saved.variable, saved.view, saved.owner) == (None, None, None)
+            continue
+        same = [name for name, tensor in known if tensor is value]
+        results = [name for name, tensor in known if tensor.grad_fn is node and is_at(tensor, value)]
+        around = [(tensor, name) for name, tensor in known if is_around(tensor, value)]
+        smallest = [name for _, name in sorted(around, key=lambda pair: pair[0].nbytes)]
+        assert saved.variable == next(iter(same or results or smallest), None)
+        assert saved.view is None or not same
 
 
 def is_at(a, b):
     return (a.data_ptr(), a.shape, a.stride()) == (b.data_ptr(), b.shape, b.stride())
+
+
+def is_around(a, b):
+    """Whether every element of b lies between the first and the last of a, in one memory."""
+    if not (is_plain(a) and is_plain(b)):
+        return False
+    return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr() and (
+        a.data_ptr() <= b.data_ptr() and last_address(b) <= last_address(a)
+    )
+
+
+def is_plain(tensor):
+    return (
+        type(tensor) in (torch.Tensor, nn.Parameter)
+        and tensor.device.type == "cpu"
+        and tensor.layout is torch.strided
+        and not tensor.is_nested
+        and tensor.numel() > 0
+    )
+
+
+def last_address(tensor):
+    return tensor.detach()[(-1,) * tensor.ndim].data_ptr()
+
+
+def test_views_of_parameters_are_called_what_they_are():
+    """Whichever way the model's code looks at its parameter, and without copying it."""
+    weight = nn.Parameter(torch.rand(3, 4, 5))
+    for look, view in (
+        (lambda w: w, None),
+        (lambda w: w.mT, "transposed"),
+        (lambda w: w.transpose(-1, -2), "transposed"),
+        (lambda w: w.mT.mT, None),
+        (lambda w: w.detach(), None),
+        (lambda w: w.transpose(0, 1), "view"),
+        (lambda w: w.permute(2, 0, 1), "view"),
+        (lambda w: w[1:], "view"),
+        (lambda w: w[..., 0], "view"),
+        (lambda w: w.reshape(12, 5), "view"),
+        (lambda w: w[None], "view"),
+        (lambda w: w[:, :1].expand(3, 4, 5), "view"),
+        (lambda w: w[0].mT, "view"),
+    ):
+        assert saved_operand(look, weight) == ("w", view, "parameter"), look
+    for copy in (lambda w: w + 0, lambda w: w.mT.contiguous(), lambda w: w.clone()):
+        assert saved_operand(copy, weight) == (None, None, None)
+
+
+def saved_operand(look, weight):
+    model = nn.Module()
+    model.w = weight
+    looked = look(weight)
+    loss = (looked.detach().clone().requires_grad_() * looked).sum()
+    (product,) = lab.capture(loss, model=model).find("MulBackward")
+    (saved,) = (saved for saved in product.saved if saved.name == "other")
+    return saved.variable, saved.view, saved.owner
 
 
 def test_the_registry_saves_things_of_every_sort():
@@ -167,6 +226,50 @@ def test_a_part_of_a_result_is_not_the_result():
     y = x.exp()
     graph = lab.capture(y.sum(), names={"half": y[:2], "other": x.exp()})
     assert graph.find("Exp")[0].saved[0].variable is None
+
+
+def test_a_view_belongs_to_the_smallest_named_tensor_around_it():
+    flat = nn.Parameter(torch.rand(12), requires_grad=False)
+    x = leaves(1, 3, 2)[0]
+    loss = (x @ flat[4:10].view(2, 3)).sum() + (x * flat[:6].view(3, 2)).sum()
+    graph = lab.capture(loss, names={"flat": flat, "part": flat[4:10], "one": flat[5]})
+    assert {(s.variable, s.view, s.owner) for n in graph.nodes for s in n.saved if s.meta and s.variable} == {
+        ("part", "view", "parameter"),
+        ("flat", "view", "parameter"),
+    }
+
+
+def test_views_of_activations_have_names_but_no_owner():
+    (x,) = leaves(1, 3, 3)
+    y = x.exp()
+    graph = lab.capture((y.T * y[0]).sum(), names={"y": y})
+    saved = [each for each in graph.find("MulBackward")[0].saved if each.meta]
+    assert sorted((each.variable, each.view, each.owner) for each in saved) == [
+        ("y", "transposed", None),
+        ("y", "view", None),
+    ]
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["model", "no model"])
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "trained"])
+def test_what_is_saved_is_told_in_two_figures(given, frozen):
+    """What the graph alone keeps and what parameters keep anyway, each storage once; with and without the model."""
+    model = nn.Sequential(nn.Linear(4, 8, bias=False), nn.Tanh(), nn.Linear(8, 2)).requires_grad_(not frozen)
+    x = torch.ones(3, 4, requires_grad=True)
+    graph = lab.capture((model(x) + model(x)).sum(), **({"model": model} if given else {}))
+    weights = 4 * (4 * 8 + 8 * 2)
+    assert graph.saved_parameter_nbytes == weights
+    activations = 2 * 4 * 3 * 8 + (0 if frozen else 4 * 3 * 4)  # of the second Linear's input, tanh's result
+    assert graph.saved_activation_nbytes == activations
+    assert graph.saved_nbytes == weights + activations
+
+
+def test_buffers_live_anyway_too():
+    model = nn.BatchNorm1d(4, affine=False).eval()
+    graph = lab.capture(model(torch.ones(3, 4, requires_grad=True)).sum(), model=model)
+    owners = {saved.variable: saved.owner for node in graph.nodes for saved in node.saved if saved.variable}
+    assert owners == {"running_mean": "buffer", "running_var": "buffer"}
+    assert graph.saved_parameter_nbytes == 2 * 4 * 4
 
 
 def test_bytes_held_count_each_storage_once():

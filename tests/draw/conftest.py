@@ -92,7 +92,10 @@ def residual() -> Graph:
                 3, "AddmmBackward0", "op", 2, (_meta(5, 4),), (Edge(4, 0), Edge(6, 0), Edge(5, 0)),
                 (
                     Saved("mat1", _meta(5, 4), nbytes=80, storage=1, version=0, variable="x", storage_nbytes=80),
-                    Saved("mat2", _meta(4, 4), nbytes=64, storage=2, version=0, storage_nbytes=64),
+                    Saved(
+                        "mat2", _meta(4, 4), nbytes=64, storage=2, version=0, storage_nbytes=64,
+                        variable="fc.weight", view="transposed", owner="parameter",
+                    ),
                 ),
             ),
             _leaf(4, "fc.bias", 4),

@@ -114,6 +114,21 @@ def test_a_module_is_one_box_with_what_lies_in_it(golden):
     golden("blocks_depth.md", to_mermaid(picture))
 
 
+def test_a_box_says_apart_what_its_parameters_keep_anyway():
+    kept = (
+        Saved("mat1", META, nbytes=24, storage=0, storage_nbytes=24),
+        Saved("mat2", META, nbytes=24, storage=1, storage_nbytes=2048, variable="w", owner="parameter"),
+        Saved("other", META, nbytes=24, storage=1, storage_nbytes=2048, variable="w", owner="parameter"),
+    )
+    nodes = (Node(0, "MmBackward0", "op", 9, (META,), module="a", saved=kept),)
+    (box,) = graph_picture(Graph(nodes, ()), depth=1).boxes
+    assert [line.text for line in box.lines] == [
+        "a",
+        "1 node: MmBackward0",
+        "saved 24 B + 2 KiB of parameters",
+    ]
+
+
 def test_edges_between_boxes_are_counted():
     counted = {
         (arrow.tail, arrow.head): [line.text for line in arrow.lines]

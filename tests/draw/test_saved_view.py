@@ -39,11 +39,21 @@ def test_a_saved_tensor_shows_its_shape_and_which_variable_it_is():
     assert (box.key, box.group, box.look) == ("s4_0", ("m",), "saved")
 
 
+def test_a_view_says_of_what_and_whose_memory_it_is():
+    view, node = view_of(
+        Saved("self", META, nbytes=24, storage=0, variable="w", view="view", owner="parameter"),
+        Saved("mat2", META, nbytes=24, storage=1, variable="mean", view="transposed", owner="buffer"),
+    )
+    (box,) = view.boxes(node, ())
+    assert texts(box.lines)[1:] == ["self f32[2,3] = w, view", "mat2 f32[2,3] = mean, transposed"]
+    assert box.tooltip == "self, 24 B of a parameter, on cpu\nmat2, 24 B of a buffer, on cpu"
+
+
 def test_tensors_that_share_memory_carry_the_same_tag(residual):
     picture = graph_picture(residual, saved=True)
     lines = {box.key: texts(box.lines)[1:] for box in picture.boxes if box.look == "saved"}
     assert lines["s1_0"] == ["other f32[5,4] = ĥ • storage 0", "self f32[5,4] = ĥ • storage 0"]
-    assert lines["s3_0"] == ["mat1 f32[5,4] = x", "mat2 f32[4,4]"]
+    assert lines["s3_0"] == ["mat1 f32[5,4] = x", "mat2 f32[4,4] = fc.weight, transposed"]
 
 
 def test_tensors_of_different_nodes_can_share_memory():

@@ -42,7 +42,7 @@ def test_next_says_where_each_slot_goes(every_kind, residual):
 
 def test_the_summary_counts(residual, every_kind):
     assert graph_table(residual).splitlines()[0] == (
-        "8 nodes, 3 leaves, 1 output: → 0 (loss); saved tensors hold 224 B"
+        "8 nodes, 3 leaves, 1 output: → 0 (loss); saved tensors hold 160 B + 64 B of parameters"
     )
     assert graph_table(every_kind).splitlines()[0] == "4 nodes, 1 leaf, 2 outputs: → 0, 0:1 (second)"
     assert graph_table(Graph((), ())).splitlines()[0] == "0 nodes, 0 leaves, 0 outputs"
@@ -64,6 +64,11 @@ def test_columns_without_content_are_left_out(residual):
 
 def test_equal_storages_are_counted_once(residual):
     assert "other = ĥ, self = ĥ (80 B)" in graph_table(residual)
+
+
+def test_views_of_parameters_are_named_and_their_bytes_stand_apart(residual):
+    text = graph_table(residual, width=200)
+    assert "mat1 = x, mat2 = fc.weight, transposed (80 B + 64 B of parameters)" in text
 
 
 def test_released_and_packed_are_said(every_kind):

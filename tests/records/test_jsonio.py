@@ -49,7 +49,7 @@ metas = st.builds(
 sources = st.builds(Source, texts, counts, texts)
 saveds = st.builds(
     Saved, texts, st.none() | metas, values, st.none() | counts, st.none() | counts, st.none() | counts,
-    st.none() | texts, st.booleans(), st.none() | counts, st.none() | texts,
+    st.none() | texts, st.booleans(), st.none() | counts, st.none() | texts, st.none() | texts, st.none() | texts,
 )  # fmt: skip
 hooks = st.builds(Hook, texts, texts, st.none() | counts, st.none() | sources)
 
@@ -89,6 +89,18 @@ def test_any_graph_comes_back_equal_and_of_the_same_types(graph):
     assert back == graph
     assert repr(back) == repr(graph)  # 1, 1.0 and True are equal and look different
     assert dumps(back) == dumps(graph)
+
+
+def test_a_file_from_before_views_had_names_loads():
+    """Its saved tensors have neither a view nor an owner: all that they hold counts as the graph's."""
+    text = (
+        '{"autograd_lab": {"schema": 1, "record": "Graph"}, "data": {"nodes": [{"id": 0, "name": "MmBackward0",'
+        ' "kind": "op", "sequence_nr": 3, "saved": [{"name": "mat2", "nbytes": 24, "storage": 0, "version": 0,'
+        ' "storage_nbytes": 24}]}], "roots": []}}'
+    )
+    graph = loads(text)
+    assert graph.nodes[0].saved == (Saved("mat2", nbytes=24, storage=0, version=0, storage_nbytes=24),)
+    assert (graph.saved_activation_nbytes, graph.saved_parameter_nbytes) == (24, 0)
 
 
 def test_nan_comes_back_as_nan_and_the_text_is_strict_json():
