@@ -15,11 +15,18 @@ from typing import NamedTuple
 
 from torch.autograd.graph import Node as TorchNode
 
+from autograd_lab._torch import deep
 from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch.deep import keep_deletable
 from autograd_lab.capture.order import Slot, execution_order
 from autograd_lab.capture.outputs import Root
+from autograd_lab.errors import GraphError
+from autograd_lab.hold import Hold
 from autograd_lab.records import Edge
+
+_TOO_MANY = (
+    "a graph of more than {most} nodes can't be looked at with threads of less than 2 MiB of stack on this version of "
+    "Python, which could not delete it: call threading.stack_size(0), or raise `ulimit -s`"
+)
 
 
 class Walk(NamedTuple):
@@ -46,9 +53,20 @@ def walk(roots: Iterable[Root]) -> Walk:
 
     Returns:
         Every node that can be reached, in the engine's order.
+
+    Raises:
+        GraphError: So many nodes can't be looked at here: see Note [When Python puts off a deletion].
     """
-    roots = list(roots)
-    met, nexts = _meet(roots)
+    met: dict[TorchNode, int] = {}
+    with Hold() as held:
+        held.add(lambda: deep.keep_interrupted_deletable(met) if len(met) >= deep.DEEP else None)
+        walked = _walked(list(roots), met)
+        met.clear()
+    return walked
+
+
+def _walked(roots: list[Root], met: dict[TorchNode, int]) -> Walk:
+    nexts = _meet(roots, met)
     starts: list[Slot] = [(met[node], input_nr) for node, input_nr in roots]
     sequence_nrs = [_nodes.sequence_nr(node) for node in met]
     order = execution_order(sequence_nrs, nexts, starts)
@@ -56,7 +74,7 @@ def walk(roots: Iterable[Root]) -> Walk:
     for place, number in enumerate(order):
         ids[number] = place
     nodes = list(met)
-    keep_deletable(nodes, nexts, order)
+    deep.keep_deletable(nodes, nexts, order)
     return Walk(
         [nodes[number] for number in order],
         [sequence_nrs[number] for number in order],
@@ -65,14 +83,16 @@ def walk(roots: Iterable[Root]) -> Walk:
     )
 
 
-def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[list[Slot | None]]]:
+def _meet(roots: Iterable[Root], met: dict[TorchNode, int]) -> list[list[Slot | None]]:
     """Numbers every node in the order met, and lists where its edges lead."""
-    met: dict[TorchNode, int] = {}
+    most = deep.most_nodes()
     for node, _ in roots:
         met.setdefault(node, len(met))
     waiting = list(met)
     slots: dict[int, list[Slot | None]] = {}
     while waiting:
+        if most is not None and len(met) > most:
+            raise GraphError(_TOO_MANY.format(most=most))
         node = waiting.pop()
         found: list[Slot | None] = []
         for target, input_nr in node.next_functions:
@@ -85,4 +105,4 @@ def _meet(roots: Iterable[Root]) -> tuple[dict[TorchNode, int], list[list[Slot |
                 waiting.append(target)
             found.append((number, input_nr))
         slots[met[node]] = found
-    return met, [slots[number] for number in range(len(met))]
+    return [slots[number] for number in range(len(met))]

@@ -7,6 +7,7 @@ Prints each shape before it's let go of, and a last line if the interpreter is s
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import threading
 import time
@@ -158,7 +159,28 @@ def again(levels):
     lab.capture(middle)
 
 
+def interrupted(levels):
+    """Ctrl-C after a part of the time that a capture takes, and the loss let go of."""
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    started = time.perf_counter()
+    lab.capture(grown(leaf(), levels))
+    took = time.perf_counter() - started
+    times = 0
+    for part in (0.1, 0.5):
+        loss = grown(leaf(), levels)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, part * took)
+            lab.capture(loss)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            times += 1
+        print(f"interrupted {times} times", flush=True)
+        del loss
+
+
 def main(levels, names):
+    if names == ["interrupted"]:
+        interrupted(levels)
     for shape in SHAPES:
         wanted = not names or shape.__name__ in names
         if wanted and let_go(shape, levels, kept_first=False):

@@ -39,8 +39,50 @@ def run(*arguments):
     return ran.stdout
 
 
+SMALL_STACK = 512 if deep.PUTS_OFF_EARLY else deep.STACK >> 10
+"""KiB: the smallest in which a deep graph is looked at. See Note [When Python puts off a deletion]."""
+
+
+def test_python_puts_off_deletions_as_its_source_says():
+    """``Py_TRASHCAN_BEGIN`` in ``Include/cpython/object.h``, ``_Py_Dealloc`` in ``Objects/object.c``."""
+    before_3_13 = sys.version_info < (3, 13)
+    assert before_3_13 == deep.PUTS_OFF_EARLY
+
+
 def test_graphs_of_every_shape_on_a_small_stack():
-    run(6_000, 512)
+    run(6_000, SMALL_STACK)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no timer there that interrupts")
+def test_a_chain_whose_capture_was_interrupted():
+    assert int(re.findall(r"interrupted (\d) times", run(60_000, 0, "interrupted"))[-1]) >= 1
+
+
+@pytest.fixture
+def puts_off_late(monkeypatch):
+    monkeypatch.setattr(deep, "PUTS_OFF_EARLY", False)
+    monkeypatch.setattr(deep, "DEEP", 12)
+
+
+@pytest.mark.parametrize("size", [0, deep.STACK])
+def test_with_enough_stack_graphs_of_any_size_are_looked_at(puts_off_late, monkeypatch, size):
+    monkeypatch.setattr(deep.threading, "stack_size", lambda: size)
+    assert deep.most_nodes() is None
+
+
+def test_with_too_little_stack_a_big_graph_is_refused_in_one_line(puts_off_late, monkeypatch):
+    monkeypatch.setattr(deep.threading, "stack_size", lambda: deep.STACK - 1)
+    (x,) = leaves(1, 2)
+    y = x
+    for _ in range(11):
+        y = y * 1.0
+    assert len(lab.capture(y)) == 12
+    loss = (y * 1.0).sum()
+    with pytest.raises(lab.errors.GraphError, match=r"^a graph of more than 12 nodes .* Python") as caught:
+        lab.capture(loss)
+    assert "\n" not in str(caught.value)
+    loss.backward()
+    assert x.grad.tolist() == [1.0, 1.0]
 
 
 def test_a_chain_on_the_main_thread():
