@@ -7,6 +7,7 @@ from autograd_lab.records import Check, Mismatch, VerifyReport
 from autograd_lab.records.display import as_text
 
 _MARKS = {True: "ok", False: "WRONG", None: "–"}
+SKIPPED = "skipped"
 
 
 def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
@@ -28,7 +29,8 @@ def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
         <BLANKLINE>
     """
     rows = [
-        [check.name, _MARKS[check.ok], str(check.samples or ""), _found(check)] for check in report.checks
+        [check.name, SKIPPED if check.skipped else _MARKS[check.ok], str(check.samples or ""), _found(check)]
+        for check in report.checks
     ]
     tail = "".join(
         f"{what}: {', '.join(f'{name} × {count}' for name, count in counted)}\n"
@@ -62,9 +64,12 @@ def _(report: VerifyReport) -> str:
 
 def _summary(report: VerifyReport) -> str:
     made = sum(check.ok is not None for check in report.checks)
-    if report.ok:
-        return f"{report.target}: right in {count(made, 'check')}"
-    return f"{report.target}: wrong in {len(report.failed)} of {count(made, 'check')} (seed {report.seed})"
+    skipped = f", {len(report.skipped)} skipped" if report.skipped else ""
+    if report.failed:
+        wrong = f"wrong in {len(report.failed)} of {count(made, 'check')}"
+        return f"{report.target}: {wrong}{skipped} (seed {report.seed})"
+    right = f"right in {count(made, 'check')}" if made else "nothing was checked"
+    return f"{report.target}: {right}{skipped}"
 
 
 def _found(check: Check) -> str:
@@ -72,7 +77,8 @@ def _found(check: Check) -> str:
     if check.mismatch is not None:
         parts.append(_numbers(check.mismatch))
     elif check.ulps is not None:
-        relative = "" if check.relative is None else f", {check.relative:.1e} relative"
+        share = "relative" if check.scale is None else "of these terms"
+        relative = "" if check.relative is None else f", {check.relative:.1e} {share}"
         unit = "ulp" if check.ulps == 1 else "ulps"
         parts.append(f"within {check.ulps:.3g} {unit}{relative}" if check.ulps else "equal")
     if check.sample is not None:

@@ -41,9 +41,12 @@ class Check(NamedTuple):
         message: What is wrong, or ``""``.
         sample: The first sample on which it failed.
         mismatch: Where the numbers part.
-        ulps: How far from PyTorch's the numbers were at most, in units in the last place of the largest number of
-            their tensor; ``None`` where no numbers were compared.
-        relative: The same as a share of that largest number.
+        ulps: How far from PyTorch's the numbers were at most, in units in the last place of the number that they were
+            judged by: the largest of their tensor, or ``scale``. ``None`` where no numbers were compared.
+        relative: The same as a share of that number.
+        scale: The size of the terms that a tensor was judged by because they cancel in it, where rounding is all that
+            is left of them; ``None`` where it was judged by its own largest number.
+        skipped: Whether the check was left out because the caller said so. ``ok`` is then ``None``.
 
     Example:
         >>> Check("vmap", None, 0, "it has no vmap").ok is None
@@ -58,6 +61,8 @@ class Check(NamedTuple):
     mismatch: Mismatch | None = None
     ulps: float | None = None
     relative: float | None = None
+    scale: float | None = None
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,9 @@ class VerifyReport(DisplayMixin):
 
     @property
     def ok(self) -> bool:
-        """Whether no check failed."""
-        return all(check.ok is not False for check in self.checks)
+        """Whether no check failed, and at least one was made."""
+        made = [check.ok for check in self.checks if check.ok is not None]
+        return bool(made) and all(made)
 
     def validate(self) -> None:
         """Checks that a check that failed says what is wrong.
@@ -101,3 +107,8 @@ class VerifyReport(DisplayMixin):
     def failed(self) -> tuple[Check, ...]:
         """The checks that failed."""
         return tuple(check for check in self.checks if check.ok is False)
+
+    @property
+    def skipped(self) -> tuple[Check, ...]:
+        """The checks that the caller had left out."""
+        return tuple(check for check in self.checks if check.skipped)
