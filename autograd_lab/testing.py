@@ -11,7 +11,7 @@ Relies on ``verify``, and on pytest for the fixture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ def assert_gradients_match(
     *,
     native: Callable[..., Any] | None = None,
     swap: str | Sequence[str] | None = None,
+    skip: str | Iterable[str] = (),
     seed: int = 0,
 ) -> VerifyReport:
     """Asserts that a Function, a rule, a callable or a model with rules swapped in has the right gradients.
@@ -35,15 +36,18 @@ def assert_gradients_match(
         target: As for ``lab.verify``: a ``torch.autograd.Function``, a rule's name or a callable; with ``swap``, a
             module or a callable that returns a loss.
         inputs: A tuple of arguments; in float64 all checks apply.
-        native: What computes the same by PyTorch's own operations.
+        native: What computes the same by PyTorch's own operations; of a surrogate gradient, what has the gradient that
+            is meant.
         swap: Names of rules, or ``"all"``: compares a whole step with them swapped in with one without.
-        seed: What made-up inputs are made from, and the random state of a step.
+        skip: Names of checks to leave out: ``("finite differences",)``.
+        seed: What made-up inputs are made from, and the random state that each call starts from.
 
     Returns:
         The report, of which every check holds.
 
     Raises:
-        AssertionError: A check doesn't hold; the message has a line for each, with what is wrong called by its name.
+        AssertionError: A check doesn't hold, or none could be made; the message has a line for each, with what is wrong
+            called by its name.
         VerifyError: The target can't be called with these inputs.
 
     Example:
@@ -51,7 +55,7 @@ def assert_gradients_match(
         True
     """
     __tracebackhide__ = True
-    report = verify(target, inputs, native=native, swap=swap, seed=seed)
+    report = verify(target, inputs, native=native, swap=swap, skip=skip, seed=seed)
     if not report.ok:
         raise AssertionError(verify_faults(report))
     return report

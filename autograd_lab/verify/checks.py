@@ -1,24 +1,41 @@
-"""The checks: each takes a subject and says, for all samples it applies to, whether one thing holds."""
+"""The checks of what a Function gives: each takes a subject and a sample and says whether one thing holds.
+
+Those of higher orders and other modes are in ``modes``, those by finite differences in ``slopes``.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch.autograd import forward_ad
-from torch.autograd.gradcheck import GradcheckError
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import saved as _saved
+from autograd_lab.capture.outputs import tensors
 from autograd_lab.records import Mismatch
-from autograd_lab.verify.compare import distance, largest, mismatch
+from autograd_lab.verify.compare import Terms, compare, mismatch
 from autograd_lab.verify.faults import kind
-from autograd_lab.verify.subject import Args, Call, Sample, Subject
-
-Tensors = tuple[torch.Tensor, ...]
+from autograd_lab.verify.randomness import seed_all
+from autograd_lab.verify.results import (
+    Args,
+    Call,
+    Taken,
+    copies,
+    differentiable,
+    gradients_of,
+    leaves_of,
+    outputs_of,
+    results_of,
+    taken,
+    wants,
+    weights_for,
+)
+from autograd_lab.verify.subject import Sample, Subject
+from autograd_lab.verify.terms import measure
 
 
 class Fault(NamedTuple):
@@ -28,105 +45,142 @@ class Fault(NamedTuple):
     mismatch: Mismatch | None = None
 
 
-Try = Callable[[Subject, Sample], Fault | float | None]
-"""Tries one sample. If all is well: how many ulps the numbers were apart at most, ``None`` where none were compared."""
+class NotTried(NamedTuple):
+    """Why a check says nothing about one sample."""
+
+    message: str
+
+
+class RefusedError(Exception):
+    """What the target is held against raises: that's no fault of the target."""
+
+
+@contextlib.contextmanager
+def natively() -> Iterator[None]:
+    """Has what is raised inside count as PyTorch's, not as the target's."""
+    try:
+        yield
+    except Exception as error:
+        raise RefusedError(described(error)) from error
+
+
+Found = Fault | NotTried | float | None
+"""If all is well: how many ulps the numbers were apart at most, ``None`` where none were compared."""
+
+Try = Callable[[Subject, Sample], Found]
+"""Tries one sample."""
 
 
 # --- what the checks are made of -----------------------------------------------------------
 
 
-def outputs_of(call: Call, args: Args) -> Tensors:
-    """Calls, and gives the floating outputs."""
-    made = call(*args)
-    found = made if isinstance(made, tuple | list) else (made,)
-    return tuple(each for each in found if isinstance(each, torch.Tensor) and _is_float(each))
-
-
-def leaves_of(args: Args) -> list[torch.Tensor]:
-    """Gives each tensor that a gradient is wanted for, once."""
-    return list(
-        {id(arg): arg for arg in args if isinstance(arg, torch.Tensor) and arg.requires_grad}.values()
-    )
-
-
-def weights_for(outputs: Tensors) -> Tensors:
-    """Makes a gradient for each output: no two elements alike, the same each time."""
-    made = []
-    for number, output in enumerate(outputs):
-        steps = torch.arange(1, output.numel() + 1, dtype=torch.float64).reshape(output.shape)
-        made.append((torch.cos(steps + number) + 1.5).to(output.device, output.dtype))
-    return tuple(made)
-
-
-def gradients_of(call: Call, args: Args, *, create_graph: bool = False) -> list[torch.Tensor | None]:
-    """Gives the gradient of each leaf, the outputs weighted by ``weights_for``."""
-    outputs = [output for output in outputs_of(call, args) if output.requires_grad]
-    if not outputs:
-        return [None] * len(leaves_of(args))
-    weights = weights_for(tuple(outputs))
-    if create_graph:
-        weights = tuple(weight.requires_grad_() for weight in weights)
-    return list(
-        torch.autograd.grad(outputs, leaves_of(args), weights, allow_unused=True, create_graph=create_graph)
-    )
-
-
 def part(
-    found: Sequence[torch.Tensor | None],
-    expected: Sequence[torch.Tensor | None],
+    found: Sequence[Taken | None],
+    expected: Sequence[Taken | None],
     args: Sequence[Any],
     what: str,
-    size: float = 0.0,
+    terms: Callable[[], Sequence[float]] | None = None,
 ) -> Fault | float | None:
     """Says how the first gradients that differ do so; or how many ulps those that agree are apart at most.
 
-    ``size`` is that of the numbers they were computed from, where it may be larger: what cancels leaves their rounding.
+    ``terms`` measures, for each gradient, the terms that it was summed from. See Note [What counts as equal].
     """
+    apart = []
     for at, (want, came) in enumerate(zip(expected, found, strict=True)):
-        where = mismatch(f"{what} {at}", want, came, size)
-        if where is not None:
-            return Fault(f"the {what} {at} {kind(at, expected, found, args)}", where)
-    apart = [distance(want, came)[0] for want, came in zip(expected, found, strict=True)]
+        verdict = compare(f"{what} {at}", want, came, terms and _at(terms, at))
+        if verdict.mismatch is not None:
+            return Fault(f"the {what} {at} {kind(at, expected, found, args)}", verdict.mismatch)
+        apart.append(verdict.ulps)
     return max((ulps for ulps in apart if ulps is not None), default=None)
 
 
-def told(found: Fault | float | None, tell: Callable[[str], str]) -> Fault | float | None:
+def _at(terms: Callable[[], Sequence[float]], at: int) -> Terms:
+    return lambda: terms()[at]
+
+
+def terms_of(
+    call: Call, args: Args, lay_out: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.clone
+) -> list[float]:
+    """Measures the terms of the gradient of each leaf. See Note [Terms]."""
+    args = copies(args)
+    outputs, weights = differentiable(outputs_of(call, args))
+    weights = tuple(lay_out(weight) for weight in weights)
+    measured = measure(outputs, weights)
+    return [measured.leaf(leaf) for leaf in leaves_of(args)]
+
+
+def told(found: Found, tell: Callable[[str], str]) -> Found:
     """Tells a fault in other words."""
     return Fault(tell(found.message), found.mismatch) if isinstance(found, Fault) else found
 
 
-def _is_float(tensor: torch.Tensor) -> bool:
-    return tensor.is_floating_point() or tensor.is_complex()
+def described(error: BaseException) -> str:
+    """Returns an exception as one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
 
 
 # --- what is tried -------------------------------------------------------------------------
+
+
+def reproducible(subject: Subject, sample: Sample) -> Fault | None:
+    """Two runs from the same random state give the same. See Note [The same random numbers]."""
+    for what, call in (("the forward", subject.call), ("native", subject.native)):
+        if call is None or (call is subject.native and not subject.given):
+            continue
+        with torch.no_grad():
+            live = list(tensors(call(*copies(sample.args))))
+        first = taken(live)
+        if differ(first, results_of(call, copies(sample.args))):
+            return Fault(
+                f"two runs of {what} differ: it is random (seed= sets torch's generators), or keeps a state"
+            )
+        for other in [each for each in subject.samples if each.name == "negative"]:
+            results_of(call, copies(other.args))
+            if differ(first, taken(live)):
+                return Fault(f"the result of {what} changes when it is called again: two calls share memory")
+    return None
+
+
+def differ(first: Sequence[Taken | None], second: Sequence[Taken | None]) -> bool:
+    """Whether two calls gave other results."""
+    return len(first) != len(second) or any(
+        mismatch("", want, came) is not None for want, came in zip(first, second, strict=True)
+    )
 
 
 def forward(subject: Subject, sample: Sample) -> Fault | float | None:
     """The result is PyTorch's."""
     assert subject.native is not None
     with torch.no_grad():
-        expected = outputs_of(subject.native, sample.args)
-    return part(outputs_of(subject.call, sample.args), expected, (), "output")
+        expected = taken(outputs_of(subject.native, copies(sample.args)))
+    found = taken(outputs_of(subject.call, sample.args))
+    if len(found) != len(expected):
+        return Fault(f"it has {len(found)} floating outputs, native has {len(expected)}")
+    said = part(found, expected, (), "output")
+    if isinstance(said, Fault) and subject.given and subject.draws:
+        return Fault(
+            f"{said.message}; it draws random numbers: have native draw the same ones", said.mismatch
+        )
+    return said
 
 
 def untouched(subject: Subject, sample: Sample) -> Fault | None:
     """Neither forward nor backward changes what it's given."""
-    tensors = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
-    copies = [tensor.detach().clone() for tensor in tensors]
-    versions = [_saved.version(tensor) for tensor in tensors]
-    outputs = [output for output in outputs_of(subject.call, sample.args) if output.requires_grad]
-    kept = [output.detach().clone() for output in outputs]
-    weights = weights_for(tuple(outputs))
-    before = [weight.clone() for weight in weights]
+    inputs = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
+    before = taken(inputs)
+    versions = [_saved.version(tensor) for tensor in inputs]
+    outputs, weights = differentiable(outputs_of(subject.call, sample.args))
+    kept, given = taken(outputs), taken(weights)
     if outputs and leaves_of(sample.args):
         torch.autograd.grad(outputs, leaves_of(sample.args), weights, allow_unused=True)
-    for at, (tensor, copy, version) in enumerate(zip(tensors, copies, versions, strict=True)):
-        if _saved.version(tensor) != version or mismatch("", copy, tensor.detach()) is not None:
-            return Fault(f"it changes input {at} in place", mismatch(f"input {at}", copy, tensor.detach()))
-    for name, copied, now in (("gradient it is given", before, weights), ("result after", kept, outputs)):
+    for at, (tensor, copy, version) in enumerate(zip(inputs, before, versions, strict=True)):
+        where = mismatch(f"input {at}", copy, tensor)
+        if _saved.version(tensor) != version or where is not None:
+            return Fault(f"it changes input {at} in place", where)
+    for name, copied, now in (("gradient it is given", given, weights), ("result after", kept, outputs)):
         for copy, tensor in zip(copied, now, strict=True):
-            where = mismatch(name, copy, tensor.detach())
+            where = mismatch(name, copy, tensor)
             if where is not None:
                 return Fault(f"its backward changes in place the {name}", where)
     return None
@@ -134,148 +188,101 @@ def untouched(subject: Subject, sample: Sample) -> Fault | None:
 
 def gradients(subject: Subject, sample: Sample) -> Fault | float | None:
     """Each gradient is PyTorch's."""
-    assert subject.native is not None
-    expected = gradients_of(subject.native, sample.args)
-    return part(
-        gradients_of(subject.call, sample.args), expected, leaves_of(sample.args), "gradient of input"
-    )
-
-
-def finite_differences(subject: Subject, sample: Sample) -> Fault | None:
-    """Each gradient is the slope that finite differences find (``torch.autograd.gradcheck``).
-
-    Where the result isn't a number (the root of a negative one) there's no slope to find.
-    """
-    if not all(output.isfinite().all() for output in outputs_of(subject.call, sample.args)):
-        return None
-    try:
-        torch.autograd.gradcheck(lambda *args: outputs_of(subject.call, args), sample.args, fast_mode=True)
-    except GradcheckError as error:
-        # What follows is about gradcheck's own fast mode.
-        said, _, _ = str(error).partition("The above quantities relating")
-        return Fault(f"finite differences find another slope: {_line(said)}")
-    return None
+    native = subject.native
+    assert native is not None
+    with natively():
+        expected = gradients_of(native, copies(sample.args))
+    found = gradients_of(subject.call, sample.args)
+    leaves = leaves_of(sample.args)
+    return part(found, expected, leaves, "gradient of input", lambda: terms_of(native, sample.args))
 
 
 def again(subject: Subject, sample: Sample) -> Fault | float | None:
     """A second backward over the same graph gives the same: nothing saved was changed."""
-    outputs = [output for output in outputs_of(subject.call, sample.args) if output.requires_grad]
-    leaves, weights = leaves_of(sample.args), weights_for(tuple(outputs))
+    outputs, weights = differentiable(outputs_of(subject.call, sample.args))
+    leaves = leaves_of(sample.args)
     if not outputs or not leaves:
         return None
-    first = torch.autograd.grad(outputs, leaves, weights, allow_unused=True, retain_graph=True)
+
+    def backward(factor: float = 1) -> tuple[torch.Tensor | None, ...]:
+        seed_all(subject.seed, sample.args)
+        given = [weight * factor for weight in weights]
+        return torch.autograd.grad(outputs, leaves, given, allow_unused=True, retain_graph=True)
+
+    live = backward()
+    first = taken(live)
     try:
-        second = torch.autograd.grad(outputs, leaves, weights, allow_unused=True, retain_graph=True)
+        second = taken(backward())
     except RuntimeError as error:
         if "modified by an inplace operation" in str(error):
             return Fault("a second backward is refused: the first changed a saved tensor in place")
         raise
-    return told(
-        part(second, first, leaves, "gradient of input"),
-        lambda _: "a second backward gives another gradient: the first changed a saved tensor",
-    )
-
-
-def second_order(subject: Subject, sample: Sample) -> Fault | float | None:
-    """The gradients' own gradients are PyTorch's."""
-    assert subject.native is not None
-
-    def slopes(call: Call) -> tuple[torch.Tensor, ...]:
-        made = gradients_of(call, sample.args, create_graph=True)
-        return tuple(grad for grad in made if grad is not None and grad.requires_grad)
-
-    first = slopes(subject.native)
-    expected = _second(first, sample.args)
-    if expected is None:
-        return None
-    ours = slopes(subject.call)
-    found = _second(ours, sample.args)
-    if found is None and ours and not any(each.count_nonzero() for each in expected if each is not None):
-        # Neither depends on the inputs: PyTorch says so with zeros, a Function with None. That it can be differentiated
-        # shows on the way to the weights, which are the only leaves within reach.
-        torch.autograd.backward(ours, weights_for(ours))
-        return None
-    if found is None:
+    found = part(second, first, leaves, "gradient of input")
+    if isinstance(found, Fault):
         return Fault(
-            "its backward can't be differentiated: it leaves autograd (detach, no_grad, once_differentiable)"
+            "a second backward gives another gradient: the first changed a saved tensor", found.mismatch
         )
-    return part(found, expected, leaves_of(sample.args), "second-order gradient of input", largest(first))
+    backward(2)  # a buffer of its own would hold the same numbers again
+    shared = part(taken(live), first, leaves, "gradient of input")
+    if isinstance(shared, Fault):
+        return Fault("a second backward changes what the first returned: they share memory", shared.mismatch)
+    return found
 
 
-def _second(slopes: Tensors, args: Args) -> list[torch.Tensor | None] | None:
-    if not slopes:
-        return None
-    leaves = leaves_of(args)
-    made = torch.autograd.grad(slopes, leaves, weights_for(slopes), allow_unused=True)
-    if all(grad is None for grad in made):
-        return None
-    return [torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, made, strict=True)]
-
-
-def forward_mode(subject: Subject, sample: Sample) -> Fault | float | None:
-    """The tangents are PyTorch's."""
-    assert subject.native is not None
-    expected = _tangents(subject.native, sample.args)
-    return part(_tangents(subject.call, sample.args), expected, (), "tangent of output")
-
-
-def _tangents(call: Call, args: Args) -> list[torch.Tensor | None]:
-    with warnings.catch_warnings(), forward_ad.dual_level():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch scripts its decompositions on first use
-        duals = tuple(
-            forward_ad.make_dual(  # type: ignore[no-untyped-call]
-                arg.detach(), weights_for((arg.detach(),))[0]
-            )
-            if isinstance(arg, torch.Tensor) and arg.requires_grad
-            else arg
-            for arg in args
+def layouts(subject: Subject, sample: Sample) -> Fault | float | None:
+    """Its backward takes a gradient of any layout: from a sum it's expanded, from a transpose not contiguous."""
+    apart = []
+    for layout, lay_out in _LAYOUTS.items():
+        args = copies(sample.args)
+        outputs, weights = differentiable(outputs_of(subject.call, args))
+        if not outputs:
+            return None
+        weights = tuple(lay_out(weight) for weight in weights)
+        plain = tuple(weight.contiguous() for weight in weights)
+        expected = taken(
+            torch.autograd.grad(outputs, leaves_of(args), plain, allow_unused=True, retain_graph=True)
         )
-        outputs = outputs_of(call, duals)
-        tangents = [forward_ad.unpack_dual(each).tangent for each in outputs]  # type: ignore[no-untyped-call]
-        return [None if tangent is None else tangent.clone() for tangent in tangents]
+        args = copies(sample.args)
+        outputs, _ = differentiable(outputs_of(subject.call, args))
+        try:
+            found = taken(torch.autograd.grad(outputs, leaves_of(args), weights, allow_unused=True))
+        except Exception as error:
+            return Fault(f"where the gradient that comes in is {layout}, it raises {described(error)}")
+        terms = functools.partial(terms_of, subject.native or subject.call, sample.args, lay_out)
+        said = part(found, expected, leaves_of(args), "gradient of input", terms)
+        if isinstance(said, Fault):
+            return Fault(f"where the gradient that comes in is {layout}, {said.message}", said.mismatch)
+        apart.append(said)
+    return max((ulps for ulps in apart if ulps is not None), default=None)
 
 
-def batched(subject: Subject, sample: Sample) -> Fault | float | None:
-    """Under ``vmap`` it gives for a batch what it gives for each of its members."""
-    batch = [torch.stack((arg.detach(), arg.detach() * 0.5)) if _is_leaf(arg) else arg for arg in sample.args]
-    dims = tuple(0 if _is_leaf(arg) else None for arg in sample.args)
-    if not any(dim == 0 for dim in dims):
-        return None
-    with warnings.catch_warnings():  # torch says where its own vmap is slow: no matter here
-        warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
-        whole = outputs_of(torch.func.vmap(subject.call, in_dims=dims), tuple(batch))
-    one_by_one = [
-        outputs_of(
-            subject.call, tuple(arg[at] if dim == 0 else arg for arg, dim in zip(batch, dims, strict=True))
-        )
-        for at in range(2)
-    ]
-    expected = tuple(torch.stack(members) for members in zip(*one_by_one, strict=True))
-    return told(part(whole, expected, (), "output"), lambda message: f"under vmap {message}")
+_LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "expanded": lambda weight: (
+        weight.reshape(-1)[:1].reshape((1,) * weight.dim()).expand(weight.shape) if weight.numel() else weight
+    ),
+    "not contiguous": lambda weight: torch.stack((weight, weight), dim=-1)[..., 0],
+}
+"""Other layouts than an ordinary one, and what lays out a gradient so."""
 
 
 def needed(subject: Subject, sample: Sample) -> Fault | float | None:
     """Whichever inputs need a gradient, theirs are the same."""
-    places = [at for at, arg in enumerate(sample.args) if _is_leaf(arg)]
+    places = [at for at, arg in enumerate(sample.args) if wants(arg)]
     leaves = leaves_of(sample.args)
     if len(leaves) < len(places):
         return None  # one tensor twice: its gradient is a sum of two
-    whole = dict(zip(map(id, leaves), gradients_of(subject.call, sample.args), strict=True))
+    whole = dict(zip(places, gradients_of(subject.call, copies(sample.args)), strict=True))
     for wanted in _subsets(places):
         args = tuple(
-            arg.detach().requires_grad_(at in wanted) if at in places else arg
-            for at, arg in enumerate(sample.args)
+            arg.requires_grad_(at in wanted) if at in places else arg
+            for at, arg in enumerate(copies(sample.args))
         )
         found = gradients_of(subject.call, args)
-        expected = [whole[id(sample.args[at])] for at in wanted]
-        told_so = told(
-            part(found, expected, leaves_of(args), "gradient of input"),
-            lambda message, wanted=wanted: (  # type: ignore[misc]
-                f"where only {_listed(wanted)} of the inputs need a gradient, {message}"
-            ),
-        )
-        if isinstance(told_so, Fault):
-            return told_so
+        terms = functools.partial(terms_of, subject.native or subject.call, args)
+        said = part(found, [whole[at] for at in wanted], leaves_of(args), "gradient of input", terms)
+        if isinstance(said, Fault):
+            only = " and ".join(map(str, wanted))
+            return Fault(f"where only {only} of the inputs need a gradient, {said.message}", said.mismatch)
     return None
 
 
@@ -285,17 +292,44 @@ def _subsets(places: Sequence[int]) -> Iterator[tuple[int, ...]]:
     )
 
 
+def alone(subject: Subject, sample: Sample) -> Fault | float | None:
+    """Of several results, each alone gives PyTorch's gradients: those of the others come as zeros or ``None``."""
+    native = subject.native
+    assert native is not None
+    live = outputs_of(subject.call, copies(sample.args))
+    places = [at for at, output in enumerate(live) if output.requires_grad]
+    apart: list[float] = []
+    for at in places if len(places) > 1 else ():
+        call, plain = _one(subject.call, at), _one(native, at)
+        with natively():
+            expected = gradients_of(plain, copies(sample.args))
+        found = gradients_of(call, copies(sample.args))
+        leaves = leaves_of(sample.args)
+        said = part(
+            found, expected, leaves, "gradient of input", functools.partial(terms_of, plain, sample.args)
+        )
+        if isinstance(said, Fault):
+            return Fault(f"where only its result {at} is used, {said.message}", said.mismatch)
+        apart += [] if said is None else [said]
+    return max(apart, default=None)
+
+
+def _one(call: Call, at: int) -> Call:
+    """Computes one of the floating results."""
+    return lambda *args: outputs_of(call, args)[at]
+
+
 def shapes(subject: Subject, sample: Sample) -> Fault | None:
     """What its backward returns has each input's shape, before the engine makes it so."""
     given = subject.call(*sample.args)
     outputs = given if isinstance(given, tuple | list) else (given,)
-    differentiable = [output for output in outputs if _is_leaf(output)]
-    if len(differentiable) != 1 or differentiable[0].grad_fn is None:
+    live = [output for output in outputs if wants(output)]
+    if len(live) != 1 or live[0].grad_fn is None or _nodes.type_of(live[0].grad_fn).kind != "function":
         return None
-    weights = [weights_for((output,))[0] if _is_leaf(output) else None for output in outputs]
-    made = _nodes.run(differentiable[0].grad_fn, weights)
+    weights = [weights_for((output,))[0] if output is live[0] else None for output in outputs]
+    made = _nodes.run(live[0].grad_fn, weights)
     for at, (arg, grad) in enumerate(zip(sample.args, made, strict=False)):
-        if _is_leaf(arg) and grad is not None and grad.shape != arg.shape:
+        if wants(arg) and grad is not None and grad.shape != arg.shape:
             return Fault(
                 f"it forgets the unbroadcast: for input {at} of shape {tuple(arg.shape)} its backward returns "
                 f"{tuple(grad.shape)}; the engine sums that, other callers don't"
@@ -305,7 +339,7 @@ def shapes(subject: Subject, sample: Sample) -> Fault | None:
 
 def freed(subject: Subject, sample: Sample) -> Fault | None:
     """What it saved is let go after a backward: nothing is kept on ``ctx`` itself."""
-    outputs = [output for output in outputs_of(subject.call, sample.args) if output.requires_grad]
+    outputs, _ = differentiable(outputs_of(subject.call, sample.args))
     if not outputs or outputs[0].grad_fn is None:
         return None
     kept = [
@@ -316,15 +350,3 @@ def freed(subject: Subject, sample: Sample) -> Fault | None:
             f"it keeps tensors on ctx ({', '.join(kept)}), where nothing frees them; use ctx.save_for_backward"
         )
     return None
-
-
-def _is_leaf(arg: Any) -> bool:
-    return isinstance(arg, torch.Tensor) and arg.requires_grad
-
-
-def _listed(places: Sequence[int]) -> str:
-    return " and ".join(map(str, places))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())[:300]

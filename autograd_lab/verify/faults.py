@@ -59,7 +59,7 @@ def _proportional(want: torch.Tensor, came: torch.Tensor) -> str:
 def _by_a_factor(want: torch.Tensor, came: torch.Tensor) -> str:
     there = want.abs() > 0
     ratios = (came[there] / want[there]).to(torch.complex128)
-    if not ratios.numel():
+    if not ratios.numel() or came[~there].any():  # where zero is due and something comes, there's no factor
         return ""
     ratio = ratios.mean()
     spread = (ratios - ratio).abs().max().item()

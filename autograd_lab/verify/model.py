@@ -1,16 +1,17 @@
 """A whole step with rules swapped in and without: do the gradients agree, and if not, where do they part first?
 
-The step is run twice from the same random state, once natively and once inside ``lab.swap``; ``.grad`` and the random
-state are left as they were. Both backwards are traced with every node's gradients kept, so that of two that differ the
-first node can be named whose own doing it is.
+The step is run twice from the same random state, once natively and once inside ``lab.swap``, and natively a third time
+where a gradient has to be judged by its terms; ``.grad`` and the random state are left as they were. Both backwards are
+traced with every node's gradients kept, so that of two that differ the first node can be named whose own doing it is.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -20,15 +21,19 @@ from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError
 from autograd_lab.records import Check, Graph, Trace, VerifyReport
 from autograd_lab.swap import swap
-from autograd_lab.verify.compare import distance, largest, mismatch
+from autograd_lab.verify.checks import described
+from autograd_lab.verify.compare import Terms, compare
 from autograd_lab.verify.parting import first_parting
+from autograd_lab.verify.randomness import random_state_kept, seed_all
+from autograd_lab.verify.results import Taken, taken
+from autograd_lab.verify.terms import Measured, measure
 
 Step = Callable[[], Any]
 """Runs a forward and returns the loss, or ``(loss, model)``."""
 
 
 class _Ran(NamedTuple):
-    loss: torch.Tensor
+    losses: list[Taken | None]
     trace: Trace
 
 
@@ -39,7 +44,7 @@ def verify_step(
 
     Args:
         name: What the report calls it.
-        step: See ``Step``. It's called twice, each time after ``torch.manual_seed(seed)``.
+        step: See ``Step``. It's called two or three times, each time after ``torch.manual_seed(seed)``.
         names: The rules to swap; none for every rule.
         seed: The random state of both.
         inputs: Names of inputs whose gradients are compared too.
@@ -48,18 +53,24 @@ def verify_step(
         The report: a check for the loss, one for each gradient, and one for the first node at which they part.
 
     Raises:
-        VerifyError: The step returns no loss.
+        VerifyError: The step can't be run, or returns no loss.
         SwapError: There is no rule of one of these names.
     """
     swapped = swap(*names)
-    with _as_it_was():
-        native = _run(step, seed, contextlib.nullcontext(), inputs)
-        ours = _run(step, seed, swapped, inputs)
-    checks = [
-        _compared("loss", native.loss, ours.loss),
-        *_gradient_checks(native.trace, ours.trace),
-        first_parting(native.trace, ours.trace),
-    ]
+    with random_state_kept():
+        native = _run(_explained(name, step), seed, contextlib.nullcontext(), inputs)
+        try:
+            ours = _run(step, seed, swapped, inputs)
+        except Exception as error:  # natively it ran: that it doesn't here is what's wrong
+            return VerifyReport(
+                name, (Check("step", False, 1, f"with the rules it raises {described(error)}"),), seed
+            )
+        terms = StepTerms(native.trace, lambda: _measured(step, seed))
+        checks = [
+            *_losses(native.losses, ours.losses),
+            *_gradient_checks(native.trace, ours.trace, terms),
+            first_parting(native.trace, ours.trace, terms),
+        ]
     if not swapped.calls:
         checks.append(Check("swapped", None, 0, "none of these rules' operations ran"))
     return VerifyReport(
@@ -71,11 +82,16 @@ def verify_step(
     )
 
 
-@contextlib.contextmanager
-def _as_it_was() -> Iterator[None]:
-    """Leaves the random state as it was."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if torch.cuda.is_available() else ()):
-        yield
+def _explained(name: str, step: Step) -> Step:
+    """The step; that it can't be run natively is the caller's fault, and said so."""
+
+    def run() -> Any:
+        try:
+            return step()
+        except Exception as error:
+            raise VerifyError(f"{name} can't be called with these inputs: {described(error)}") from error
+
+    return run
 
 
 def _run(
@@ -84,7 +100,7 @@ def _run(
     setting: contextlib.AbstractContextManager[Any],
     inputs: Mapping[str, torch.Tensor],
 ) -> _Ran:
-    torch.manual_seed(seed)
+    seed_all(seed)
     with watch(stats=None, forward=None) as watcher:
         with setting:
             made = step()
@@ -98,7 +114,14 @@ def _run(
             grad_tensors=[torch.ones_like(each) for each in outputs],
             keep="all",
         )
-    return _Ran(torch.stack([each.detach().sum() for each in outputs]).sum(), _with_places(done, seen))
+    return _Ran(taken(outputs), _with_places(done, seen))
+
+
+def _measured(step: Step, seed: int) -> Measured:
+    """Runs the step once more natively, to measure the terms of its gradients."""
+    seed_all(seed)
+    outputs, _ = _taken_apart(step())
+    return measure(outputs, [torch.ones_like(each) for each in outputs])
 
 
 def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]:
@@ -122,6 +145,34 @@ def _with_places(done: Trace, seen: Graph) -> Trace:
     return dataclasses.replace(done, graph=dataclasses.replace(done.graph, nodes=nodes))
 
 
+class StepTerms:
+    """The terms of a step's gradients, measured by running it once more where anything asks. See Note [Terms]."""
+
+    def __init__(self, native: Trace, measured: Callable[[], Measured]) -> None:
+        self._native = native
+        self._measure = measured
+
+    @functools.cached_property
+    def _measured(self) -> Measured | None:
+        found = (
+            self._measure()
+        )  # its nodes are the native run's, unless the step makes another graph each time
+        return found if found.nodes == len(self._native.graph.nodes) else None
+
+    def leaf(self, name: str) -> float:
+        """Returns the size of the terms of a leaf's gradient."""
+        if self._measured is None:
+            return 0.0
+        places = [node.id for node in self._native.graph.leaves if node.variable == name]
+        return max((self._measured.leaves.get(place, 0.0) for place in places), default=0.0)
+
+    def sent(self, slots: Iterable[tuple[int, int]]) -> float:
+        """Returns the size of the largest term that nodes send to some of their slots."""
+        if self._measured is None:
+            return 0.0
+        return max((self._measured.sent.get(slot, 0.0) for slot in slots), default=0.0)
+
+
 @contextlib.contextmanager
 def _without_grads(model: torch.nn.Module | None) -> Iterator[None]:
     """Has ``.grad`` empty for the run and puts back what was in it."""
@@ -135,35 +186,34 @@ def _without_grads(model: torch.nn.Module | None) -> Iterator[None]:
             parameter.grad = grad
 
 
-def _gradient_checks(native: Trace, ours: Trace) -> list[Check]:
+def _losses(expected: Sequence[Taken | None], found: Sequence[Taken | None]) -> list[Check]:
+    if len(expected) == 1 == len(found):
+        return [_compared("loss", expected[0], found[0])]
+    if len(expected) != len(found):
+        return [Check("outputs", False, 1, f"there are {len(found)}, natively {len(expected)}")]
+    return [_compared(f"output {at}", *pair) for at, pair in enumerate(zip(expected, found, strict=True))]
+
+
+def _gradient_checks(native: Trace, ours: Trace, terms: StepTerms) -> list[Check]:
     """One for each leaf that either run gave a gradient."""
     return [
         _compared(
-            f"gradient of {leaf}", native.grads.get(leaf), ours.grads.get(leaf), _going_in(native, leaf)
+            f"gradient of {leaf}",
+            native.grads.get(leaf),
+            ours.grads.get(leaf),
+            functools.partial(terms.leaf, leaf),
         )
         for leaf in {**native.grads, **ours.grads}
     ]
 
 
-def _going_in(trace: Trace, leaf: str) -> float:
-    """The largest number of what the nodes were given that made a leaf's gradient. See Note [Cancelling]."""
-    senders = {
-        step.source
-        for node in trace.graph.leaves
-        if node.variable == leaf and node.id in trace.kept
-        for step in trace.step(node.id).contributions
-    }
-    return largest(grad for node in senders if node is not None for grad in trace.kept[node].grad_outputs)
-
-
 def _compared(
-    name: str, expected: torch.Tensor | None, found: torch.Tensor | None, size: float = 0.0
+    name: str, expected: torch.Tensor | None, found: torch.Tensor | None, terms: Terms | None = None
 ) -> Check:
-    part = mismatch(name, expected, found, size)
-    ulps, relative = distance(expected, found)
-    if part is None:
-        return Check(name, True, 1, ulps=ulps, relative=relative)
-    return Check(name, False, 1, "differs from PyTorch's", None, part, ulps, relative)
+    verdict = compare(name, expected, found, terms)
+    ok = verdict.mismatch is None
+    said = verdict.judged_by() if ok else "differs from PyTorch's"
+    return Check(name, ok, 1, said, None, verdict.mismatch, verdict.ulps, verdict.relative, verdict.scale)
 
 
 def _native_nodes(done: Trace) -> Mapping[str, int]:

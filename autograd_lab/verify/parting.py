@@ -14,14 +14,15 @@ taken together, as made by the call before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 
 from autograd_lab.records import Check, Mismatch, Node, Trace
-from autograd_lab.verify.compare import largest, mismatch
+from autograd_lab.verify.compare import compare, dense
 
 NAME = "every node on the way"
 
@@ -32,6 +33,7 @@ class _Sent(NamedTuple):
     total: torch.Tensor
     by: Node
     slot: int
+    slots: tuple[tuple[int, int], ...]
 
 
 class _Unit(NamedTuple):
@@ -45,7 +47,14 @@ Receiver = tuple[str | int, tuple[int, ...]]
 """A leaf's name or a call's place, and the gradient's shape."""
 
 
-def first_parting(native: Trace, ours: Trace) -> Check:
+class TermsOfSlots(Protocol):
+    """Measures the terms that nodes send. See Note [Terms]."""
+
+    def sent(self, slots: Iterable[tuple[int, int]]) -> float:
+        """Returns the size of the largest term that nodes send to some of their slots."""
+
+
+def first_parting(native: Trace, ours: Trace, terms: TermsOfSlots) -> Check:
     """Finds the first node that made another gradient of what it was given.
 
     See Note [Calls are what two graphs have in common].
@@ -53,6 +62,7 @@ def first_parting(native: Trace, ours: Trace) -> Check:
     Args:
         native: A watched backward, with every gradient kept.
         ours: Another one of the same code.
+        terms: Measures the terms of the native one.
 
     Returns:
         A check: that there is no such node; or which it is, and where the numbers part.
@@ -61,7 +71,9 @@ def first_parting(native: Trace, ours: Trace) -> Check:
     if [unit.name for unit in theirs] != [unit.name for unit in own]:
         return Check(NAME, None, 0, "the two runs called different operations, so they can't be compared")
     for place, (expected, found) in enumerate(zip(theirs, own, strict=True)):
-        part = _paired(native, expected, ours, found) or _sent_elsewhere(native, ours, theirs, own, place)
+        part = _paired(native, expected, ours, found, terms) or _sent_elsewhere(
+            native, ours, theirs, own, place, terms
+        )
         if part is not None:
             node, where = part
             return Check(NAME, False, place + 1, f"they part first at {_called(node)}", None, where)
@@ -85,28 +97,34 @@ def _units(trace: Trace) -> list[_Unit]:
     ]
 
 
-def _paired(native: Trace, expected: _Unit, ours: Trace, found: _Unit) -> tuple[Node, Mismatch] | None:
+def _paired(
+    native: Trace, expected: _Unit, ours: Trace, found: _Unit, terms: TermsOfSlots
+) -> tuple[Node, Mismatch] | None:
     """The first node of a call that differs, where both runs made nodes with the same edges."""
     if [len(n.next) for n in expected.nodes] != [len(n.next) for n in found.nodes]:
         return None
     for their, own in zip(expected.nodes, found.nodes, strict=True):
         came, made = native.kept[their.id], ours.kept[own.id]
-        size = largest(came.grad_outputs)
         for slot, (want, got) in enumerate(zip(came.grad_inputs, made.grad_inputs, strict=False)):
             if want is None or got is None or want.shape != got.shape:
                 continue  # what goes where is compared for the call as a whole
-            part = mismatch(f"grad_inputs[{slot}] of #{own.id} {own.name}", want, got, size)
+            scale = functools.partial(terms.sent, [(their.id, slot)])
+            part = compare(f"grad_inputs[{slot}] of #{own.id} {own.name}", want, got, scale).mismatch
             if part is not None:
                 return own, part
     return None
 
 
 def _sent_elsewhere(
-    native: Trace, ours: Trace, theirs: Sequence[_Unit], own: Sequence[_Unit], place: int
+    native: Trace,
+    ours: Trace,
+    theirs: Sequence[_Unit],
+    own: Sequence[_Unit],
+    place: int,
+    terms: TermsOfSlots,
 ) -> tuple[Node, Mismatch] | None:
     """The first gradient that leaves a call and differs."""
     wanted, got = _sent(native, theirs, place), _sent(ours, own, place)
-    size = largest(g for n in theirs[place].nodes for g in native.kept[n.id].grad_outputs)
     for receiver in [*wanted, *(key for key in got if key not in wanted)]:
         want, came = wanted.get(receiver), got.get(receiver)
         sender = came or want
@@ -114,7 +132,8 @@ def _sent_elsewhere(
         if came is None and not sender.total.any():
             continue
         what = f"grad_inputs[{sender.slot}] of #{sender.by.id} {sender.by.name}"
-        part = mismatch(what, want and want.total, came and came.total, size)
+        scale = functools.partial(terms.sent, want.slots) if want is not None else None
+        part = compare(what, want and want.total, came and came.total, scale).mismatch
         if part is not None:
             return sender.by, part
     return None
@@ -129,7 +148,8 @@ def _sent(trace: Trace, units: Sequence[_Unit], place: int) -> Mapping[Receiver,
             continue
         key = home, tuple(grad.shape)
         before = found.get(key)
-        found[key] = _Sent(grad if before is None else before.total + grad, node, slot)
+        slots = (*(() if before is None else before.slots), (node.id, slot))
+        found[key] = _Sent(grad if before is None else before.total + grad, node, slot, slots)
     return found
 
 
@@ -140,7 +160,7 @@ def _leaving(
         kept = trace.kept[node.id].grad_inputs
         for slot, (edge, grad) in enumerate(zip(node.next, kept, strict=False)):
             if edge is not None and grad is not None and edge.node in homes:
-                yield homes[edge.node], node, slot, grad
+                yield homes[edge.node], node, slot, dense(grad)
 
 
 def _called(node: Node) -> str:

@@ -1,13 +1,15 @@
 """``verify``: every check on every sample, as a report.
 
-Relies on ``checks`` for what is tried and on ``subject`` for what it is tried on. Promises the same report for the same
-seed, and that the inputs are as they were.
+Relies on ``rows`` for what is tried and on ``subject`` for what it is tried on. Promises the same report for the same
+seed, and that the inputs and the random state are as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 
@@ -15,99 +17,20 @@ from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError
 from autograd_lab.functions import rules
 from autograd_lab.records import Check, VerifyReport
-from autograd_lab.verify import checks
-from autograd_lab.verify.checks import Fault, Try
+from autograd_lab.verify import checks, rows
+from autograd_lab.verify.checks import described
 from autograd_lab.verify.model import verify_step
+from autograd_lab.verify.randomness import random_state_kept
+from autograd_lab.verify.results import Args, Call, copies, outputs_of, results_of, wants
+from autograd_lab.verify.samples import made_up, refused, variations
 from autograd_lab.verify.subject import (
-    Args,
-    Call,
     Sample,
     Subject,
-    made_up,
+    changes_leaves,
+    dirty,
     parameters,
     reference,
-    refused,
-    variations,
-)
-
-
-class _Row(NamedTuple):
-    """A check, when it applies (else why not), and to which samples."""
-
-    name: str
-    attempt: Try
-    why_not: Callable[[Subject], str]
-    takes: Callable[[Sample], bool] = lambda _: True
-
-
-def _always(subject: Subject) -> str:
-    del subject
-    return ""
-
-
-def _with_native(subject: Subject) -> str:
-    if subject.native:
-        return ""
-    why = "its forward leaves autograd; " if subject.function else ""
-    return f"{why}pass native= to compare with"
-
-
-def _with_function(subject: Subject) -> str:
-    return "" if subject.function else "it isn't a Function"
-
-
-def _with_jvp(subject: Subject) -> str:
-    base = torch.autograd.Function
-    if subject.function is not None and subject.function.jvp is base.jvp:
-        return "it has no jvp"
-    return _with_native(subject)
-
-
-def _with_vmap(subject: Subject) -> str:
-    function = subject.function
-    if function is None or function.generate_vmap_rule or function.vmap is not torch.autograd.Function.vmap:
-        return ""
-    return "it has no vmap, and generate_vmap_rule isn't set"
-
-
-def _in_full_precision(sample: Sample) -> bool:
-    return all(
-        not isinstance(arg, torch.Tensor)
-        or not arg.requires_grad
-        or arg.dtype in (torch.float64, torch.complex128)
-        for arg in sample.args
-    )
-
-
-def _in_one_dtype(sample: Sample) -> bool:
-    """Where real and complex meet, PyTorch's own tangents of sums and powers lose their imaginary part (2.13)."""
-    tensors = [arg for arg in sample.args if isinstance(arg, torch.Tensor)]
-    tensors = [
-        arg for arg in tensors if arg.is_floating_point() or arg.is_complex()
-    ]  # masks and indices stand aside
-    real = not any(arg.is_complex() for arg in tensors)
-    alike = len({arg.dtype for arg in tensors}) < 2 and not (
-        real and any(isinstance(arg, complex) for arg in sample.args)
-    )
-    return alike and _in_full_precision(sample)
-
-
-def _smooth(sample: Sample) -> bool:
-    return sample.smooth and _in_full_precision(sample)
-
-
-_ROWS = (
-    _Row("forward", checks.forward, _with_native),
-    _Row("inputs untouched", checks.untouched, _always),
-    _Row("gradients", checks.gradients, _with_native),
-    _Row("finite differences", checks.finite_differences, _always, _smooth),
-    _Row("a second backward", checks.again, _always),
-    _Row("second order", checks.second_order, _with_native, _in_full_precision),
-    _Row("forward mode", checks.forward_mode, _with_jvp, _in_one_dtype),
-    _Row("vmap", checks.batched, _with_vmap, _in_full_precision),
-    _Row("which inputs need one", checks.needed, _always),
-    _Row("shapes of gradients", checks.shapes, _with_function),
-    _Row("nothing kept", checks.freed, _with_function),
+    steady,
 )
 
 
@@ -117,6 +40,7 @@ def verify(
     *,
     native: Call | None = None,
     swap: str | Sequence[str] | None = None,
+    skip: str | Iterable[str] = (),
     seed: int = 0,
 ) -> VerifyReport:
     """Checks that a Function computes its gradients as PyTorch would, in every way that users call it.
@@ -133,15 +57,19 @@ def verify(
         inputs: A tuple of arguments, in float64 for all checks to apply; tensors that require a gradient are those
             that one is checked for. Without it, a Function is given matrices of random numbers.
         native: What computes the same by PyTorch's own operations; without it, a Function's own forward, and of
-            another callable nothing but finite differences.
+            another callable nothing but finite differences. Of a surrogate gradient (straight-through, reversal), what
+            has the gradient that is meant.
         swap: Names of rules, or ``"all"``.
-        seed: What made-up inputs are made from, and the random state of both runs of a step.
+        skip: Names of checks to leave out, as the report has them: ``("finite differences",)``.
+        seed: What made-up inputs are made from, and the random state that each call starts from.
 
     Returns:
         The report: ``.ok``, and for each failed check what is wrong, on which sample, and where the numbers part.
 
     Raises:
-        VerifyError: The target can't be called with these inputs, or there are none to call it with.
+        VerifyError: The target can't be called with these inputs, there are none to call it with, or there's no check
+            of a name in ``skip``.
+        SwapError: There's no rule of a name in ``swap``.
 
     Example:
         >>> class Square(torch.autograd.Function):
@@ -158,24 +86,68 @@ def verify(
         >>> report.ok, report.failed[0].name, report.failed[0].message
         (False, 'gradients', 'the gradient of input 0 has the wrong sign')
     """
+    left_out = (skip,) if isinstance(skip, str) else tuple(skip)
     if swap is not None:
-        return verify_step(_name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs))
-    if isinstance(target, str):
-        return _verify_rule(target, seed)
-    subject = _subject(target, inputs, native, seed)
-    _must_run(subject)
-    left_out = refused(subject.samples, subject.call)
-    taken = tuple(sample for sample in subject.samples if sample.name not in left_out)
-    rows = [_checked(row, subject._replace(samples=taken)) for row in _ROWS]
-    if left_out:
-        rows.append(
-            Check("other dtypes", None, 0, "; ".join(f"{name}: {said}" for name, said in left_out.items()))
+        return _without(
+            verify_step(_name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs)),
+            left_out,
         )
-    return VerifyReport(subject.name, tuple(rows), seed)
+    _must_be_checks(left_out, [row.name for row in rows.ROWS])
+    args = () if inputs is None else _tuple(inputs)
+    with torch.inference_mode(False), torch.enable_grad(), random_state_kept(args):
+        subject = _rule(target, seed) if isinstance(target, str) else _subject(target, inputs, native, seed)
+        return _report(subject, left_out)
+
+
+def _report(subject: Subject, left_out: Sequence[str]) -> VerifyReport:
+    _must_run(subject)
+    dtypes = refused(subject.samples, subject.call)
+    subject = subject._replace(
+        samples=tuple(each for each in subject.samples if each.name not in dtypes), draws=_draws(subject)
+    )
+    made: list[Check] = []
+    for row in rows.ROWS:
+        if row.name in left_out:
+            made.append(Check(row.name, None, skipped=True))
+            if row is not rows.REPRODUCIBLE:
+                continue
+        check = rows.checked(row, subject)
+        if row is rows.REPRODUCIBLE:
+            subject = subject._replace(repeats=check.ok is not False)
+        if row.name not in left_out:
+            made.append(check)
+    if dtypes:
+        said = "; ".join(f"{name}: {reason}" for name, reason in dtypes.items())
+        made.append(Check("other dtypes", None, 0, said))
+    return VerifyReport(subject.name, tuple(made), subject.seed)
+
+
+def _without(report: VerifyReport, left_out: Sequence[str]) -> VerifyReport:
+    """A step's report without some of its checks."""
+    _must_be_checks(left_out, [check.name for check in report.checks])
+    return dataclasses.replace(
+        report,
+        checks=tuple(
+            Check(check.name, None, skipped=True) if check.name in left_out else check
+            for check in report.checks
+        ),
+    )
+
+
+def _must_be_checks(names: Iterable[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
+            raise VerifyError(f"there is no check {name!r} to skip; {hint}")
 
 
 def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subject:
     function = target if isinstance(target, type) and issubclass(target, torch.autograd.Function) else None
+    if isinstance(target, type) and issubclass(target, torch.nn.Module):
+        raise VerifyError(
+            f"{target.__name__} is a module's class; make a module, and say which rules to swap in it"
+        )
     if function is None and not callable(target):
         raise VerifyError(
             f"can't verify a {type(target).__name__}; give a torch.autograd.Function or a callable"
@@ -185,15 +157,46 @@ def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subjec
     args: Args = (
         made_up(parameters(function), seed) if inputs is None and function is not None else _tuple(inputs)
     )
-    if not any(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in args):
+    _must_have_gradients(args)
+    raw = target if function is None else function.apply
+    plain = native or (reference(function) if function is not None else None)
+    in_place = _in_place(function, raw, args, seed)
+    call = steady(raw, seed, in_place)
+    plain = None if plain is None else steady(plain, seed, in_place)
+    if plain is not None and native is None and not _differentiates(plain, args):
+        plain = None
+    samples = tuple(variations(args, plain or call))
+    return Subject(_name(target), raw, call, plain, function, samples, native is not None, seed, in_place)
+
+
+def _must_have_gradients(args: Args) -> None:
+    if not any(wants(arg) for arg in args):
         raise VerifyError(
             "no input requires a gradient, so there is none to verify; call requires_grad_() on one"
         )
-    plain = native or (reference(function) if function is not None else None)
-    if plain is not None and native is None and not _differentiates(plain, args):
-        plain = None
-    call = target if function is None else function.apply
-    return Subject(_name(target), call, plain, function, tuple(variations(args, plain or call)))
+    if any(isinstance(arg, torch.Tensor) and arg.is_meta for arg in args):
+        raise VerifyError("an input is on the meta device and has no numbers; pass one on another device")
+
+
+def _in_place(
+    function: type[torch.autograd.Function] | None, call: Call, args: Args, seed: int
+) -> frozenset[int]:
+    """The places of the arguments that are changed in place, which leaves can't be."""
+    if function is not None:
+        try:
+            return dirty(function, args)
+        except Exception:  # what it raises with these inputs is said when it's called in earnest
+            return frozenset()
+    if changes_leaves(steady(call, seed), args):
+        return frozenset(place for place, arg in enumerate(args) if wants(arg))
+    return frozenset()
+
+
+def _draws(subject: Subject) -> bool:
+    """Whether another random state gives another result."""
+    args = subject.samples[0].args
+    other = steady(subject.raw, subject.seed + 1, subject.dirty)
+    return checks.differ(results_of(subject.call, copies(args)), results_of(other, copies(args)))
 
 
 def _name(target: Any) -> str:
@@ -201,18 +204,23 @@ def _name(target: Any) -> str:
     return name.removeprefix("_VariableFunctionsClass.")  # torch.sinh is a method of this
 
 
-def _verify_rule(name: str, seed: int) -> VerifyReport:
+def _rule(name: str, seed: int) -> Subject:
     """A rule brings its own samples."""
     if name not in rules:
-        raise VerifyError(f"there is no rule {name!r}; use one of {', '.join(sorted(rules))}")
+        raise VerifyError(f"there is no rule {name!r}; {_near(name)}")
     rule = rules[name]
+    with torch.device("cpu"):
+        made = list(rule.samples(torch.float64))
     samples = tuple(
-        Sample(each.name, each.args, each.smooth)
-        for each in rule.samples(torch.float64)
-        if any(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in each.args)
+        Sample(each.name, each.args, each.smooth) for each in made if any(wants(arg) for arg in each.args)
     )
-    subject = Subject(name, rule.apply, reference(rule), rule, samples)
-    return VerifyReport(name, tuple(_checked(row, subject) for row in _ROWS), seed)
+    call, native = steady(rule.apply, seed), steady(reference(rule), seed)
+    return Subject(name, rule.apply, call, native, rule, samples, seed=seed)
+
+
+def _near(name: str) -> str:
+    near = difflib.get_close_matches(name, rules, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(sorted(rules))}"
 
 
 def _step(target: Any, inputs: Any) -> Callable[[], Any]:
@@ -253,58 +261,18 @@ def _tuple(inputs: Any) -> Args:
 def _differentiates(native: Call, args: Args) -> bool:
     """Whether a forward, run as it stands, stays within autograd."""
     try:
-        outputs = checks.outputs_of(native, args)
+        outputs = outputs_of(native, copies(args))
     except Exception:
         return False
     return any(output.requires_grad for output in outputs)
 
 
 def _must_run(subject: Subject) -> None:
-    """Inputs that don't fit are the caller's fault, not the Function's."""
-    args = subject.samples[0].args
-    try:
-        subject.call(*args)
-    except Exception as error:
-        raise VerifyError(
-            f"{subject.name} can't be called with these inputs: {type(error).__name__}: {_line(error)}"
-        ) from error
-
-
-def _checked(row: _Row, subject: Subject) -> Check:
-    why_not = row.why_not(subject)
-    if why_not:
-        return Check(row.name, None, 0, why_not)
-    samples = [sample for sample in subject.samples if row.takes(sample)]
-    if not samples:
-        return Check(row.name, None, 0, "no input is in float64")
-    found = [(sample, _tried(row.attempt, subject, sample)) for sample in samples]
-    faults = [(sample, fault) for sample, fault in found if isinstance(fault, Fault)]
-    if not faults:
-        apart = max((ulps for _, ulps in found if isinstance(ulps, float)), default=None)
-        return Check(row.name, True, len(samples), ulps=apart)
-    sample, fault = faults[0]
-    return Check(
-        row.name, False, len(samples), _where(faults, samples) + fault.message, sample.name, fault.mismatch
-    )
-
-
-def _tried(attempt: Try, subject: Subject, sample: Sample) -> Fault | float | None:
-    """What the target raises is what's wrong with it: PyTorch computes the sample."""
-    try:
-        return attempt(subject, sample)
-    except Exception as error:
-        if sample.loose:
-            return None
-        return Fault(f"it raises {type(error).__name__}: {_line(error)}")
-
-
-def _where(faults: list[tuple[Sample, Fault]], samples: list[Sample]) -> str:
-    """Names what all samples that fail have in common, where others don't fail."""
-    names = [sample.name for sample, _ in faults]
-    if len(names) == 1 and len(samples) > 1 and names[0] != "as given":
-        return f"only {names[0]}: "
-    return ""
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
+    """Inputs that don't fit are the caller's fault, not the Function's; so is a ``native`` that they don't fit."""
+    given = subject.native if subject.given else None
+    for name, call in ((subject.name, subject.call), ("native", given)):
+        try:
+            if call is not None:
+                call(*copies(subject.samples[0].args))
+        except Exception as error:
+            raise VerifyError(f"{name} can't be called with these inputs: {described(error)}") from error

@@ -1,22 +1,25 @@
-"""What is verified, and on which inputs.
+"""What is verified, and what it is held against.
 
 Note [The reference]
 A Function's forward is itself made of torch operations. Run as it stands, without ``apply``, PyTorch differentiates it
 by its own rules: that's the native gradient which the Function's backward must agree with, in every order and every
-dtype, with nothing for the user to write. Where the forward leaves autograd (NumPy, ``detach``, an extension), pass
+dtype, with nothing for the user to write. What the forward says to its ``ctx`` holds for the reference too: an output
+that is marked as not differentiable is detached, and an input that is marked as dirty is handed in as a copy, since
+in-place operations aren't for leaves. Where the forward leaves autograd (NumPy, ``detach``, an extension), pass
 ``native``; without it, finite differences alone are left.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
 
-Args = tuple[Any, ...]
-Call = Callable[..., Any]
+from autograd_lab.verify.randomness import seed_all
+from autograd_lab.verify.results import Args, Call, copies, wants
 
 
 class Sample(NamedTuple):
@@ -40,165 +43,130 @@ class Subject(NamedTuple):
 
     Attributes:
         name: What a report calls it.
-        call: Computes it, with the gradients in question.
+        raw: Computes it, with the gradients in question.
+        call: The same, each time from the same random state.
         native: Computes the same with PyTorch's own gradients; ``None`` where there is no way.
         function: The Function, if it is one.
         samples: Inputs.
+        given: Whether ``native`` is the user's own.
+        seed: The random state that each call starts from.
+        dirty: The arguments that it changes in place and says so.
+        repeats: Whether two runs of it give the same. See Note [The same random numbers].
+        draws: Whether it draws from torch's random generators.
     """
 
     name: str
+    raw: Call
     call: Call
     native: Call | None
     function: type[torch.autograd.Function] | None
     samples: tuple[Sample, ...]
+    given: bool = False
+    seed: int = 0
+    dirty: frozenset[int] = frozenset()
+    repeats: bool = True
+    draws: bool = False
 
 
-class _Context:
-    """Stands for ``ctx`` where only the forward's result is wanted: takes whatever is put on it."""
+class Told:
+    """Stands for ``ctx`` where a forward runs by itself: takes whatever is put on it, and notes what is marked."""
 
-    needs_input_grad: tuple[bool, ...] = ()
+    def __init__(self, args: Args) -> None:
+        self.needs_input_grad = tuple(wants(arg) for arg in args)
+        self.dirty: set[int] = set()
+        self.not_differentiable: set[int] = set()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Takes them and forgets them."""
 
-    save_for_forward = mark_non_differentiable = mark_dirty = save_for_backward
+    save_for_forward = save_for_backward
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Notes the tensors that the forward changes in place."""
+        self.dirty |= {id(each) for each in tensors}
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Notes the outputs that have no gradient."""
+        self.not_differentiable |= {id(each) for each in tensors}
 
     def set_materialize_grads(self, value: bool) -> None:
         """Takes it and forgets it."""
 
 
+def modern(function: type[torch.autograd.Function]) -> bool:
+    """Whether a Function's forward goes without ``ctx``."""
+    return function.setup_context is not torch.autograd.Function.setup_context
+
+
+def told(function: type[torch.autograd.Function], args: Args) -> tuple[Any, Told]:
+    """Runs a Function's forward by itself.
+
+    Args:
+        function: The Function.
+        args: The arguments of ``apply``.
+
+    Returns:
+        What the forward returned, and what it said to its ``ctx``.
+    """
+    if not modern(function):
+        ctx: Any = Told(args)
+        return function.forward(ctx, *args), ctx
+    bound = inspect.signature(function.forward).bind(*args)
+    bound.apply_defaults()  # as apply does
+    ctx = Told(bound.args)
+    made = function.forward(*bound.args)
+    function.setup_context(ctx, bound.args, made)
+    return made, ctx
+
+
 def reference(function: type[torch.autograd.Function]) -> Call:
-    """Gives a Function's forward as a plain computation. See Note [The reference]."""
-    modern = function.setup_context is not torch.autograd.Function.setup_context
+    """Returns a Function's forward as a plain computation. See Note [The reference]."""
 
     def native(*args: Any) -> Any:
-        if modern:
-            return function.forward(*args)
-        ctx = _Context()
-        ctx.needs_input_grad = tuple(isinstance(arg, torch.Tensor) and arg.requires_grad for arg in args)
-        return function.forward(ctx, *args)
+        made, ctx = told(function, args)
+        if not ctx.not_differentiable:
+            return made
+        outputs = made if isinstance(made, tuple) else (made,)
+        return tuple(each.detach() if id(each) in ctx.not_differentiable else each for each in outputs)
 
     return native
 
 
+def dirty(function: type[torch.autograd.Function], args: Args) -> frozenset[int]:
+    """Returns the places of the arguments that a Function marks as changed in place."""
+    held = copies(args)
+    with torch.no_grad():
+        _, ctx = told(function, held)
+    return frozenset(place for place, arg in enumerate(held) if id(arg) in ctx.dirty)
+
+
+def changes_leaves(call: Call, args: Args) -> bool:
+    """Whether a call is refused because it changes its arguments in place, which leaves don't allow."""
+    try:
+        call(*copies(args))
+    except RuntimeError as error:
+        return "a leaf Variable that requires grad" in str(error)
+    except Exception:  # whatever else it is, it's said when the call is made in earnest
+        return False
+    return False
+
+
+def steady(call: Call, seed: int, clones: Collection[int] = ()) -> Call:
+    """Returns a call that starts from the same random state each time, some arguments as copies that aren't leaves."""
+
+    @functools.wraps(call)
+    def run(*args: Any) -> Any:
+        seed_all(seed, args)
+        return call(*(arg.clone() if at in clones else arg for at, arg in enumerate(args)))
+
+    return run
+
+
 def parameters(function: type[torch.autograd.Function]) -> int:
     """Counts the arguments that a Function's forward must have, ``ctx`` aside."""
-    modern = function.setup_context is not torch.autograd.Function.setup_context
     found = [
         parameter
         for parameter in inspect.signature(function.forward).parameters.values()
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
-    return len(found) - (not modern)
-
-
-def made_up(count: int, seed: int) -> Args:
-    """Makes inputs for who gave none: matrices of random numbers, none of them near zero."""
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(
-        (torch.rand(3, 4, generator=generator, dtype=torch.float64) + 0.5).requires_grad_()
-        for _ in range(count)
-    )
-
-
-def variations(args: Args, native: Call | None) -> Iterator[Sample]:
-    """Gives the inputs that were passed, and others like them on which functions go wrong.
-
-    Where PyTorch can't compute an input either (a matrix product of a tensor with itself), it isn't given.
-
-    Args:
-        args: The arguments as passed.
-        native: See ``Subject``.
-
-    Returns:
-        Samples.
-    """
-    yield Sample("as given", args)
-    places = [at for at, arg in enumerate(args) if _is_float(arg)]
-    for name, smooth, changed in _changes(args, places):
-        if native is None or _runs(native, changed):
-            yield Sample(name, changed, smooth, _ranks(changed) != _ranks(args))
-
-
-def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Args]]:
-    yield "not contiguous", True, _with(args, places, _strided)
-    yield "with a zero", False, _with(args, places, _zeroed)
-    yield "negative", True, _with(args, places, lambda tensor: -tensor)
-    yield "empty", True, _with(args, places, lambda tensor: tensor[:0] if tensor.dim() else tensor)
-    yield "without dimensions", True, _with(args, places, lambda tensor: tensor.reshape(-1)[0].clone())
-    for at in places:
-        if args[at].dim():
-            yield f"input {at} broadcast", True, _with(args, [at], lambda tensor: tensor[:1])
-            yield (
-                f"input {at} without dimensions",
-                True,
-                _with(args, [at], lambda tensor: tensor.reshape(-1)[0]),
-            )
-    if len(places) > 1:
-        first = args[places[0]]
-        yield "an input twice", True, tuple(first if at in places else arg for at, arg in enumerate(args))
-    if not any(args[at].is_complex() for at in places):
-        for name, cast in _OTHER_DTYPES.items():
-            yield name, False, _with(args, places, cast)
-
-
-_OTHER_DTYPES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "in float32": torch.Tensor.float,
-    "in bfloat16": torch.Tensor.bfloat16,
-}
-
-
-def refused(samples: Sequence[Sample], call: Call) -> dict[str, str]:
-    """Finds the samples of another dtype than was passed that the forward itself refuses: nobody said that it takes it.
-
-    Args:
-        samples: All samples.
-        call: What is verified.
-
-    Returns:
-        What the forward says, by the sample's name.
-    """
-    found = {}
-    for sample in samples:
-        if sample.name in _OTHER_DTYPES and (said := _refusal(call, sample.args)) is not None:
-            found[sample.name] = said
-    return found
-
-
-def _ranks(args: Args) -> list[int]:
-    return [arg.dim() for arg in args if isinstance(arg, torch.Tensor)]
-
-
-def _with(args: Args, places: Sequence[int], change: Callable[[torch.Tensor], torch.Tensor]) -> Args:
-    """The arguments with those at some places changed; each is a leaf that requires what the old one required."""
-    return tuple(
-        change(arg.detach()).requires_grad_(arg.requires_grad) if at in places else arg
-        for at, arg in enumerate(args)
-    )
-
-
-def _strided(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.stack((tensor, tensor), dim=-1)[..., 0]
-
-
-def _zeroed(tensor: torch.Tensor) -> torch.Tensor:
-    changed = tensor.clone()
-    changed.reshape(-1)[:1] = 0
-    return changed
-
-
-def _is_float(arg: Any) -> bool:
-    return isinstance(arg, torch.Tensor) and (arg.is_floating_point() or arg.is_complex())
-
-
-def _runs(native: Call, args: Args) -> bool:
-    """Whether PyTorch computes it: what it refuses, nobody has to compute."""
-    return _refusal(native, args) is None
-
-
-def _refusal(call: Call, args: Args) -> str | None:
-    try:
-        call(*args)
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
-        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-    return None
+    return len(found) - (not modern(function))

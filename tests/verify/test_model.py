@@ -29,7 +29,8 @@ class Gate(nn.Module):
 def test_every_rule_is_right(name):
     report = verify(name)
     assert report.ok, report.failed
-    assert sum(check.ok is True for check in report.checks) == 11
+    left = {check.name: check.message for check in report.checks if check.ok is None}
+    assert set(left) <= {"each result alone"}, left
 
 
 @pytest.mark.parametrize("swap", ["all", "mul", ("mul", "pow")])
@@ -190,7 +191,9 @@ def test_a_gradient_that_is_nothing_but_rounding_is_no_difference(affine):
     report = verify(Attention(), (torch.randn(32, 8),), swap="affine")
     assert report.ok, report.failed
     bias = next(check for check in report.checks if check.name == "gradient of key.bias")
-    assert bias.relative > 1e-2
+    assert re.fullmatch(r"zero but for rounding: [.\de-]+ beside terms of [.\d]+", bias.message)
+    assert bias.scale > 1e-3
+    assert bias.ulps < 16  # of the terms; of what is left of them it would be millions
 
 
 def test_callables_that_return_a_loss():

@@ -1,0 +1,129 @@
+"""On which inputs something is verified: those that were passed, and others like them on which functions go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+
+from autograd_lab.verify.results import Args, Call, copies, is_float
+from autograd_lab.verify.subject import Sample
+
+
+def made_up(count: int, seed: int) -> Args:
+    """Makes inputs for who gave none: matrices of random numbers, none of them near zero."""
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    return tuple(
+        (torch.rand(3, 4, generator=generator, dtype=torch.float64, device="cpu") + 0.5).requires_grad_()
+        for _ in range(count)
+    )
+
+
+def variations(args: Args, native: Call | None) -> Iterator[Sample]:
+    """Yields the inputs that were passed, and others like them on which functions go wrong.
+
+    Where PyTorch can't compute an input either (a matrix product of a tensor with itself), it isn't given.
+
+    Args:
+        args: The arguments as passed.
+        native: See ``Subject``.
+
+    Returns:
+        Samples.
+    """
+    yield Sample("as given", args)
+    places = [
+        at for at, arg in enumerate(args) if is_float(arg) and arg.layout is torch.strided and arg.numel()
+    ]
+    for name, smooth, changed in _changes(args, places):
+        if native is None or _runs(native, changed):
+            yield Sample(name, changed, smooth, _ranks(changed) != _ranks(args))
+
+
+def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Args]]:
+    yield "not contiguous", True, _with(args, places, _strided)
+    yield "expanded", True, _with(args, places, _expanded)
+    yield "with a zero", False, _with(args, places, _zeroed)
+    yield "negative", True, _with(args, places, lambda tensor: -tensor)
+    yield "empty", True, _with(args, places, lambda tensor: tensor[:0] if tensor.dim() else tensor)
+    yield "without dimensions", True, _with(args, places, lambda tensor: tensor.reshape(-1)[0].clone())
+    for at in places:
+        if args[at].dim():
+            yield f"input {at} broadcast", True, _with(args, [at], lambda tensor: tensor[:1])
+            yield (
+                f"input {at} without dimensions",
+                True,
+                _with(args, [at], lambda tensor: tensor.reshape(-1)[0]),
+            )
+    if len(places) > 1:
+        yield (
+            "an input twice",
+            True,
+            tuple(args[places[0]] if at in places else arg for at, arg in enumerate(args)),
+        )
+    if not any(args[at].is_complex() for at in places):
+        for name, cast in _OTHER_DTYPES.items():
+            yield name, False, _with(args, places, cast)
+
+
+_OTHER_DTYPES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "in float32": torch.Tensor.float,
+    "in bfloat16": torch.Tensor.bfloat16,
+}
+
+
+def refused(samples: Sequence[Sample], call: Call) -> dict[str, str]:
+    """Finds the samples of another dtype than was passed that the forward itself refuses: nobody said that it takes it.
+
+    Args:
+        samples: All samples.
+        call: What is verified.
+
+    Returns:
+        What the forward says, by the sample's name.
+    """
+    found = {}
+    for sample in samples:
+        if sample.name in _OTHER_DTYPES and (said := _refusal(call, sample.args)) is not None:
+            found[sample.name] = said
+    return found
+
+
+def _ranks(args: Args) -> list[int]:
+    return [arg.dim() for arg in args if isinstance(arg, torch.Tensor)]
+
+
+def _with(args: Args, places: Sequence[int], change: Callable[[torch.Tensor], torch.Tensor]) -> Args:
+    """The arguments with those at some places changed; each is a leaf that requires what the old one required."""
+    return tuple(
+        change(arg.detach()).requires_grad_(arg.requires_grad) if at in places else arg
+        for at, arg in enumerate(args)
+    )
+
+
+def _strided(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.stack((tensor, tensor), dim=-1)[..., 0]
+
+
+def _expanded(tensor: torch.Tensor) -> torch.Tensor:
+    """All rows are one row in memory."""
+    return tensor[:1].expand_as(tensor) if tensor.dim() else tensor
+
+
+def _zeroed(tensor: torch.Tensor) -> torch.Tensor:
+    changed = tensor.clone()
+    changed.reshape(-1)[:1] = 0
+    return changed
+
+
+def _runs(native: Call, args: Args) -> bool:
+    """Whether PyTorch computes it: what it refuses, nobody has to compute."""
+    return _refusal(native, args) is None
+
+
+def _refusal(call: Call, args: Args) -> str | None:
+    try:
+        call(*copies(args))
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return None
