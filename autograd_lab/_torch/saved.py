@@ -32,8 +32,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd.graph import Node
 
-ORDINARY = (torch.Tensor, torch.nn.Parameter)
-"""The types whose sizes are all plain numbers."""
+from autograd_lab._torch.readable import ORDINARY, plain
 
 _STRIDED = torch.strided
 _has_storage = torch._C._has_storage
@@ -156,7 +155,8 @@ def memory(tensor: torch.Tensor) -> tuple[int, Any, Any] | None:
         return None
     storage = tensor.untyped_storage()
     # Only subclasses have symbolic sizes, for which nbytes raises.
-    own = tensor.nbytes if type(tensor) in ORDINARY else tensor.numel() * tensor.element_size()
+    sized = plain(tensor)
+    own = tensor.nbytes if type(tensor) in ORDINARY else sized.numel() * sized.element_size()
     return storage._cdata, storage.nbytes(), own
 
 

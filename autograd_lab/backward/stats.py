@@ -1,13 +1,6 @@
 """A gradient in a few numbers, at the least cost.
 
-The choice of reduction decides what statistics cost: ``vector_norm`` passes once over the memory, while
-``isfinite().all()`` takes fifteen times as long. So the norm comes first, and only a norm that isn't finite has NaN
-and inf counted.
-
-Note [A norm in parts]
-On the CPU torch adds up the squares of a whole tensor in a few running sums, so that the norm of a matrix of 50,000 by
-768 numbers in float32 is wrong in its third digit. The norm of the norms of small parts has seven right digits, and is
-quicker.
+What is computed is in ``numbers.py``; here is when, for which tensors, and how the results come to the CPU.
 
 Note [Measured once]
 What a node returns is most often the very tensor that the next one is given, or a view of what it was given itself: a
@@ -15,24 +8,24 @@ gradient transposed has the same norm. So a measure is kept with a weak referenc
 (which views share), and as long as both are the same neither the tensor nor what fills the same memory is measured
 again. A weak reference holds nothing: what could be stolen still can.
 
-Note [Statistics stay on the device]
-Reading a number from a GPU waits until the GPU has done all the work given to it, so reading one for each node would
-serialise the backward. Numbers of a tensor that isn't on the CPU stay there, as tensors without dimensions, until the
-backward is over. Then ``bring`` has them all come over together. Whether the norm is finite can't be asked before that,
-so NaN and inf are counted there only with ``"full"``.
+Note [What can't be measured]
+A gradient that can't be measured mustn't stop the user's backward. What kinds there are, and the reasons that the
+record gives, is in ``_torch/readable.py``. Besides, memory may be short for a sum, and devices that live outside torch
+may lack a reduction: then torch's own words are the reason.
 """
 
 from __future__ import annotations
 
-import math
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import torch
 
 from autograd_lab._torch import saved as _saved
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch.readable import ORDINARY, readable
+from autograd_lab.backward.numbers import numbers
 from autograd_lab.capture.saved import MetaTable
 from autograd_lab.errors import OptionError
 from autograd_lab.records import GradStats, TensorMeta
@@ -63,7 +56,7 @@ class Measure:
         self._finished: GradStats | None = None
 
     def finish(self) -> GradStats:
-        """Reads the numbers. See Note [Statistics stay on the device]."""
+        """Returns the record. See Note [Statistics stay on the device] in ``numbers.py``."""
         if self._finished is None:
             bring((self,))
             self._finished = GradStats(self._meta, **self.numbers)
@@ -107,12 +100,14 @@ class Meter:
         self._known: dict[Any, _Known] = {}
 
     def measure(self, grad: torch.Tensor | None) -> Measure | None:
-        """Measures a gradient; ``None`` for an undefined one, or where nothing is to be measured."""
+        """Returns a gradient's measure; ``None`` for an undefined one, or where nothing is to be measured."""
         if grad is None or self._level is None:
             return None
         with _tensors.no_torch_function():
             if self._level == "meta":
                 return Measure(self._metas.of_tensor(grad), {})
+            if type(grad) not in ORDINARY:
+                return Measure(self._metas.of_tensor(grad), self._numbers(grad))
             version = _saved.version(grad)
             known = self._known.get(id(grad))
             if known is not None and known[1] == version and known[0]() is grad:
@@ -121,18 +116,15 @@ class Meter:
 
     def measure_again(self, grad: torch.Tensor | None) -> Measure | None:
         """Measures a gradient that may have been changed through ``.data``, which doesn't raise its version."""
-        if grad is not None:
+        if grad is not None and type(grad) in ORDINARY:
             self._known.pop(id(grad), None)
             self._known.pop(_tensors.filled(grad), None)
         return self.measure(grad)
 
     def _measure(self, grad: torch.Tensor, version: int | None) -> Measure:
         meta, place = self._metas.of_tensor(grad), _tensors.filled(grad)
-        numbers = None if place is None else self._numbers_at(place, version)
-        if numbers is None:
-            with _tensors.unseen():
-                numbers = self._numbers(grad.detach() if grad.requires_grad else grad)
-        measure = Measure(meta, numbers)
+        found = None if place is None else self._numbers_at(place, version)
+        measure = Measure(meta, self._numbers(grad) if found is None else found)
         if version is not None:
             known = self._known[id(grad)] = (weakref.ref(grad), version, measure)
             if place is not None:
@@ -148,49 +140,16 @@ class Meter:
         return known[2].numbers if tensor is not None and _tensors.filled(tensor) == place else None
 
     def _numbers(self, grad: torch.Tensor) -> dict[str, Any]:
-        values = _tensors.elements(grad)
-        if values is None:
-            return {}
-        full = self._level == "full"
-        wide = torch.float32 if values.dtype in _NARROW else None
-        norm = _norm(values, wide)
-        found: dict[str, Any] = {"norm": norm.item() if values.is_cpu else norm}
-        if full or (values.is_cpu and not math.isfinite(found["norm"])):
-            found["nans"] = torch.isnan(values).sum()
-            found["infs"] = torch.isinf(values).sum()
-        if full and values.numel():
-            found["mean"] = values.mean(dtype=wide)
-            found["max_abs"] = torch.linalg.vector_norm(values, math.inf, dtype=wide)
-            found["zeros"] = values.numel() - torch.count_nonzero(values)
-        return found
+        """See Note [What can't be measured]."""
+        try:
+            with _tensors.unseen():
+                found = readable(grad)
+                if isinstance(found, str):
+                    return {"unmeasured": found}
+                return numbers(found, full=self._level == "full")
+        except RuntimeError as error:
+            return {"unmeasured": str(error).partition("\n")[0]}
 
-
-def _norm(values: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
-    """See Note [A norm in parts]."""
-    norm: Callable[..., torch.Tensor] = torch.linalg.vector_norm
-    if values.numel() <= _MANY or not values.is_cpu:
-        return norm(values, dtype=dtype)
-    strides = [
-        stride if size > 1 else math.inf for size, stride in zip(values.shape, values.stride(), strict=True)
-    ]
-    along = strides.index(min(strides))
-    if _FEW <= values.shape[along] <= _MANY:
-        return _norm(norm(values, dim=along, dtype=dtype), None)
-    flat = _tensors.in_memory_order(values)
-    if flat is None:
-        half = values.tensor_split(2, values.shape.index(max(values.shape)))
-        return norm(torch.stack([_norm(part, dtype) for part in half]))
-    rows = flat[: flat.numel() // _MANY * _MANY].view(-1, _MANY)
-    return norm(
-        torch.stack([_norm(norm(rows, dim=1, dtype=dtype), None), norm(flat[rows.numel() :], dtype=dtype)])
-    )
-
-
-_FEW, _MANY = 2**5, 2**15
-"""Of how many numbers a norm is taken at once, where there are many."""
 
 _Known: TypeAlias = tuple[weakref.ref[torch.Tensor], int, Measure]
 """The tensor that was measured, its version then, and its measure."""
-
-_NARROW = (torch.float16, torch.bfloat16)
-"""The sum of their squares would overflow, or lose its digits."""

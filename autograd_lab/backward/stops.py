@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Set
 from typing import TypeAlias
@@ -59,10 +58,9 @@ def after(until: Until) -> Callable[[Step], bool]:
 
 
 def nonfinite(step: Step) -> bool:
-    """Says whether NaN or inf came in or went out."""
+    """Returns whether NaN or inf came in or went out."""
     return any(
-        stats is not None and stats.norm is not None and not math.isfinite(stats.norm)
-        for stats in (*step.grad_outputs, *step.grad_inputs)
+        stats is not None and stats.finite is False for stats in (*step.grad_outputs, *step.grad_inputs)
     )
 
 

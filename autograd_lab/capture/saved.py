@@ -13,6 +13,7 @@ import torch
 from torch.autograd.graph import Node
 
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import readable as _readable
 from autograd_lab._torch import saved as _saved
 from autograd_lab.capture.calls import qualified_name
 from autograd_lab.capture.names import NameBook
@@ -43,9 +44,10 @@ class MetaTable:
 
     def of_tensor(self, tensor: torch.Tensor) -> TensorMeta:
         """Gives the record for a tensor."""
-        if type(tensor) in _saved.ORDINARY and not tensor.is_nested:
+        if type(tensor) in _readable.ORDINARY and not tensor.is_nested:
             key = _KEY(tensor)
         else:  # only subclasses have symbolic sizes, which mustn't be compared
+            tensor = _readable.plain(tensor)
             shape = _saved.shape(tensor)
             key = (None if shape is None else _nodes.sizes(shape), tensor.dtype, tensor.device)
         return self._known.get(key) or self._make(key)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -84,12 +85,14 @@ class GradStats(NamedTuple):
 
     Attributes:
         meta: Its shape, dtype and device.
-        norm: The 2-norm of its elements.
+        norm: The 2-norm of its elements; infinite only if an element is, or if no float64 can hold it.
         max_abs: The largest magnitude.
         mean: The mean.
         zeros: How many elements are exactly zero.
         nans: How many elements are NaN; counted where the norm isn't finite.
         infs: How many elements are infinite; counted where the norm isn't finite.
+        unmeasured: Why it couldn't be measured, where that was asked for and couldn't be done: it's a subclass with
+            code of its own, is quantized, has no numbers on this device, ….
 
     Example:
         >>> GradStats(TensorMeta((), "float32", "cpu"), norm=8.0).norm
@@ -103,6 +106,14 @@ class GradStats(NamedTuple):
     zeros: int | None = None
     nans: int | None = None
     infs: int | None = None
+    unmeasured: str | None = None
+
+    @property
+    def finite(self) -> bool | None:
+        """Whether every element is finite; ``None`` where that isn't known."""
+        if self.nans is not None and self.infs is not None:
+            return not (self.nans or self.infs)
+        return None if self.norm is None else math.isfinite(self.norm)
 
 
 class Edge(NamedTuple):
