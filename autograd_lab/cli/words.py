@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from autograd_lab._torch import readable as _readable
 from autograd_lab.backward.stats import Meter
 from autograd_lab.draw import digits
 from autograd_lab.records import GradStats, Graph, Node
@@ -66,10 +67,12 @@ def value(tensor: torch.Tensor | None) -> str:
     if tensor is None:
         return "none"
     if _is_listed(tensor):
-        numbers = [digits.number(number) for number in tensor.detach().reshape(-1).tolist()]
+        numbers = [digits.number(number) for number in _readable.plain(tensor).detach().reshape(-1).tolist()]
         return numbers[0] if len(numbers) == 1 else f"{_kind(tensor)} [{', '.join(numbers)}]"
-    norm = _stats(tensor, "norm").norm
-    return _kind(tensor) if norm is None else f"{_kind(tensor)} of norm {digits.number(norm)}"
+    stats = _stats(tensor, "norm")
+    if stats.unmeasured is not None:
+        return f"{_kind(tensor)}, not measured: {stats.unmeasured}"
+    return _kind(tensor) if stats.norm is None else f"{_kind(tensor)} of norm {digits.number(stats.norm)}"
 
 
 def details(tensor: torch.Tensor | None) -> str:
@@ -99,21 +102,24 @@ def details(tensor: torch.Tensor | None) -> str:
 
 def _is_listed(tensor: torch.Tensor) -> bool:
     """Whether all its numbers are written out."""
+    look = _readable.plain(tensor)
     return (
-        not tensor.is_nested
-        and tensor.layout is torch.strided
-        and not tensor.is_meta
-        and tensor.numel() <= MOST
+        look.layout is torch.strided
+        and not look.is_nested
+        and look.numel() <= MOST
+        and not isinstance(_readable.readable(tensor), str)
     )
 
 
 def _kind(tensor: torch.Tensor) -> str:
-    layout = "" if tensor.layout is torch.strided else f" {str(tensor.layout).removeprefix('torch.')}"
-    return f"{_stats(tensor, 'meta').meta}{layout}"
+    layout = _readable.plain(tensor).layout
+    shown = "" if layout is torch.strided else f" {str(layout).removeprefix('torch.')}"
+    return f"{_stats(tensor, 'meta').meta}{shown}"
 
 
 def _stats(tensor: torch.Tensor, level: Literal["meta", "norm", "full"]) -> GradStats:
-    measured = tensor.is_floating_point() or tensor.is_complex()
+    dtype = _readable.plain(tensor).dtype
+    measured = dtype.is_floating_point or dtype.is_complex
     measure = Meter(level if measured else "meta").measure(tensor)
     assert measure is not None  # there is a tensor
     return measure.finish()

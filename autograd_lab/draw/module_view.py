@@ -121,7 +121,7 @@ def together(gradients: Iterable[GradStats]) -> float | None:
         gradients: The gradients.
 
     Returns:
-        The root of the sum of their norms' squares; ``None`` where no norm was measured.
+        The root of the sum of their norms' squares; ``None`` where no norm was measured, or one couldn't be.
 
     Example:
         >>> from autograd_lab.records import TensorMeta
@@ -129,7 +129,10 @@ def together(gradients: Iterable[GradStats]) -> float | None:
         >>> together([GradStats(meta, 3.0), GradStats(meta, 4.0)]), together([])
         (5.0, None)
     """
-    norms = [stats.norm for stats in gradients if stats.norm is not None]
+    stats_of_all = list(gradients)
+    if any(stats.unmeasured is not None for stats in stats_of_all):
+        return None
+    norms = [stats.norm for stats in stats_of_all if stats.norm is not None]
     return math.hypot(*norms) if norms else None
 
 

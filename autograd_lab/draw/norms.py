@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from autograd_lab.draw import digits, plots, theme
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Trace
 
-Norms = Mapping[str, float | None]
-"""Parameter's or layer's name → its gradient's norm; ``None`` where no gradient came."""
+UNMEASURED = "not measured"
+
+Norm: TypeAlias = float | str | None
+"""A gradient's norm; ``None`` where no gradient came, ``UNMEASURED`` where one came that couldn't be measured."""
+
+Norms: TypeAlias = Mapping[str, Norm]
+"""Parameter's or layer's name → its gradient's norm."""
 
 KINDS = ("svg", "png", "pdf")
 """Formats of plots."""
@@ -84,7 +89,7 @@ def norms(trace: Trace) -> Norms:
     Raises:
         RenderError: The trace has no statistics.
     """
-    found: dict[str, float | None] = {}
+    found: dict[str, Norm] = {}
     for step in reversed(trace.steps):
         node = trace.graph.node(step.node)
         if node.kind != "accumulate" or node.variable is None:
@@ -93,8 +98,8 @@ def norms(trace: Trace) -> Norms:
         arrived = step.accumulation is not None and step.accumulation.how != "nothing"
         if came is None and arrived:
             raise RenderError("this trace has no norms; trace it with stats='norm'")
-        found[node.variable] = None if came is None else came.norm
-    never = {leaf.variable: None for leaf in trace.graph.leaves if leaf.variable is not None}
+        found[node.variable] = None if came is None else UNMEASURED if came.unmeasured else came.norm
+    never: dict[str, Norm] = {leaf.variable: None for leaf in trace.graph.leaves if leaf.variable is not None}
     return found | {name: None for name in never if name not in found}
 
 
@@ -128,12 +133,17 @@ def together(found: Sequence[Norms], most: int) -> list[Norms]:
 
 
 def _summed(found: Norms, shortened: Mapping[str, str]) -> Norms:
-    groups: dict[str, list[float]] = {}
+    groups: dict[str, list[Norm]] = {}
     for name, norm in found.items():
-        groups.setdefault(shortened[name], []).extend([] if norm is None else [norm])
-    return {
-        name: math.sqrt(math.fsum(x * x for x in parts)) if parts else None for name, parts in groups.items()
-    }
+        groups.setdefault(shortened[name], []).append(norm)
+    return {name: _side_by_side(parts) for name, parts in groups.items()}
+
+
+def _side_by_side(norms: Sequence[Norm]) -> Norm:
+    if UNMEASURED in norms:
+        return UNMEASURED
+    there = [norm for norm in norms if isinstance(norm, int | float)]
+    return math.hypot(*there) if there else None
 
 
 def line_look(place: int) -> tuple[str, str]:
@@ -170,7 +180,7 @@ def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
         if word is None:
             axes.plot([norm], [row], "o", color=colours[name], markersize=5, zorder=2)
             continue
-        side = "left" if norm is None or norm == 0 else "right"
+        side = "left" if _is_low(norm) else "right"
         place = low if side == "left" else high
         axes.text(
             place, row, f" {word} ", ha=side, va="center", color=theme.VERMILLION, fontsize=8,
@@ -199,16 +209,14 @@ def _of_several(
         axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
         for number, norm in zip(numbers, series, strict=True):
             if _word(norm) is not None:
-                at_bottom = norm is None or norm == 0
-                axes.plot(
-                    [number], [low if at_bottom else high], "x", color=colour, markersize=6, clip_on=False
-                )
+                edge = low if _is_low(norm) else high
+                axes.plot([number], [edge], "x", color=colour, markersize=6, clip_on=False)
     axes.set_xlabel("backward", fontsize=9)
     axes.set_ylabel("norm of the gradient that arrived", fontsize=9)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
     if any(_word(norm) for each in found for norm in each.values()):
-        note = "× at the top: not finite\n× at the bottom: zero or none"
+        note = "× at the top: not finite\n× at the bottom: zero, none or not measured"
         axes.text(
             1.02, 0, note, transform=axes.transAxes, ha="left", va="bottom", fontsize=7.5, color=theme.QUIET
         )
@@ -220,9 +228,9 @@ def _saved(figure: Any, axes: Any, title: str, kind: str, dpi: int | None) -> by
     return plots.write(figure, kind, dpi=dpi)
 
 
-def _limits(all_norms: Sequence[float | None]) -> tuple[float, float]:
+def _limits(all_norms: Sequence[Norm]) -> tuple[float, float]:
     """A log axis that holds every positive norm, with room at both ends for what isn't one."""
-    there = [norm for norm in all_norms if norm is not None and 0 < norm < math.inf]
+    there = [norm for norm in all_norms if isinstance(norm, int | float) and 0 < norm < math.inf]
     if not there:
         return 0.1, 10.0
     low, high = math.log10(min(there)), math.log10(max(there))
@@ -242,17 +250,24 @@ def _label_ticks(axis: Any, low: float, high: float) -> None:
     axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-def _held(norm: float | None, low: float, high: float) -> float:
+def _held(norm: Norm, low: float, high: float) -> float:
     """Where a row's line ends."""
-    if norm is None or norm == 0:
+    if not isinstance(norm, int | float) or norm == 0:
         return low
     return norm if norm < math.inf else high
 
 
-def _word(norm: float | None) -> str | None:
+def _is_low(norm: Norm) -> bool:
+    """Whether what isn't a point on a log axis is shown at its lower end."""
+    return not isinstance(norm, int | float) or norm == 0
+
+
+def _word(norm: Norm) -> str | None:
     """What is written in a point's place, where there can be no point on a log axis."""
     if norm is None:
         return "no gradient"
+    if isinstance(norm, str):
+        return norm
     if norm == 0:
         return "zero"
     return None if math.isfinite(norm) else "NaN" if math.isnan(norm) else "inf"

@@ -132,7 +132,8 @@ def _gradient(stats: GradStats) -> str:
     numbers = {"norm": stats.norm, "mean": stats.mean, "largest": stats.max_abs}
     known = [f"{name} {number:.4g}" for name, number in numbers.items() if number is not None]
     counts = {"nan": stats.nans, "inf": stats.infs, "zero": stats.zeros}
-    return " ".join([str(stats.meta), *known, *(f"{many} {name}" for name, many in counts.items() if many)])
+    found = [str(stats.meta), *known, *(f"{many} {name}" for name, many in counts.items() if many)]
+    return " ".join(found) + ("" if stats.unmeasured is None else f" not measured: {stats.unmeasured}")
 
 
 def _arrows(step: Step, senders: Mapping[int, Step], process: int, offset: int) -> Iterator[Event]:
@@ -180,7 +181,8 @@ def _landed(trace: Trace, ends: dict[int, int]) -> list[tuple[int, int]]:
     return [
         (ends[step.node], _of_slot(trace.graph.node(step.node), 0))
         for step in trace.steps
-        if step.accumulation is not None and step.accumulation.how in ("stole", "copied", "replaced")
+        if step.accumulation is not None
+        and step.accumulation.how in ("stole", "copied", "stole or copied", "replaced")
     ]
 
 

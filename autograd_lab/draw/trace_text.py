@@ -89,13 +89,15 @@ def gradient(stats: GradStats | None) -> str:
         stats: Its statistics.
 
     Returns:
-        Its norm, and what is wrong with it; ``"–"`` where there is none.
+        Its norm, and what is wrong with it, or why it couldn't be measured; ``"–"`` where there is none.
 
     Example:
         >>> meta = GradStats(None, norm=8.0).meta
         >>> gradient(GradStats(meta, norm=8.0)), gradient(GradStats(meta, norm=float("nan"), nans=2)), gradient(None)
         ('8', 'nan (2 nan)', '–')
     """
+    if stats is not None and stats.unmeasured is not None:
+        return f"not measured: {stats.unmeasured}"
     if stats is None or stats.norm is None:
         return "–"
     wrong = [f"{number} {what}" for number, what in ((stats.nans, "nan"), (stats.infs, "inf")) if number]
@@ -232,14 +234,21 @@ _COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (
 
 def _total(trace: Trace) -> str:
     """The norm of everything that arrived at leaves."""
-    norms = [
-        stats.norm
+    arrived = [
+        stats
         for step in trace.steps
         if step.accumulation is not None
         for stats in step.grad_outputs
-        if stats is not None and stats.norm is not None
+        if stats is not None
     ]
-    return digits.number(math.hypot(*norms)) if norms else ""
+    norms = [stats.norm for stats in arrived if stats.norm is not None]
+    left_out = sum(stats.unmeasured is not None for stats in arrived)
+    return ", ".join(
+        [
+            *([digits.number(math.hypot(*norms))] if norms else []),
+            *([f"{left_out:,} not measured"] if left_out else []),
+        ]
+    )
 
 
 _TRACE_COLUMNS: tuple[tuple[str, Callable[[Trace], str]], ...] = (

@@ -15,7 +15,7 @@ from autograd_lab.draw.graph_view import planned_picture
 from autograd_lab.draw.module_view import gradient_lines, gradients_of, step_lines, together
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.trace_text import gradient
-from autograd_lab.records import Edge, Step, Trace
+from autograd_lab.records import Edge, GradStats, Step, Trace
 
 
 def trace_picture(
@@ -104,7 +104,7 @@ def _with_start(arrow: Arrow, output: int, root: Edge, steps: dict[int, Step]) -
     """What the backward was started with is what the root was sent by no node."""
     came = steps[root.node].contributions if root.node in steps else ()
     stats = next((each.stats for each in came if each.source is None and each.slot == output), None)
-    return _labelled(arrow, None if stats is None or stats.norm is None else gradient(stats))
+    return _labelled(arrow, None if stats is None else _text(stats))
 
 
 def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
@@ -113,8 +113,15 @@ def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
         norm = together(found)
         text = None if norm is None else digits.number(norm)
     else:
-        text = gradient(found[0]) if found and found[0].norm is not None else None
+        text = _text(found[0]) if found else None
     return _labelled(arrow, text)
+
+
+def _text(stats: GradStats) -> str | None:
+    """What is written beside an arrow: the reason why a gradient wasn't measured would be too long."""
+    if stats.unmeasured is not None:
+        return "not measured"
+    return None if stats.norm is None else gradient(stats)
 
 
 def _labelled(arrow: Arrow, text: str | None) -> Arrow:

@@ -112,7 +112,7 @@ print(trace)
 
 
 def bad(stats):
-    return stats is not None and not torch.tensor(stats.norm).isfinite()
+    return stats is not None and not stats.finite
 
 
 born = next(step for step in trace.steps if any(map(bad, step.grad_inputs)))
