@@ -4,6 +4,9 @@ Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclas
 ``__torch_function__``. And on ``Tensor._values`` and ``Tensor._indices`` of sparse tensors: the public ``values()``
 needs a coalesced tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and
 ``_disable_current_modes``: without these, a mode of the user's that counts kernels would count those that measure.
+``torch.ops.mkldnn.data_ptr``: without it nothing tells whether two MKLDNN tensors share memory.
+``is_traceable_wrapper_subclass``: without it, tensors like ``DTensor``, which keep their parts in slots, couldn't be
+compared.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+
+from autograd_lab._torch.readable import plain, runs_own_code
 
 
 def no_torch_function() -> Any:
@@ -63,16 +68,16 @@ _is_non_overlapping_and_dense = torch.ops.aten.is_non_overlapping_and_dense.defa
 
 
 def elements(tensor: torch.Tensor) -> torch.Tensor | None:
-    """Gives a tensor with the elements that another one holds; ``None`` where there are none to look at.
+    """Returns a tensor with the elements that another one stores; ``None`` where there are none to look at.
 
     Args:
         tensor: Any tensor.
 
     Returns:
-        The tensor itself, or the stored values of a sparse or nested one. ``None`` for tensors without data (on the
-        meta device, fake ones).
+        The tensor itself, or the stored values of a sparse, nested, MKLDNN or quantized one: of a sparse one that
+        isn't coalesced, the summands. ``None`` for tensors without data (on the meta device, fake ones).
     """
-    if tensor.is_meta or isinstance(tensor, FakeTensor):
+    if isinstance(tensor, FakeTensor) or tensor.is_meta:
         return None
     if tensor.is_nested:
         return (
@@ -82,29 +87,55 @@ def elements(tensor: torch.Tensor) -> torch.Tensor | None:
         )
     if tensor.layout is torch.sparse_coo:
         return tensor._values()
+    if tensor.is_mkldnn:
+        return tensor.to_dense()
     if tensor.layout is not torch.strided:
         return tensor.values()
-    return tensor
+    return tensor.int_repr() if tensor.is_quantized else tensor
 
 
-def same_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Says whether one of two living tensors took over the other's memory; quick, as a hook asks it at every leaf."""
+def parts(tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
+    """Returns the tensors that a wrapper subclass holds, by name; ``None`` for a tensor of its own numbers.
+
+    None of its operations is run. The parts are those that it tells ``torch.compile`` or that are in its ``__dict__``.
+    """
+    if not runs_own_code(type(tensor)):
+        return None
+    wrapper: Any = tensor
+    if is_traceable_wrapper_subclass(wrapper):
+        return {name: getattr(wrapper, name) for name in wrapper.__tensor_flatten__()[0]}
+    attributes = getattr(tensor, "__dict__", {})
+    return {name: value for name, value in attributes.items() if isinstance(value, torch.Tensor)} or None
+
+
+def same_memory(a: torch.Tensor, b: torch.Tensor) -> bool | None:
+    """Returns whether one of two living tensors took over the other's memory; ``None`` where that can't be told.
+
+    It's quick, as a hook asks it at every leaf.
+    """
     if type(a) is torch.Tensor is type(b) and a.layout is torch.strided is b.layout:
         here, there = a.data_ptr(), b.data_ptr()
         if here and there:  # 0 where there are no elements, and on devices without memory
             return here == there
-    with no_torch_function():
-        return address(a) == address(b)
+    mine, others = address(a), address(b)
+    return None if mine is None or others is None else mine == others
 
 
-def address(tensor: torch.Tensor) -> int:
-    """Gives a number that is equal for two tensors of which one took over the other's memory.
+def address(tensor: torch.Tensor) -> int | None:
+    """Returns a number that is equal for two tensors of which one took over the other's memory.
 
     ``TensorImpl``s differ where the engine detached a gradient it stole, so it's the memory that tells: the storage's,
-    or for sparse and nested tensors that of what they store.
+    or for sparse and nested tensors that of what they store. ``None`` for a subclass with a dispatch of its own, which
+    keeps its memory where it likes.
     """
-    held = tensor if _plain(tensor) else elements(tensor)
-    return int((tensor if held is None else held).untyped_storage()._cdata)
+    if runs_own_code(type(tensor)):
+        return None
+    with no_torch_function():
+        tensor = plain(tensor)
+        if tensor.is_mkldnn:
+            return int(torch.ops.mkldnn.data_ptr(tensor))
+        held = tensor if _plain(tensor) or tensor.is_quantized else elements(tensor)
+        return int((tensor if held is None else held).untyped_storage()._cdata)
 
 
 def indices(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -67,6 +67,13 @@ def accumulated(
     Returns:
         The gradient, and ``"stole"`` or ``"copied"``.
     """
+    with _tensors.no_torch_function():  # in C++ no subclass's is called either
+        return _accumulated(arrived, variable, create_graph=create_graph)
+
+
+def _accumulated(
+    arrived: tuple[torch.Tensor | None, ...], variable: torch.Tensor, *, create_graph: bool
+) -> tuple[torch.Tensor, str]:
     (grad,) = arrived
     assert grad is not None
     alone = sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT

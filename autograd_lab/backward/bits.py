@@ -3,6 +3,10 @@
 Note [The same bits]
 NaN isn't equal to itself, and −0.0 is equal to 0.0, so bytes are compared. Two NaN may differ in bits that say nothing
 (which of two NaN an addition returns depends on the order of its operands), so where both are NaN they're the same.
+
+Note [A subclass's bits]
+Of a wrapper subclass (``DTensor``) the tensors that it holds are compared. One that holds none is compared by its own
+operations: there is no other way to its numbers.
 """
 
 from __future__ import annotations
@@ -13,18 +17,29 @@ from autograd_lab._torch import tensors as _tensors
 
 
 def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
-    """Says whether two gradients are the same. See Note [The same bits]."""
+    """Returns whether two gradients are the same. See Notes [The same bits] and [A subclass's bits]."""
     if a is None or b is None:
         return a is b
-    if (a.dtype, a.layout, a.device) != (b.dtype, b.layout, b.device) or type(a) is not type(b):
-        return False
-    if not all(map(_same_elements, _tensors.indices(a), _tensors.indices(b))):
+    if type(a) is not type(b):
         return False
     with torch.no_grad(), _tensors.unseen():
-        mine, theirs = _tensors.elements(a), _tensors.elements(b)
-        if mine is None or theirs is None:  # without data
-            return a.shape == b.shape
-        return _same_elements(mine, theirs)
+        mine, theirs = _tensors.parts(a), _tensors.parts(b)
+        if mine is not None and theirs is not None:
+            return mine.keys() == theirs.keys() and all(same_bits(mine[name], theirs[name]) for name in mine)
+        return _same_kind(a, b) and _same_stored(a, b)
+
+
+def _same_kind(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return (a.dtype, a.layout, a.device) == (b.dtype, b.layout, b.device)
+
+
+def _same_stored(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if not all(map(_same_elements, _tensors.indices(a), _tensors.indices(b))):
+        return False
+    mine, theirs = _tensors.elements(a), _tensors.elements(b)
+    if mine is None or theirs is None:  # without data
+        return a.shape == b.shape
+    return _same_elements(mine, theirs)
 
 
 def _same_elements(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -70,7 +70,7 @@ class Leaf:
             self._measured = self._meter.measure(before)
         if _hooks.after_accumulation(variable):
             self._thread = threading.get_ident()
-            self._came = None if came is None else _tensors.address(came)
+            self._came = None if came is None else (_tensors.address(came),)
             self._undo = _hooks.before_those_after_accumulation(variable, self._look)
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class Leaf:
             self.close()
         grad = self._variable.grad
         if not hooked:
-            took = grad is not None and came is not None and _tensors.same_memory(grad, came)
+            took = None if grad is None or came is None else _tensors.same_memory(grad, came)
             self._how = self._found(grad, came is not None, took)
         if self._meter.measures:
             self._after = self._measure_after(grad, hooked)
@@ -105,16 +105,20 @@ class Leaf:
         """See Note [Between accumulation and its hooks] in ``_torch/hooks.py``. A hook may start another backward."""
         if self._how is None and threading.get_ident() == self._thread:
             grad, came = self._variable.grad, self._came
-            took = grad is not None and came is not None and _tensors.address(grad) == came
+            here = None if grad is None else _tensors.address(grad)
+            took = None if here is None or came is None or came[0] is None else came[0] == here
             self._how = self._found(grad, came is not None, took)
 
-    def _found(self, grad: torch.Tensor | None, came: bool, took: bool) -> str:
-        """What happened, given ``.grad``, whether a gradient came, and whether its memory is what ``.grad`` has."""
+    def _found(self, grad: torch.Tensor | None, came: bool, took: bool | None) -> str:
+        """What happened, given ``.grad``, whether a gradient came, and whether its memory is what ``.grad`` has.
+
+        Of a subclass with code of its own the last isn't known.
+        """
         if grad is None or not came:
             return "nothing"
         if self._before is not None:
             return "added" if self._before() is grad else "replaced"
-        return "stole" if took else "copied"
+        return "stole or copied" if took is None else "stole" if took else "copied"
 
     def _measure_after(self, grad: torch.Tensor | None, hooked: bool) -> Measure | None:
         """What was stolen is what came, unless a hook had it; not every change of a hook's raises its version."""

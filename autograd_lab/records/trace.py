@@ -39,7 +39,8 @@ class Accumulation(NamedTuple):
 
     Attributes:
         how: What the engine did, before any post-accumulate hook: ``"stole"`` (``.grad`` is the very tensor that came),
-            ``"copied"``, ``"added"`` (into the tensor that was there), ``"replaced"`` (by a new sum, as under
+            ``"copied"``, ``"stole or copied"`` (which of the two can't be told for a tensor subclass with code of its
+            own), ``"added"`` (into the tensor that was there), ``"replaced"`` (by a new sum, as under
             ``create_graph``) or ``"nothing"`` (no gradient came).
         before: What was in ``.grad``; ``None`` if it was ``None`` or statistics weren't asked for.
         after: What is in it after the hooks, likewise; some set it to ``None``.
