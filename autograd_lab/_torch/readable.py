@@ -13,6 +13,8 @@ Relies on:
 - ``Tensor.__torch_dispatch__``, which is the same object for every class that has no dispatch of its own;
 - the class of jagged nested tensors, whose dispatch is torch's own, and its ``_lengths``, without which the gaps that
   ``torch.nested.narrow`` leaves between rows would be measured too;
+- ``torch._C._get_privateuse1_backend_name``: without it, tensors of a device that is written in Python would lose
+  their numbers as they're detached;
 - ``torch._C._functorch``'s ``is_functorch_wrapped_tensor`` and ``peek_interpreter_stack``: the numbers of a tensor that
   ``vmap`` or ``grad`` wraps can't be read inside the transform;
 - ``Tensor._values`` and ``Tensor._nnz`` of sparse tensors: the public ``values()`` needs a coalesced one.
@@ -84,10 +86,18 @@ def plain(tensor: torch.Tensor) -> torch.Tensor:
 
     It has no numbers where the subclass has a dispatch of its own. See Note [Code of a subclass].
     """
-    if type(tensor) in ORDINARY or type(tensor) in _TORCHS:
+    if type(tensor) in ORDINARY or type(tensor) in _TORCHS or _is_on_own_device(tensor):
         return tensor
     with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
         return torch.Tensor.detach(tensor)
+
+
+def _is_on_own_device(tensor: torch.Tensor) -> bool:
+    """Returns whether a tensor is on a device that is written in Python, which keeps its numbers on the very object."""
+    if runs_own_code(type(tensor)):
+        return False
+    device: torch.device = torch.Tensor.device.__get__(tensor)
+    return device.type == torch._C._get_privateuse1_backend_name()
 
 
 def runs_own_code(kind: type) -> bool:

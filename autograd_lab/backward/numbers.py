@@ -131,24 +131,27 @@ def _on_device(found: Readable, *, full: bool) -> dict[str, Any]:
     """See Note [Statistics stay on the device]."""
     values, numel = found
     wide = _wide(values)
-    unit, scale = _unit(values) if values.dtype in _DOUBLE else (values, 1)
+    unit, scale = _unit(values) if values.dtype in _DOUBLE else (values, None)
     norm: Callable[..., torch.Tensor] = torch.linalg.vector_norm
-    measured: dict[str, Any] = {"norm": norm(unit, dtype=wide) * scale}
+    measured: dict[str, Any] = {"norm": _times(norm(unit, dtype=wide), scale)}
     if full or values.dtype in _DOUBLE:
         measured["nans"] = torch.isnan(values).sum()
         measured["infs"] = torch.isinf(values).sum()
     if full and numel:
         measured["zeros"] = numel - torch.count_nonzero(values)
-        measured["mean"] = unit.sum(dtype=wide) / numel * scale
-        # in a float64 of a size without elements there is no largest
-        measured["max_abs"] = norm(unit, math.inf, dtype=wide) * scale if values.numel() else 0.0
+        measured["mean"] = _times(unit.sum(dtype=wide) / numel, scale)
+        measured["max_abs"] = _times(norm(unit, math.inf, dtype=wide), scale) if values.numel() else 0.0
     return measured
 
 
-def _unit(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | int]:
+def _times(number: torch.Tensor, scale: torch.Tensor | None) -> torch.Tensor:
+    return number if scale is None else number * scale
+
+
+def _unit(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Elements of which the largest is near 1, and what they are to be multiplied by."""
     if not values.numel():
-        return values, 1
+        return values, None
     parts = torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
     low, high = torch.aminmax(parts)
     largest = torch.maximum(-low, high)
