@@ -6,9 +6,8 @@ Relies on, of ``torch.autograd.graph.Node``:
 - ``_input_metadata``: shape, dtype and device of each slot of ``grad_outputs``. No public way; without it
   the shapes of gradients are unknown until a backward has run.
 - ``torch._C._functions.AccumulateGrad``: the type of a leaf's node. It's the one type with a ``variable``.
-- ``torch.utils._python_dispatch._disable_current_modes``: a leaf's node can only be had by way of a view of the
-  leaf, and without this a user's ``TorchDispatchMode`` would see that view being made; likewise
-  ``torch._C.DisableTorchFunction`` for a leaf of a subclass, which would make another view of it.
+- ``ctx.next_functions`` in a Function's forward: a leaf's node can only be had by way of an operation on the leaf, and
+  this is one that makes nothing. ``torch._C.DisableTorchFunction``: a subclass's own ``grad_fn`` isn't asked for.
 - ``_forward_cls`` of Python Functions, and ``_lazy_backward_info`` on it where ``torch.compile`` made the
   Function: where the forward was written, and that a node is compiled. Without them such nodes look alike.
 """
@@ -23,8 +22,7 @@ from typing import Any
 
 import torch
 from torch.autograd.function import BackwardCFunction
-from torch.autograd.graph import Node, get_gradient_edge
-from torch.utils._python_dispatch import _disable_current_modes
+from torch.autograd.graph import Node
 
 from autograd_lab._torch.saved import SavedField, read, saved_fields
 
@@ -34,7 +32,7 @@ Sizes = tuple[int | str, ...]
 LEAF_SEQUENCE_NR = 2**64 - 1
 """The ``sequence_nr`` of every ``AccumulateGrad``: leaves run before anything else that is ready."""
 
-_ACCUMULATE_GRAD = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
+ACCUMULATE_GRAD = torch._C._functions.AccumulateGrad  # type: ignore[attr-defined]
 _NAMESPACE = re.compile(r"^(?:struct )?torch::autograd::")
 _DTYPE = {
     value: str(value).removeprefix("torch.")
@@ -90,7 +88,7 @@ def _name(node: Node) -> str:
 
 
 def _kind(node: Node) -> str:
-    if type(node) is _ACCUMULATE_GRAD:
+    if type(node) is ACCUMULATE_GRAD:
         return "accumulate"
     if not issubclass(type(node), BackwardCFunction):
         return "op"
@@ -100,9 +98,9 @@ def _kind(node: Node) -> str:
 def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
     """Gives the node that a tensor's gradient flows into, and which of its slots.
 
-    ``torch.autograd.graph.get_gradient_edge`` gives the same, but makes a view of what a Python Function returned, to
-    keep the Function's node alive. Here it's the tensor that does. For a leaf of a subclass it gives a view's node,
-    since the subclass makes a view of the view.
+    ``torch.autograd.graph.get_gradient_edge`` gives the same, but makes views: of a leaf, which some layouts can't and
+    which a subclass may see, and of what a Python Function returned, to keep the Function's node alive. Here it's the
+    tensor that does.
 
     Args:
         tensor: Any tensor that requires a gradient.
@@ -113,9 +111,18 @@ def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
     with torch._C.DisableTorchFunction():
         node = tensor.grad_fn
         if node is None:
-            with _disable_current_modes(), torch.inference_mode(False):
-                node = get_gradient_edge(tensor).node
+            with torch.enable_grad(), torch.inference_mode(False):
+                (node,) = _LeafNode.apply(tensor)  # type: ignore[no-untyped-call]
         return node, tensor.output_nr
+
+
+class _LeafNode(torch.autograd.Function):
+    """Is used for its edge alone: a Function's node has its edges before the forward runs."""
+
+    @staticmethod
+    def forward(ctx: Any, leaf: torch.Tensor) -> Any:
+        del leaf
+        return (ctx.next_functions[0][0],)
 
 
 def input_metadata(node: Node) -> Sequence[Any]:

@@ -22,20 +22,26 @@ native engine also prints where in the forward the node was made.)
 
 Note [What a Python Function returns]
 A C++ node returns one gradient for each of its edges. A Python Function returns one for each argument of its
-``forward``, numbers and flags included, and has edges for the tensors only. More is let pass if it's ``None``.
+``forward``, numbers and flags included, and has edges for the tensors only, those too that need no gradient: what it
+returns for such a one reaches the node's hooks and goes no further. More is let pass if it's ``None``. Which arguments
+were tensors is known to torch alone, so torch runs a Function's node: Note [A Function's turn] in
+``_torch/python_function.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
+from autograd_lab._torch import glass as _glass
 from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import materialize as _materialize
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import python_function as _python_function
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import which_backward as _which_backward
 from autograd_lab.errors import GradientError, ReleasedError
 from autograd_lab.records import Graph
 
@@ -114,54 +120,68 @@ def _check_hook(hook: Callable[..., Any], before: Sequence[Any], after: Sequence
             raise GradientError(f"hook '{name}' has changed the size of value")
 
 
-def filled(grads: Grads, zeros: Grads | None) -> Grads:
-    """Gives gradients with zeros in place of the undefined ones, for a Python Function that wants them so."""
-    if zeros is None:
-        return grads
-    return tuple(zero if grad is None else grad for grad, zero in zip(grads, zeros, strict=True))
-
-
-def run(node: Any, grads: Grads) -> Grads:
-    """Runs a node.
+def run(node: Any, grads: Grads, *, create_graph: bool) -> Grads:
+    """Runs a C++ node, on its own even inside a native backward. See Note [A graph task of its own] in ``glass.py``.
 
     Args:
-        node: Any node but an ``AccumulateGrad``.
-        grads: One for each slot, materialised for a Python Function that wants them so.
+        node: Any node but an ``AccumulateGrad`` or a Python Function's.
+        grads: One for each slot.
+        create_graph: Whether gradients are enabled.
 
     Returns:
         One for each edge.
 
     Raises:
         ReleasedError: An earlier backward freed what it saved.
-        GradientError: A Python Function returned too few or too many, or one for an argument that is no tensor.
+    """
+    with _released_said(node):
+        if _which_backward.native_number() == -1:
+            return _nodes.run(node, grads)
+        return _glass.in_a_task_of_its_own(lambda: _nodes.run(node, grads), create_graph=create_graph)
+
+
+def run_function(
+    node: Any, grads: Grads, slot: int, known: Sequence[Hooks], *, create_graph: bool, writes_grad: bool
+) -> _python_function.Ran:
+    """Runs a Python Function's node with the hooks before it. See Note [What a Python Function returns].
+
+    Args:
+        node: The node.
+        grads: One for each slot.
+        slot: One that something was sent to.
+        known: As for ``_torch.python_function.run``.
+        create_graph: Whether gradients are enabled.
+        writes_grad: Whether tensors that retain their gradient get it.
+
+    Returns:
+        What it did.
+
+    Raises:
+        ReleasedError: An earlier backward freed what it saved.
+        GradientError: It returned too few or too many, one for an argument that is no tensor, or one that can't be made
+            to fit.
     """
     try:
-        returned = _nodes.run(node, grads)
+        with _released_said(node):
+            return _python_function.run(
+                node, grads, slot, known, create_graph=create_graph, writes_grad=writes_grad
+            )
+    except _python_function.RefusedError as error:
+        raise GradientError(str(error)) from None
+
+
+@contextlib.contextmanager
+def _released_said(node: Any) -> Iterator[None]:
+    """Has torch's error of a second backward say which node and what to do."""
+    try:
+        yield
     except RuntimeError as error:
-        if "after they have already been freed" in str(error):
-            raise ReleasedError(
-                f"{_nodes.name(node)} can't run: an earlier backward freed what it had saved. Pass retain_graph=True "
-                f"to that one. Torch says: {error}"
-            ) from error
-        raise
-    return _for_edges(node, returned) if _materialize.is_function(node) else returned
-
-
-def _for_edges(node: Any, returned: Grads) -> Grads:
-    """See Note [What a Python Function returns]."""
-    for grad in returned:
-        if not isinstance(grad, torch.Tensor | None):
-            raise GradientError(f"expected Variable or None (got {type(grad).__name__})")
-    wanted: tuple[bool, ...] = node.needs_input_grad
-    name = _nodes.name(node)
-    if len(returned) > len(wanted) and all(grad is None for grad in returned[len(wanted) :]):
-        returned = returned[: len(wanted)]
-    if len(returned) != len(wanted):
-        raise GradientError(
-            f"function {name} returned an incorrect number of gradients (expected {len(wanted)}, got {len(returned)})"
-        )
-    for_tensors = iter([grad for grad, is_wanted in zip(returned, wanted, strict=True) if is_wanted])
-    return tuple(None if edge[0] is None else next(for_tensors) for edge in node.next_functions)
+        if "after they have already been freed" not in str(error):
+            raise
+        raise ReleasedError(
+            f"{_nodes.name(node)} can't run: an earlier backward freed what it had saved. Pass retain_graph=True "
+            f"to that one. Torch says: {error}"
+        ) from error
 
 
 def refuse_nan(name: str, grads: Grads) -> None:

@@ -9,10 +9,10 @@ No ``.grad`` is written, so hooks that are about ``.grad`` aren't called: post-a
 nodes saved isn't freed. Random numbers are drawn as in a native run. A reentrant checkpoint's own backward writes
 ``.grad`` as always. With ``accumulate=True`` all of ``.grad`` is written as the native engine does.
 
-Limits: C++ hooks that aren't on a tensor (DDP's) and the engine's own final callbacks aren't called. Where all
-gradients of a node are undefined, hooks on a tensor that nobody holds any more aren't called (torch calls them with
-``None``), and a Function gets zeros of its gradients' dtype even for outputs of integers. A gradient's layout isn't
-compared with that of its slot, which torch doesn't tell.
+Limits: C++ hooks that aren't on a tensor (DDP's) aren't called, and callbacks that C++ code queues run when the node
+that queued them has run. Where all gradients of a node are undefined, torch calls the hooks on its tensors with
+``None``: here those on a tensor that nobody holds any more aren't called, or see zeros if a Function made it. A
+gradient's layout isn't compared with that of its slot, which torch doesn't tell.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
 from autograd_lab.errors import GraphError, OptionError
+from autograd_lab.hold import Hold
 from autograd_lab.records import Step, Trace
 
 
@@ -185,7 +186,8 @@ class Engine(GraphTask):
         self._refuse_after_failure()
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
-        with self._as_a_backward():
+        with Hold() as held, _hooks.reading_allowed:
+            self._become_a_backward(held)
             return self._next()
 
     def run(self, until: stops.Until = None) -> Trace:
@@ -209,7 +211,8 @@ class Engine(GraphTask):
         if until == stops.NONFINITE and not self._meter.measures:
             raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")
         try:
-            with self._as_a_backward():
+            with Hold() as held, _hooks.reading_allowed:
+                self._become_a_backward(held)
                 while self._queue:
                     if (upcoming := self._queue.first()) in stops_before and upcoming != self._stopped_before:
                         self._stopped_before = upcoming

@@ -48,6 +48,10 @@ Formulas compute with the same operations as a forward. ``create_graph`` only me
 nodes run: then these operations are recorded, and the gradients have a graph of their own. Otherwise it's off, even
 where the caller has it on.
 
+Note [Final callbacks]
+What a node or a hook gave to ``queue_callback`` is called when the last node has run, in order, and what a callback
+adds after it. A backward that fails calls none. (Distributed training puts its gradients in place in such a callback.)
+
 Note [What a backward frees]
 Unless ``retain_graph`` was given, the native engine has each node drop what it saved as soon as it has run
 (``release_variables``): that's why a second backward fails. Running a node from Python frees nothing.
@@ -55,15 +59,15 @@ Unless ``retain_graph`` was given, the native engine has each node drop what it 
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from autograd_lab._torch import hooks as _hooks
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import python_function as _python_function
 from autograd_lab._torch import which_backward as _which_backward
 from autograd_lab.backward import accumulate, call
 from autograd_lab.backward.buffers import InputBuffer
@@ -72,10 +76,22 @@ from autograd_lab.backward.receive import Slots
 from autograd_lab.backward.stats import Meter
 from autograd_lab.backward.tensor_hooks import TensorHooks
 from autograd_lab.capture.order import ReadyQueue, dependencies
+from autograd_lab.hold import Hold
 from autograd_lab.records import Accumulation, Contribution, Edge, GradStats, Graph, Node, Step
 
 Grads: TypeAlias = tuple[torch.Tensor | None, ...]
 Stats: TypeAlias = tuple[GradStats | None, ...]
+
+
+class _Turn(NamedTuple):
+    """What a node did in its turn; see ``Step``."""
+
+    grads: Grads
+    came: Stats
+    returned: Grads
+    started: int
+    ended: int
+    accumulation: Accumulation | None
 
 
 class GraphTask:
@@ -128,6 +144,7 @@ class GraphTask:
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
         self._grads: dict[str, torch.Tensor] = {}
+        self._callbacks: list[Callable[[], object]] = []
         self._began = time.perf_counter_ns()
 
     def _begin(self, gradients: Grads) -> None:
@@ -141,45 +158,78 @@ class GraphTask:
         self.current = place = self._queue.pop()
         buffer = self._buffers.pop(place)
         try:
-            return self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
+            step = self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
         except BaseException:
             self.failed = place
             raise
+        if not self._queue:
+            self._call_back()
+        return step
+
+    def _call_back(self) -> None:
+        """``exec_post_processing``. See Note [Final callbacks]."""
+        while self._callbacks:
+            self._callbacks.pop(0)()
 
     def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
         """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""
         node, record = self._nodes[place], self.graph.nodes[place]
-        grads, zeros = self._tensor_hooks.through(node, grads)
+        if _python_function.is_function(node):
+            turn = self._function(node, record, grads, arrived)
+        else:
+            turn = self._cpp(node, record, grads)
+        del grads
+        call.refuse_nan(record.name, turn.returned)
+        went = self._measured(turn.returned)
+        step = Step(
+            len(self.steps), place, turn.came, went, turn.started - self._began, turn.ended - turn.started,
+            contributions=arrived, accumulation=turn.accumulation,
+        )  # fmt: skip
+        self.steps.append(step)
+        self._ran(place, turn.grads, turn.returned)
+        self._send(place, record.next, turn.returned, went)
+        return step
+
+    def _cpp(self, node: Any, record: Node, grads: Grads) -> _Turn:
+        """The turn of a C++ node."""
+        place = record.id
+        grads = self._tensor_hooks.through(node, grads)
         if record.kind != "accumulate":  # a leaf's gradient is captured as it's put away
             self._capture(place, grads)
         grads = call.through(self._node_hooks.before(place, node), grads)
         came = self._measured(grads)
+        has_hooks = bool(self._node_hooks.after(place, node))
         started = time.perf_counter_ns()
         returned: Grads = ()
         accumulation = None
         if record.kind == "accumulate":
             accumulation = self._leaf(node, record, grads, came)
         else:
-            returned = self._formula(node, record, call.filled(grads, zeros))
+            returned = self._exec_info.computed(
+                call.run(node, grads, create_graph=self._create_graph), record
+            )
+            returned = self._slots.fitting(returned, record.next, record.name)
         ended = time.perf_counter_ns()
-        returned = call.through(self._node_hooks.after(place, node), returned, grads)
-        call.refuse_nan(record.name, returned)
-        went = self._measured(returned)
-        step = Step(
-            len(self.steps), place, came, went, started - self._began, ended - started,
-            contributions=arrived, accumulation=accumulation,
-        )  # fmt: skip
-        self.steps.append(step)
-        self._ran(place, grads, returned)
-        self._send(place, record.next, returned, went)
-        return step
+        returned = self._through_post_hooks(node, place, returned, grads, has_hooks)
+        return _Turn(grads, came, returned, started, ended, accumulation)
 
-    def _formula(self, node: Any, record: Node, grads: Grads) -> Grads:
-        """Runs the node itself, and makes what it returns fit the slots that it goes into."""
-        returned = call.run(node, grads)
-        if record.kind == "op":
-            returned = self._exec_info.computed(returned, record)
-        return self._slots.fitting(returned, record.next, record.name)
+    def _function(self, node: Any, record: Node, grads: Grads, arrived: Sequence[Contribution]) -> _Turn:
+        """The turn of a Python Function's node. See Note [What a Python Function returns] in ``call.py``."""
+        undefined = all(grad is None for grad in grads)
+        ran = call.run_function(
+            node, grads, arrived[0].input_nr,
+            self._tensor_hooks.called_with_none(node) if undefined else (),
+            create_graph=self._create_graph, writes_grad=self._writes_grad,
+        )  # fmt: skip
+        self._capture(record.id, ran.hooked)
+        returned = self._through_post_hooks(node, record.id, ran.returned, ran.came, ran.had_hooks)
+        return _Turn(ran.came, self._measured(ran.came), returned, ran.started_ns, ran.ended_ns, None)
+
+    def _through_post_hooks(
+        self, node: Any, place: int, returned: Grads, grads: Grads, had_hooks: bool
+    ) -> Grads:
+        """Hooks that were put on while the node ran don't see what came in: torch has let go of it by then."""
+        return call.through(self._node_hooks.after(place, node), returned, grads if had_hooks else ())
 
     def _leaf(self, node: Any, record: Node, grads: Grads, came: Stats) -> Accumulation:
         """What an ``AccumulateGrad`` does. See Note [What a replay leaves alone]."""
@@ -220,13 +270,16 @@ class GraphTask:
     def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
         """Is called after each step, for those who want to see the gradients themselves."""
 
-    @contextlib.contextmanager
-    def _as_a_backward(self) -> Iterator[None]:
-        """What is set while nodes run. See Note [The backward of a backward]."""
-        backward = _which_backward.Backward(self._number, self._will_run, self._exec_info.everything)
-        grad_mode = torch.set_grad_enabled(self._create_graph)
-        with grad_mode, _which_backward.as_backward(backward), _hooks.reading_allowed:
-            yield
+    def _become_a_backward(self, held: Hold) -> None:
+        """Sets what is set while nodes run. See Note [The backward of a backward]."""
+        held.add(functools.partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
+        torch._C._set_grad_enabled(self._create_graph)
+        _which_backward.as_backward(
+            held,
+            _which_backward.Backward(
+                self._number, self._will_run, self._exec_info.everything, self._callbacks.append
+            ),
+        )
 
     def _will_run(self, node: Any) -> bool:
         place = self._places.get(node)

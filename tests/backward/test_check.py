@@ -71,7 +71,7 @@ def test_another_gradient_at_a_leaf_is_found(monkeypatch):
 
 
 def test_an_error_is_found(monkeypatch):
-    def fails(node, grads):
+    def fails(node, grads, **_):
         raise RuntimeError("planted")
 
     monkeypatch.setattr(call, "run", fails)
@@ -91,9 +91,9 @@ def test_a_run_that_ends_early_is_found(monkeypatch):
 def test_another_random_state_is_found(monkeypatch):
     right = call.run
 
-    def draws(node, grads):
+    def draws(node, grads, **options):
         torch.rand(1)
-        return right(node, grads)
+        return right(node, grads, **options)
 
     monkeypatch.setattr(call, "run", draws)
     assert first_difference(lab.check_engine(network()[0])).what == "random_state"
@@ -146,9 +146,9 @@ def test_a_gpus_random_numbers_are_compared_and_put_back_too(monkeypatch):
     assert lab.check_engine(network()[0]).ok
     right = call.run
 
-    def draws(node, grads):
+    def draws(node, grads, **options):
         state[0] = state[0] + 1
-        return right(node, grads)
+        return right(node, grads, **options)
 
     monkeypatch.setattr(call, "run", draws)
     assert first_difference(lab.check_engine(network()[0])).what == "random_state"
@@ -166,7 +166,7 @@ def test_everything_is_as_it_was(monkeypatch, fails):
     handle = model[0].weight.register_post_accumulate_grad_hook(lambda _: calls.append(1))
     before, state = lab.capture(loss, model=model), torch.get_rng_state()
     if fails:
-        monkeypatch.setattr(call, "run", lambda *_: (None,) * 99)
+        monkeypatch.setattr(call, "run", lambda *_, **__: (None,) * 99)
     assert lab.check_engine(loss, model=model, accumulate=True).ok is not fails
     for parameter, grad in zip(model.parameters(), kept, strict=True):
         assert parameter.grad is grad

@@ -6,6 +6,7 @@ import models
 import pytest
 import torch
 from torch.autograd.graph import get_gradient_edge
+from torch.testing._internal.two_tensor import TwoTensor
 from torch.utils.checkpoint import checkpoint
 
 import autograd_lab as lab
@@ -154,3 +155,23 @@ def test_a_reentrant_checkpoint_refuses_inputs_as_natively():
     loss = checkpoint(torch.exp, w, use_reentrant=True).sum()
     with pytest.raises(RuntimeError, match="use_reentrant=True"):
         lab.replay(loss, inputs=[w])
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("layout", ["sparse", "csr", "mkldnn", "subclass"])
+def test_an_input_may_have_any_layout(layout):
+    """Of some of these torch can't make a view, by way of which ``get_gradient_edge`` gets at a leaf's node."""
+    if layout == "mkldnn" and not torch.backends.mkldnn.is_available():
+        pytest.skip("torch was built without it")
+    made = {
+        "sparse": lambda: torch.eye(3).to_sparse(),
+        "csr": lambda: torch.eye(3).to_sparse_csr(),
+        "mkldnn": lambda: torch.eye(3).to_mkldnn(),
+        "subclass": lambda: TwoTensor(torch.eye(3), torch.eye(3)),
+    }
+    leaf = made[layout]().requires_grad_()
+    loss = leaf.to_dense().sum() if layout != "subclass" else leaf.sum()
+    (expected,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+    trace = lab.replay(loss, inputs=[leaf], stats=None)
+    dense = torch.Tensor.to_dense if layout != "subclass" else lambda grad: grad.a
+    assert torch.equal(dense(trace.grads["inputs[0]"]), dense(expected))
