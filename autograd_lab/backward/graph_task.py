@@ -59,7 +59,6 @@ Unless ``retain_graph`` was given, the native engine has each node drop what it 
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -272,8 +271,7 @@ class GraphTask:
 
     def _become_a_backward(self, held: Hold) -> None:
         """Sets what is set while nodes run. See Note [The backward of a backward]."""
-        held.add(functools.partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
-        torch._C._set_grad_enabled(self._create_graph)
+        _which_backward.set_grad_mode(held, self._create_graph)
         _which_backward.as_backward(
             held,
             _which_backward.Backward(
