@@ -12,6 +12,7 @@ import autograd_lab.draw  # noqa: F401 - teaches records to show themselves
 from autograd_lab._version import __version__ as __version__
 from autograd_lab.errors import GradientError as GradientError
 from autograd_lab.errors import GraphError as GraphError
+from autograd_lab.errors import GroundError as GroundError
 from autograd_lab.errors import LabError as LabError
 from autograd_lab.errors import OptionError as OptionError
 from autograd_lab.errors import RecordError as RecordError
@@ -48,14 +49,24 @@ from autograd_lab.records import load as load
 from autograd_lab.records import save as save
 
 if find_spec("torch") is not None:
-    from autograd_lab import functions as functions
-    from autograd_lab.backward import Engine as Engine
-    from autograd_lab.backward import Watcher as Watcher
-    from autograd_lab.backward import check_engine as check_engine
-    from autograd_lab.backward import replay as replay
-    from autograd_lab.backward import trace as trace
-    from autograd_lab.backward import watch as watch
-    from autograd_lab.capture import capture as capture
-    from autograd_lab.pictures import render as render
-    from autograd_lab.swap import swap as swap
-    from autograd_lab.verify import verify as verify
+    try:
+        from autograd_lab import functions as functions
+        from autograd_lab.backward import Engine as Engine
+        from autograd_lab.backward import Watcher as Watcher
+        from autograd_lab.backward import check_engine as check_engine
+        from autograd_lab.backward import replay as replay
+        from autograd_lab.backward import trace as trace
+        from autograd_lab.backward import watch as watch
+        from autograd_lab.capture import capture as capture
+        from autograd_lab.pictures import render as render
+        from autograd_lab.swap import swap as swap
+        from autograd_lab.verify import verify as verify
+    except (ImportError, AttributeError) as _error:  # this torch lacks something that is needed at once
+        _LACKS = f"{type(_error).__name__}: {_error}"
+
+        def __getattr__(name: str) -> object:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise GroundError(
+                f"{name} doesn't work with the torch that is installed ({_LACKS}): `autograd-lab doctor` says what does"
+            )

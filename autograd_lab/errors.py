@@ -43,3 +43,7 @@ class GradientError(LabError, RuntimeError):
 
 class ReleasedError(LabError, RuntimeError):
     """A node was to be run whose saved tensors an earlier backward has freed."""
+
+
+class GroundError(LabError, RuntimeError):
+    """The installed torch lacks something that a feature of the lab relies on; ``autograd-lab doctor`` lists them."""

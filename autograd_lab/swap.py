@@ -45,6 +45,7 @@ import torch
 from torch.autograd.forward_ad import unpack_dual
 
 from autograd_lab._torch import dispatch
+from autograd_lab._torch.grounds import need
 from autograd_lab.errors import SwapError
 from autograd_lab.functions import Adapter, Rule, in_own_code, own_code, rules
 
@@ -79,6 +80,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
     """
 
     def __init__(self, *names: str) -> None:
+        need("swap")
         self._rules = [_find(name) for name in names] or list(rules.values())
         self.calls: Counter[str] = Counter()
         self.left: Counter[str] = Counter()

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "hold": set(),
     "_version": set(),
     "records": {"errors", "hold", "records"},
-    "_torch": {"torch", "hold", "_torch"},
+    "_torch": {"torch", "errors", "hold", "_torch"},
     "capture": {"torch", "errors", "hold", "records", "_torch", "functions", "capture"},
     "backward": {"torch", "errors", "hold", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "hold", "functions"},

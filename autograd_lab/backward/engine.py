@@ -28,6 +28,7 @@ from autograd_lab._torch import glass as _glass
 from autograd_lab._torch import hooks as _hooks
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch.grounds import need
 from autograd_lab.backward import stops
 from autograd_lab.backward.buffers import Buffer
 from autograd_lab.backward.graph_task import GraphTask
@@ -90,6 +91,7 @@ class Engine(GraphTask):
         stats: Level = "norm",
         accumulate: bool = False,
     ) -> None:
+        need("Engine")
         meter = Meter(checked(stats))
         self._outputs = _checked_starts(outputs)  # keeps the graph alive
         registered = _hooks.registered()

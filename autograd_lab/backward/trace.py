@@ -11,6 +11,7 @@ import torch
 
 from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch.grounds import need
 from autograd_lab.backward.recorder import Keep, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
@@ -66,6 +67,7 @@ def trace(
         >>> w.grad
         tensor(-16.)
     """
+    need("kernels" if kernels else "trace")
     meter, keeps = Meter(checked(stats)), chooser(keep)
     with _tensors.no_torch_function():
         graph, nodes = live(outputs, model=model, names=names)

@@ -23,6 +23,7 @@ from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch.grounds import need
 from autograd_lab.backward.forward import Forward
 from autograd_lab.backward.forward import Level as ForwardLevel
 from autograd_lab.backward.modules import Roots
@@ -88,6 +89,9 @@ def watch(
         >>> tanh.module, tanh.call.name, str(tanh.call.made[0].meta)
         ('1', 'torch.tanh', 'f32[1,3]')
     """
+    need("watch")
+    if kernels:
+        need("kernels")
     NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
     for option, value in (("skip", skip), ("limit", 0 if limit is None else limit)):
         if not isinstance(value, int) or value < 0:

@@ -7,6 +7,7 @@ from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch.grounds import need
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.nodes import NodeReader
@@ -34,6 +35,7 @@ def capture(
         called ``leaf0``, ``leaf1``, … in that order.
 
     Raises:
+        GroundError: The installed torch lacks something that this relies on.
         GraphError: No tensor in ``outputs`` has a graph, ``model`` or ``names`` aren't what they should be, or a
             name is given to two tensors. It is a ``ValueError``.
 
@@ -43,6 +45,7 @@ def capture(
         >>> [node.name for node in capture(loss, names={"w": w}).nodes]
         ['PowBackward0', 'SubBackward0', 'MulBackward0', 'AccumulateGrad']
     """
+    need("capture")
     with _tensors.no_torch_function():
         return live(outputs, model=model, names=names)[0]
 

@@ -11,6 +11,7 @@ import sys
 
 import click
 
+import autograd_lab
 from autograd_lab._version import __version__
 from autograd_lab.cli.demo import demo
 from autograd_lab.cli.doctor import doctor
@@ -26,12 +27,16 @@ from autograd_lab.errors import LabError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="autograd-lab")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """See what loss.backward() does in PyTorch.
 
     A TARGET is path/to/file.py:name or package.module:name. What it names is a callable without arguments that
     returns a loss or (loss, model), or a module or what builds one, together with --input.
     """
+    if context.invoked_subcommand != "doctor":
+        # Raises, in one line, where the installed torch lacks what the lab imports at once:
+        getattr(autograd_lab, "verify", None)
 
 
 for command in (render, trace, run, step, verify, tour, demo, doctor):

@@ -23,6 +23,9 @@ _PACKAGES = {
     "numpy": "the training by hand",
 }
 
+TESTED = {"Python": ("3.11", "3.12", "3.13"), "torch": ("2.13.0", "2.14.1")}
+"""What the tests were run with, by ``tools/suite_on.py``; ``docs/installation.md`` says what differs among them."""
+
 
 class Finding(NamedTuple):
     """One line of the doctor's report: what, whether it's fine, and what was found or is to be done."""
@@ -50,18 +53,42 @@ def doctor() -> None:
     click.echo("everything works")
 
 
+def untested(what: str, installed: str) -> str:
+    """Returns a note on a version of Python or torch that isn't one of `TESTED`; nothing for one that is."""
+    versions = TESTED[what]
+    if any(installed == each or installed.startswith((f"{each}.", f"{each}+")) for each in versions):
+        return ""
+    return f"; not one of the versions that the tests were run with: {', '.join(versions)}"
+
+
 def examine() -> Iterator[Finding]:
     """Looks at everything that the lab needs, by using it."""
-    yield Finding(
-        "Python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"
-    )
+    python = platform.python_version()
+    note = untested("Python", python)
+    yield Finding("Python", sys.version_info >= (3, 11), f"{python} on {platform.platform()}{note}")
     for package, purpose in _PACKAGES.items():
         try:
-            yield Finding(package, True, version(package))
+            found = version(package)
+            yield Finding(package, True, found + (untested(package, found) if package in TESTED else ""))
         except PackageNotFoundError:
             yield Finding(package, False, f"not installed, so no {purpose}; pip install {package}")
-    for what, look in (("torch runs", _torch), ("Graphviz", _graphviz), ("fonts", _fonts)):
+    yield _try("torch runs", _torch)
+    yield from _grounds()
+    for what, look in (("Graphviz", _graphviz), ("fonts", _fonts)):
         yield _try(what, look)
+
+
+def _grounds() -> Iterator[Finding]:
+    """Tries what of torch's own each feature relies on."""
+    try:
+        from autograd_lab._torch import grounds
+    except Exception as error:
+        yield Finding("features", False, " ".join(f"{type(error).__name__}: {error}".split()))
+        return
+    for feature, lines in grounds.examine():
+        rests_on = sum(feature in ground.features for ground in grounds.GROUNDS)
+        fine = f"all {rests_on} things that it relies on in torch are so"
+        yield Finding(feature, not lines, "; ".join(lines) or fine)
 
 
 def _try(what: str, look: Callable[[], str]) -> Finding:
