@@ -4,6 +4,20 @@ Every message is one line that says what was wrong and what to do. Each class al
 that fits, so that code which knows nothing of the lab can catch it.
 """
 
+import re
+
+_AN = re.compile(r"(?!uint|uni|use|eu|one)[aeiou]|ndarray", re.IGNORECASE)
+
+
+def article(noun: str) -> str:
+    """Returns a noun, such as a type's name, with its article.
+
+    Example:
+        >>> [article(noun) for noun in ("dict", "int", "uint8 tensor", "ndarray")]
+        ['a dict', 'an int', 'a uint8 tensor', 'an ndarray']
+    """
+    return f"{'an' if _AN.match(noun) else 'a'} {noun}"
+
 
 class LabError(Exception):
     """The base of every error that the lab raises itself."""

@@ -16,11 +16,12 @@ import torchviz
 
 from autograd_lab import draw
 from autograd_lab.capture import capture, capture_scalar
+from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
 from autograd_lab.draw import graphviz
 from autograd_lab.draw.views import nearest
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import RenderError, article
 from autograd_lab.records import Graph, ScalarGraph, Trace, files
 
 VIEWS = ("graph", "scalar", "torchviz")
@@ -80,7 +81,7 @@ def _draw(
     if isinstance(record, Graph | ScalarGraph | Trace) or _are_traces(record):
         if view == "torchviz":
             raise RenderError(
-                f"view='torchviz' needs live outputs, not a {type(record).__name__}; pass the loss"
+                f"view='torchviz' needs live outputs, not {article(type(record).__name__)}; pass the loss"
             )
         return draw.draw(record, chosen, view=view, **options)
     if view == "torchviz":
@@ -109,7 +110,7 @@ def _torchviz(
     """The picture that torchviz users know, made by torchviz itself."""
     if others:
         raise RenderError(f"view 'torchviz' has no option {next(iter(others))!r}; its one option is saved")
-    params = {**dict(model.named_parameters() if model is not None else ()), **(names or {})}
+    params = {**dict(Models.of(model).named()), **(names or {})}
     live = tuple(tensor for tensor in tensors(outputs) if tensor.requires_grad)
     roots(outputs)  # says it in one line if there is no graph
     try:

@@ -24,11 +24,13 @@ from torch.nn.modules import module as hooks
 
 from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import forward as _forward
+from autograd_lab._torch import modules as _modules
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.modules import ModuleCall, Roots
 from autograd_lab.backward.places import place, source
 from autograd_lab.backward.stats import Measure, Meter, bring
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline
+from autograd_lab.capture.models import Models
 from autograd_lab.errors import OptionError
 from autograd_lab.records import Call, Graph, Node, Source
 
@@ -97,6 +99,8 @@ class Forward:
     def _module_begins(self, module: torch.nn.Module, _args: Any) -> None:
         if torch.compiler.is_compiling():
             return
+        if self.active and _modules.is_called_functionally() and not _engine.in_transform():
+            self._roots.replaced(module)
         inner = _forward.compiled_from(module)
         aside = (inner is not None or _forward.makes_no_graph(module)) and _forward.leave(self._mode)
         self._stack().append(_Entry(inner or module, aside=aside))
@@ -182,9 +186,13 @@ class Forward:
             stack.pop()
             self._note_around()
 
-    def naming(self) -> tuple[torch.nn.Module | None, dict[str, torch.Tensor]]:
-        """Gives what ``capture`` takes as ``model`` and as ``names``, for the modules that were called."""
+    def naming(self) -> Models:
+        """Returns what ``capture`` takes as ``model``, for the modules that were called."""
         return self._roots.naming()
+
+    def know(self, model: torch.nn.Module) -> None:
+        """Takes a model for the one whose forward this was: its modules are called by its names."""
+        self._roots.know(model)
 
     # --- what is told ------------------------------------------------------------------
 

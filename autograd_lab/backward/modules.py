@@ -2,18 +2,30 @@
 
 The model is known if ``watch`` was told of it. Otherwise the *roots*, modules that no other is known to contain, are
 found as they are called: among the variables of the main program, or else they are their own root.
+
+Note [Roots that are found late]
+A module may be called before it's known which model it is part of: ``m["G"](x)`` of a ``ModuleDict`` that is never
+called itself, or the model that a TARGET returns beside its loss. Such a module is a root at first, and calls are noted
+by their path in it. When a root is found that contains it, it gets its place in there, and the calls are named from
+there. A model that was given names its modules itself, even where a larger one around it was called.
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
 
 import torch
 
+from autograd_lab._torch.modules import weak
+from autograd_lab.capture.models import Models, named_modules
+
 Module = torch.nn.Module
+
+_FEW = 64
+"""So many tensors that replaced parameters are noted before those that are gone are struck out."""
 
 
 class Root:
@@ -22,10 +34,16 @@ class Root:
     Args:
         module: The module. It's held weakly.
         name: What the user calls it; ``None`` for one that was passed as *the* model.
+
+    Attributes:
+        kind: Its class's name.
+        within: A root that was found to contain it, and its path in there.
     """
 
     def __init__(self, module: Module, name: str | None) -> None:
         self.name = name
+        self.kind = type(module).__name__
+        self.within: tuple[Root, str] | None = None
         self._module = weakref.ref(module)
         self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
         self._read(module)
@@ -41,9 +59,9 @@ class Root:
         module = self._module()
         return module is not None and next(module.parameters(), None) is not None
 
-    def path(self, module: Module) -> str | None:
-        """Gives a module's path as ``named_modules()`` says it; ``None`` if it isn't in here."""
-        return self._paths.get(module)
+    def path(self, module: Module | None) -> str | None:
+        """Returns a module's path as ``named_modules()`` says it; ``None`` if it isn't in here."""
+        return None if module is None else self._paths.get(module)
 
     def look_again(self) -> None:
         """Looks for modules that were added since."""
@@ -52,7 +70,7 @@ class Root:
             self._read(module)
 
     def _read(self, module: Module) -> None:
-        for path, inner in module.named_modules():
+        for path, inner in named_modules(module):
             self._paths.setdefault(inner, path)
 
 
@@ -63,13 +81,13 @@ class ModuleCall(NamedTuple):
         root: Whose module it is; ``None`` for what stands around all modules.
         path: Its path in there.
         text: The same, with ``#2`` after the part that is called a second time, and so on.
-        counts: How often each path was called inside it.
+        counts: How often each module was called inside it.
     """
 
     root: Root | None
     path: str
     text: str
-    counts: dict[tuple[int, str], int]
+    counts: dict[Hashable, int]
 
 
 class Roots:
@@ -81,6 +99,8 @@ class Roots:
 
     def __init__(self, model: Module | None) -> None:
         self._roots: list[Root] = [] if model is None else [Root(model, None)]
+        self._replaced: list[tuple[weakref.ref[Module], list[str], Callable[[], torch.Tensor | None]]] = []
+        self._many = _FEW
 
     def call(self, module: Module, around: ModuleCall) -> ModuleCall:
         """Gives the record of a call that begins.
@@ -93,34 +113,81 @@ class Roots:
             The call; ``around.counts`` has counted it.
         """
         root, path = self._find(module, around)
-        key = (id(root), path)
+        made_here = (
+            root.path(module) is None
+        )  # in the forward, anew each time: such are counted by their class
+        key: Hashable = (id(root), path) if made_here else weakref.ref(module)
         # A call that makes no graph (an evaluation between two steps) mustn't make the next one the second.
         count = around.counts.get(key, 0) + 1 if torch.is_grad_enabled() else 1
         around.counts[key] = count if torch.is_grad_enabled() else around.counts.get(key, 0)
         text = path if around.root is not root else _under(path, around)
         return ModuleCall(root, path, text if count == 1 else f"{text}#{count}", {})
 
+    def know(self, model: Module) -> None:
+        """Takes a model for *the* model, as if it had been given at the start. See Note [Roots that are found late]."""
+        self._add(Root(model, None))
+
     def full_path(self, call: ModuleCall) -> str | None:
-        """Gives the path of a call as records have it: that of the one model alone, or after the root's name."""
+        """Returns the path of a call as records have it: that of the one model alone, or after the root's name."""
         if call.root is None:
             return None
-        if call.root.name is None or (call.root.trains and len(self._training()) == 1):
-            return call.text
-        return f"{call.root.name}.{call.text}".rstrip(".").replace(".#", "#")
+        root, text = self._seen(call)
+        if text.startswith("#"):
+            return f"{root.name or root.kind}{text}"
+        return self._prefix(root) + text if text else self._prefix(root).rstrip(".")
 
-    def naming(self) -> tuple[Module | None, dict[str, torch.Tensor]]:
-        """Gives what ``capture`` takes as ``model`` and as ``names``, for the parameters of every root."""
-        training = self._training()
-        if len(training) == 1:
-            return training[0].module, {}
-        names: dict[str, torch.Tensor] = {}
-        for root in training:
-            module = root.module
-            prefix = f"{root.name}." if root.name else ""
-            assert module is not None  # it trains
-            for name, tensor in module.named_parameters(remove_duplicate=False):
-                names.setdefault(prefix + name, tensor)
-        return None, names
+    def naming(self) -> Models:
+        """Returns what ``capture`` takes as ``model``: every root with what stands before its names."""
+        parts = [
+            (self._prefix(root), module) for root in self._training() if (module := root.module) is not None
+        ]
+        return Models(parts, self._stand_ins())
+
+    def replaced(self, module: Module) -> None:
+        """Notes the tensors on which a module is called now in the place of its own parameters.
+
+        Args:
+            module: What ``torch.func.functional_call`` calls.
+        """
+        names: dict[int, tuple[list[str], torch.Tensor]] = {}
+        for name, tensor in module.named_parameters(remove_duplicate=False):
+            names.setdefault(id(tensor), ([], tensor))[0].append(name)
+        if len(self._replaced) > self._many:
+            self._replaced = [each for each in self._replaced if each[2]() is not None]
+            self._many = 2 * len(self._replaced) + _FEW
+        self._replaced += [(weakref.ref(module), called, weak(tensor)) for called, tensor in names.values()]
+
+    def _stand_ins(self) -> Iterator[tuple[list[str], torch.Tensor]]:
+        for module, names, held in self._replaced:
+            tensor = held()
+            if tensor is not None:
+                start = self._start(module())
+                yield [start + name for name in names], tensor
+
+    def _start(self, module: Module | None) -> str:
+        """What stands before the names of a module's parameters."""
+        for root in self._roots:
+            path = root.path(module)
+            if path is not None:
+                return self._prefix(root) + (f"{path}." if path else "")
+        return ""
+
+    def _prefix(self, root: Root) -> str:
+        alone = root.name is None or (root.trains and len(self._training()) == 1)
+        return "" if alone else f"{root.name}."
+
+    def _seen(self, call: ModuleCall) -> tuple[Root, str]:
+        """See Note [Roots that are found late]."""
+        root, path, text = call.root, call.path, call.text
+        assert root is not None
+        while root.within is not None:
+            root, start = root.within
+            path, text = _joined(start, path), _joined(start, text)
+        for known in self._roots:
+            inside = root.path(known.module) if known is not root and known.name is None else None
+            if inside is not None and f"{path}.".startswith(f"{inside}." if inside else ""):
+                return known, _after(text, inside)
+        return root, text
 
     def _training(self) -> list[Root]:
         return [root for root in self._roots if root.trains]
@@ -151,13 +218,31 @@ class Roots:
         return root, ""
 
     def _add(self, root: Root) -> None:
-        """A root that contains earlier ones takes their place."""
-        self._roots = [
-            other
-            for other in self._roots
-            if other.module is not None and (other.name is None or root.path(other.module) is None)
-        ]
-        self._roots.append(root)
+        """See Note [Roots that are found late]."""
+        kept = []
+        for other in self._roots:
+            path = root.path(other.module)
+            if other.module is None or (path is not None and other.name is not None):
+                other.within = None if path is None else (root, path)
+            else:
+                kept.append(other)
+        self._roots = [root, *kept] if root.name is None else [*kept, root]
+
+
+def _joined(start: str, path: str) -> str:
+    return f"{start}{path}" if path.startswith("#") else f"{start}.{path}".strip(".")
+
+
+def _after(text: str, start: str) -> str:
+    """What follows a path in a text whose parts may have numbers; the number of the path's last part stays."""
+    if not start:
+        return text
+    parts = text.split(".")
+    if parts[0].startswith("#"):  # the root's own number has no part in the path
+        del parts[0]
+    length = start.count(".") + 1
+    number = parts[length - 1].partition("#")[2]
+    return ".".join(([f"#{number}"] if number else []) + parts[length:])
 
 
 def _under(path: str, around: ModuleCall) -> str:

@@ -256,9 +256,9 @@ class Watcher:
         return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels)
 
     def _live(self, outputs: Outputs, given: Names) -> tuple[Graph, list[TorchNode]]:
-        model, names = self._roots.naming()
         with _tensors.no_torch_function():
-            graph, nodes = live(outputs, model=model, names={**names, **self._options.names, **given})
+            models = self._roots.naming()
+            graph, nodes = live(outputs, model=models, names={**self._options.names, **given})
         return self._forward.annotated(graph), nodes
 
     def _keep(self, backward: _Backward, raised: BaseException | None) -> None:

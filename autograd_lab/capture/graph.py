@@ -9,6 +9,7 @@ from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab._torch.grounds import need
 from autograd_lab.capture import outputs as _outputs
+from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.nodes import NodeReader
 from autograd_lab.capture.walk import Walk, walk
@@ -51,13 +52,13 @@ def capture(
 
 
 def live(
-    outputs: _outputs.Outputs, *, model: torch.nn.Module | None = None, names: Names | None = None
+    outputs: _outputs.Outputs, *, model: torch.nn.Module | Models | None = None, names: Names | None = None
 ) -> tuple[Graph, list[TorchNode]]:
     """Does what ``capture`` does, and gives the live nodes too, for those who go on to run them.
 
     Args:
         outputs: As for ``capture``.
-        model: As for ``capture``.
+        model: As for ``capture``; ``Models`` where there are several.
         names: As for ``capture``.
 
     Returns:
@@ -68,7 +69,9 @@ def live(
         GraphError: As for ``capture``.
     """
     book = NameBook(model, names)
-    walked = _with_names(walk(_outputs.roots(outputs)), book)
+    walked = walk(_outputs.roots(outputs))
+    book.settle(walked.nodes)
+    walked = _with_names(walked, book)
     nodes = NodeReader(book, _outputs.tensors(outputs)).read(walked)
     return Graph(nodes, walked.roots), walked.nodes
 

@@ -13,12 +13,18 @@ offset, shape and strides are the same.
 Note [Views of named tensors]
 ``linear`` saves ``weight.t()``, a new tensor in the parameter's memory. A saved tensor that is none of the named ones
 is taken for a view of the smallest named tensor whose bytes include all of its own.
+
+Note [Stand-ins]
+``torch.func.functional_call(model, {"weight": w}, x)`` runs a model on other tensors than its own. A leaf ``w`` is then
+called ``weight``. Where the model's own ``weight`` is in the same graph, or a second tensor stands in for it, the later
+ones are ``weight#2``, ``weight#3``, ….
 """
 
 from __future__ import annotations
 
+import itertools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,7 +32,8 @@ from torch.autograd.graph import Node
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import saved as _saved
-from autograd_lab.errors import GraphError
+from autograd_lab.capture.models import Models
+from autograd_lab.errors import GraphError, article
 
 Names = Mapping[str, torch.Tensor]
 
@@ -52,7 +59,7 @@ class NameBook:
     """Finds the names of tensors.
 
     Args:
-        model: Its parameters and buffers get their dotted names.
+        model: Its parameters and buffers get their dotted names; ``Models`` where there are several.
         names: Further tensors by name.
 
     Raises:
@@ -60,23 +67,48 @@ class NameBook:
             tensors.
     """
 
-    def __init__(self, model: torch.nn.Module | None, names: Names | None) -> None:
+    def __init__(self, model: torch.nn.Module | Models | None, names: Names | None) -> None:
+        models = Models.of(model)
         self._tensors: dict[str, torch.Tensor] = {}
-        for name, tensor in _of_model(model):
-            self._tensors[name] = tensor
-        for name, tensor in _checked(names):
-            if self._tensors.get(name, tensor) is not tensor:
-                raise GraphError(
-                    f"names[{name!r}] is another tensor than the model's {name!r}; give one of them another name"
-                )
-            self._tensors[name] = tensor
         self._by_identity: dict[int, list[str]] = {}
         self._by_slot: dict[tuple[Node, int], list[str]] = {}
         self._results: dict[Node, list[tuple[torch.Tensor, str]]] = {}
         self._by_storage: dict[int | None, list[tuple[str, torch.Tensor]]] = {}
-        for name, tensor in self._tensors.items():
+        for name, tensor in models.named():
+            self._tensors.setdefault(name, tensor)
             self._enter(name, tensor)
-        self._owners = _owners(model)
+        for name, tensor in _checked(names):
+            known = self._by_identity.get(id(tensor), ())
+            if self._tensors.get(name, tensor) is not tensor and name not in known:
+                raise GraphError(
+                    f"names[{name!r}] is another tensor than the model's {name!r}; give one of them another name"
+                )
+            if name not in known:
+                self._tensors[name] = tensor
+                self._enter(name, tensor)
+        self._stand_ins = models.stand_ins
+        self._owners = _owners(models)
+
+    def settle(self, nodes: Collection[Node]) -> None:
+        """Names what stands in for parameters. See Note [Stand-ins].
+
+        Args:
+            nodes: All nodes of the graph.
+        """
+        if not self._stand_ins:
+            return
+        leaves = [_nodes.variable(node) for node in nodes if _nodes.type_of(node).kind == "accumulate"]
+        met, made = {id(leaf) for leaf in leaves}, set(nodes)
+        taken = {name for leaf in leaves for name in self.of_tensor(leaf)}
+        for names, tensor in self._stand_ins:
+            if id(tensor) in self._by_identity or not (id(tensor) in met or tensor.grad_fn in made):
+                continue
+            suffixes = itertools.chain([""], (f"#{number}" for number in itertools.count(2)))
+            suffix = next(each for each in suffixes if names[0] + each not in taken)
+            for name in names:
+                taken.add(name + suffix)
+                self._tensors.setdefault(name + suffix, tensor)
+                self._enter(name + suffix, tensor)
 
     def _enter(self, name: str, tensor: torch.Tensor) -> None:
         self._by_identity.setdefault(id(tensor), []).append(name)
@@ -161,36 +193,24 @@ def _swapped(sizes: _nodes.Sizes) -> _nodes.Sizes:
     return (*sizes[:-2], *reversed(sizes[-2:]))
 
 
-def _owners(model: torch.nn.Module | None) -> dict[int | None, str]:
-    """Which storages a model keeps, whatever becomes of a graph."""
-    if model is None:
-        return {}
-    kept = (("buffer", model.buffers()), ("parameter", model.parameters()))
+def _owners(models: Models) -> dict[int | None, str]:
+    """Which storages the models keep, whatever becomes of a graph."""
+    kept = (("buffer", models.buffers()), ("parameter", models.parameters()))
     return {
         memory[0]: kind for kind, tensors in kept for tensor in tensors if (memory := _saved.memory(tensor))
     }
-
-
-def _of_model(model: torch.nn.Module | None) -> list[tuple[str, torch.Tensor]]:
-    if model is None:
-        return []
-    if not isinstance(model, torch.nn.Module):
-        raise GraphError(
-            f"model is a {type(model).__name__}; pass a torch.nn.Module, or tensors as names={{…}}"
-        )
-    return [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
 
 
 def _checked(names: Names | None) -> list[tuple[str, torch.Tensor]]:
     if names is None:
         return []
     if not isinstance(names, Mapping):
-        raise GraphError(f"names is a {type(names).__name__}; pass a mapping from name to tensor")
+        raise GraphError(f"names is {article(type(names).__name__)}; pass a mapping from name to tensor")
     for name, tensor in names.items():
         if not isinstance(name, str):
             raise GraphError(f"names has the key {name!r}; names are texts")
         if not isinstance(tensor, torch.Tensor):
-            raise GraphError(f"names[{name!r}] is a {type(tensor).__name__}; give a tensor")
+            raise GraphError(f"names[{name!r}] is {article(type(tensor).__name__)}; give a tensor")
     return list(names.items())
 
 

@@ -14,7 +14,7 @@ import torch
 from torch.autograd.graph import GradientEdge, Node
 
 from autograd_lab._torch import nodes as _nodes
-from autograd_lab.errors import GraphError
+from autograd_lab.errors import GraphError, article
 
 Outputs: TypeAlias = Any
 """A tensor, a ``GradientEdge``, or any nesting of list, tuple and dict of them."""
@@ -38,7 +38,7 @@ def roots(outputs: Outputs) -> list[Root]:
     found = list(_flatten(outputs))
     if not found:
         raise GraphError(
-            f"outputs holds no tensor (it is {_article(type(outputs).__name__)}); pass a loss or what a model returned"
+            f"outputs holds no tensor (it is {article(type(outputs).__name__)}); pass a loss or what a model returned"
         )
     edges = [
         _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
@@ -80,7 +80,7 @@ def _has_graph(item: torch.Tensor | GradientEdge) -> bool:
 def _why_none(found: Sequence[torch.Tensor | GradientEdge]) -> str:
     first = found[0]
     assert isinstance(first, torch.Tensor)  # an edge has a graph
-    what = f"a {str(first.dtype).removeprefix('torch.')} tensor of shape {tuple(_shape(first))}"
+    what = article(f"{str(first.dtype).removeprefix('torch.')} tensor of shape {tuple(_shape(first))}")
     subject = (
         f"outputs is {what} that"
         if len(found) == 1
@@ -103,7 +103,3 @@ def _reason(tensor: torch.Tensor) -> str:
 
 def _shape(tensor: torch.Tensor) -> Sequence[Any]:
     return ["?"] if tensor.is_nested else tensor.shape
-
-
-def _article(noun: str) -> str:
-    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"

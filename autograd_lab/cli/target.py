@@ -28,8 +28,9 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab.backward.forward import noting
+from autograd_lab.capture.models import Models
 from autograd_lab.capture.outputs import tensors
-from autograd_lab.errors import TargetError
+from autograd_lab.errors import TargetError, article
 from autograd_lab.records import Graph
 
 _INPUT = re.compile(r"(?P<sizes>\d+(?:x\d+)*|scalar)(?::(?P<dtype>\w+))?")
@@ -44,12 +45,12 @@ class Target(NamedTuple):
 
     Attributes:
         loss: A live tensor with a graph, or what the user's callable returned in its place.
-        model: The model, where there is one.
+        model: The model, where there is one; in the block of ``watched`` all that name a tensor.
         names: The made inputs: ``input0``, ``input1``, …; or the tensors that the callable's file calls by a name.
     """
 
     loss: Any
-    model: torch.nn.Module | None
+    model: Any
     names: Mapping[str, torch.Tensor]
 
 
@@ -69,12 +70,10 @@ def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Ann
     """
     with noting() as forward:
         found = load(text, inputs)
-        if found.model is None:  # the modules that were called name its leaves
-            model, names = forward.naming()
-            found = found._replace(model=model, names={**_others(found.names, model, names), **names})
-        else:
-            found = found._replace(names=_others(found.names, found.model, {}))
-        yield found, forward.annotated
+        if found.model is not None:
+            forward.know(found.model)
+        models = forward.naming()  # the model's, and those of whatever else was called
+        yield found._replace(model=models, names=_others(found.names, models)), forward.annotated
 
 
 def load(text: str, inputs: Sequence[str] = ()) -> Target:
@@ -103,13 +102,13 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
         return _call_module(text, result, made)
     if made:
         raise TargetError(
-            f"{text}() returned a {type(result).__name__}; --input is for modules: leave it out"
+            f"{text}() returned {article(type(result).__name__)}; --input is for modules: leave it out"
         )
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], torch.nn.Module):
         return Target(result[0], result[1], _global_tensors(found))
     if next(tensors(result), None) is None:
         raise TargetError(
-            f"{text}() returned a {type(result).__name__}; have it return a loss, (loss, model) or a module"
+            f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model) or a module"
         )
     return Target(result, None, _global_tensors(found))
 
@@ -120,15 +119,11 @@ def _global_tensors(function: Any) -> dict[str, torch.Tensor]:
     return {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 
-def _others(
-    names: Mapping[str, torch.Tensor], model: torch.nn.Module | None, taken: Mapping[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """Those of ``names`` that the model and ``taken`` have no name for yet, and whose names they don't use."""
-    tensors = dict(taken)
-    if model is not None:
-        tensors |= {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    known = {id(tensor) for tensor in tensors.values()}
-    return {name: one for name, one in names.items() if name not in tensors and id(one) not in known}
+def _others(names: Mapping[str, torch.Tensor], models: Models) -> dict[str, torch.Tensor]:
+    """Those of ``names`` that the models have no name for yet, and whose names they don't use."""
+    named = dict(models.named())
+    known = {id(tensor) for tensor in named.values()}
+    return {name: one for name, one in names.items() if name not in named and id(one) not in known}
 
 
 def find(text: str) -> Any:
@@ -161,7 +156,9 @@ def built(text: str, found: Any) -> torch.nn.Module:
     """
     made = found if isinstance(found, torch.nn.Module) else _run(f"calling {text}()", found)
     if not isinstance(made, torch.nn.Module):
-        raise TargetError(f"{text}() returned a {type(made).__name__}; --input is for modules: leave it out")
+        raise TargetError(
+            f"{text}() returned {article(type(made).__name__)}; --input is for modules: leave it out"
+        )
     return made
 
 

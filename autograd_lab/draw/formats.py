@@ -24,7 +24,7 @@ from autograd_lab.draw.tables import WIDTH
 from autograd_lab.draw.text import graph_table, scalar_table
 from autograd_lab.draw.trace_text import trace_table
 from autograd_lab.draw.views import NORMS, nearest, picture_maker
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import RenderError, article
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 MOST_FOR_DOT = 1_500
@@ -216,7 +216,7 @@ def _traces(record: Record, what: str) -> Sequence[Trace]:
     found = [record] if isinstance(record, Trace) else record
     if isinstance(found, list | tuple) and found and all(isinstance(each, Trace) for each in found):
         return found
-    raise RenderError(f"{what} is of a Trace, or a list of them, not of a {type(record).__name__}")
+    raise RenderError(f"{what} is of a Trace, or a list of them, not of {article(type(record).__name__)}")
 
 
 def _svg(picture: Picture, settings: Settings) -> str:

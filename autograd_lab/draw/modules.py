@@ -25,6 +25,10 @@ _CALL = re.compile(r"#\d+$")
 # to the innermost module around all of them, since drawn inside the first call it would tell of a gradient that flows
 # from the others into that one. A tied parameter has several names and lies around all of its modules likewise. A name
 # without a dot may be a parameter of the model itself or an input: it's the model's if the model's own forward uses it.
+#
+# The model's own second call is "Net#2", after its class, and "Net#2.layers.0" lies in it, where the first call's
+# modules have no such beginning. So a numbered first part stands for the model itself where neither a module without
+# the number nor a leaf's name begins with it.
 
 
 def homes(graph: Graph) -> list[Path | None]:
@@ -45,11 +49,12 @@ def homes(graph: Graph) -> list[Path | None]:
     found = [_path(node) for node in graph.nodes]
     if not any(path is not None for path in found):
         return found
+    again = _model_again(graph, (path for path in found if path))
     calls: dict[Path, dict[Path, None]] = defaultdict(dict)
     for path in found:
         for length in range(len(path or ()) + 1):
             if path is not None:
-                calls[bare(path[:length])][path[:length]] = None
+                calls[_own(path[:length], again)][path[:length]] = None
     users: dict[int, list[Path]] = defaultdict(list)
     for tail, _, edge in graph.edges:
         path = found[tail]
@@ -57,7 +62,7 @@ def homes(graph: Graph) -> list[Path | None]:
             users[edge.node].append(path)
     for node in graph.leaves:
         if node.module is None:
-            found[node.id] = _home(node, users[node.id], calls)
+            found[node.id] = _home(node, users[node.id], calls, again)
     return found
 
 
@@ -83,25 +88,48 @@ def _path(node: Node) -> Path | None:
     return tuple(node.module.split(".")) if node.module else ()
 
 
-def _home(leaf: Node, users: list[Path], calls: dict[Path, dict[Path, None]]) -> Path | None:
+def _model_again(graph: Graph, paths: Iterable[Path]) -> frozenset[str]:
+    """The first parts that stand for further calls of the model itself: see Note [Homes of leaves]."""
+    firsts = {path[0] for path in paths}
+    numbered = {first for first in firsts if _CALL.search(first)}
+    if not numbered:
+        return frozenset()
+    names = (name for leaf in graph.leaves for name in (leaf.variable, *leaf.aliases) if name is not None)
+    modules = firsts | {name.partition(".")[0] for name in names if "." in name}
+    return frozenset(first for first in numbered if _CALL.sub("", first) not in modules)
+
+
+def _own(path: Path, again: frozenset[str]) -> Path:
+    """A module's own path, where the model's further calls are the model."""
+    return bare(path[1:] if path and path[0] in again else path)
+
+
+def _home(
+    leaf: Node, users: list[Path], calls: dict[Path, dict[Path, None]], again: frozenset[str]
+) -> Path | None:
     """Note [Homes of leaves]."""
     places = [
         place
         for name in (leaf.variable, *leaf.aliases)
         if name is not None
-        for place in _places(name, users, calls)
+        for place in _places(name, users, calls, again)
     ]
     return _common(places) if places else None
 
 
-def _places(name: str, users: list[Path], calls: dict[Path, dict[Path, None]]) -> Iterator[Path]:
+def _places(
+    name: str, users: list[Path], calls: dict[Path, dict[Path, None]], again: frozenset[str]
+) -> Iterator[Path]:
     module = tuple(name.split(".")[:-1])
     if not module:
-        yield from [()] if () in users else []
+        yield from {
+            user[:1] if user[:1] and user[0] in again else () for user in users if not _own(user, again)
+        }
         return
     while module not in calls:  # the model itself is always there
         module = module[:-1]
-    used = {user[: len(module)] for user in users if bare(user[: len(module)]) == module}
+    starts = (user[: len(module) + (user[:1] != () and user[0] in again)] for user in users)
+    used = {start for start in starts if _own(start, again) == module}
     yield from used or calls[module]
 
 

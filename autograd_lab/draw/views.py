@@ -14,7 +14,7 @@ from autograd_lab.draw.graph_view import graph_picture
 from autograd_lab.draw.picture import DIRECTIONS, Picture
 from autograd_lab.draw.scalar_view import DETAILS, scalar_picture
 from autograd_lab.draw.trace_view import trace_picture
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import RenderError, article
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 
@@ -108,12 +108,12 @@ def _view(record: Record, view: str | None) -> str:
     fitting = [name for name, row in VIEWS.items() if isinstance(record, row.record)]
     if not fitting:
         drawn = ", ".join(dict.fromkeys(row.record.__name__ for row in VIEWS.values()))
-        raise RenderError(f"cannot draw a {type(record).__name__}: give one of {drawn}")
+        raise RenderError(f"cannot draw {article(type(record).__name__)}: give one of {drawn}")
     if view is None:
         return fitting[0]
     if view not in fitting:
         known = [*fitting, NORMS] if isinstance(record, Trace) else fitting
-        raise RenderError(f"no view {view!r} of a {type(record).__name__}: {nearest(view, known)}")
+        raise RenderError(f"no view {view!r} of {article(type(record).__name__)}: {nearest(view, known)}")
     return view
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from autograd_lab.errors import RecordError
+from autograd_lab.errors import RecordError, article
 from autograd_lab.records import files
 from autograd_lab.records.check import EngineCheck
 from autograd_lab.records.graph import Graph, Record, Scalar
@@ -291,18 +291,16 @@ def _union_decoder(arguments: tuple[Any, ...]) -> Decoder:
 
     def decode(value: Any, place: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, allowed):
-            raise _wrong(place, " or ".join(f"a {kind.__name__}" for kind in allowed), value)
+            raise _wrong(place, " or ".join(article(kind.__name__) for kind in allowed), value)
         return value
 
     return decode
 
 
 def _plain_decoder(wanted: type) -> Decoder:
-    article = "an" if wanted is int else "a"
-
     def decode(value: Any, place: str) -> Any:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise _wrong(place, f"{article} {wanted.__name__}", value)
+            raise _wrong(place, article(wanted.__name__), value)
         return value
 
     return decode

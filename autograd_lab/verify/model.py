@@ -18,7 +18,7 @@ import torch
 
 from autograd_lab.backward import trace, watch
 from autograd_lab.capture.outputs import tensors
-from autograd_lab.errors import VerifyError
+from autograd_lab.errors import VerifyError, article
 from autograd_lab.records import Check, Graph, Trace, VerifyReport
 from autograd_lab.swap import swap
 from autograd_lab.verify.checks import described
@@ -131,7 +131,7 @@ def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]
     outputs = [each for each in tensors(loss) if each.requires_grad]
     if not outputs:
         raise VerifyError(
-            f"the step returned a {type(loss).__name__} without a gradient; have it return the loss"
+            f"the step returned {article(type(loss).__name__)} without a gradient; have it return the loss"
         )
     return outputs, model
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from autograd_lab.capture.outputs import tensors
-from autograd_lab.errors import VerifyError
+from autograd_lab.errors import VerifyError, article
 from autograd_lab.functions import rules
 from autograd_lab.records import Check, VerifyReport
 from autograd_lab.verify import checks, rows
@@ -150,7 +150,7 @@ def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subjec
         )
     if function is None and not callable(target):
         raise VerifyError(
-            f"can't verify a {type(target).__name__}; give a torch.autograd.Function or a callable"
+            f"can't verify {article(type(target).__name__)}; give a torch.autograd.Function or a callable"
         )
     if inputs is None and function is None:
         raise VerifyError("a callable has no inputs of its own; pass inputs=(…)")
@@ -229,7 +229,7 @@ def _step(target: Any, inputs: Any) -> Callable[[], Any]:
         return lambda: (_floating(target(*args)), target)
     if not callable(target):
         raise VerifyError(
-            f"can't swap inside a {type(target).__name__}; give a module, or what returns a loss"
+            f"can't swap inside {article(type(target).__name__)}; give a module, or what returns a loss"
         )
     return target if inputs is None else lambda: target(*_tuple(inputs))
 

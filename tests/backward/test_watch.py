@@ -718,7 +718,7 @@ def test_a_hook_that_raises_and_a_module_that_raises():
             model(torch.ones(2, 99))
         model(X).sum().backward()
     assert "ZeroDivisionError" in watcher.traces[0].error
-    assert watcher.traces[1].graph.find("tanh")[0].module == "#2"  # the first call raised
+    assert watcher.traces[1].graph.find("tanh")[0].module == "Net#2"  # the first call raised
 
 
 def test_an_error_inside_the_block_takes_everything_down_with_it():

@@ -148,12 +148,12 @@ def test_a_models_own_buffers_are_names_even_when_they_are_intermediates():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"model": 3}, "model is a int; pass a torch.nn.Module, or tensors as names={…}"),
+        ({"model": 3}, "model is an int; pass a torch.nn.Module, or tensors as names={…}"),
         ({"model": {"w": torch.ones(1)}}, "model is a dict; pass a torch.nn.Module"),
         ({"model": nn.Linear}, "model is a type; pass a torch.nn.Module"),
         ({"names": [3]}, "names is a list; pass a mapping from name to tensor"),
         ({"names": torch.ones(1)}, "names is a Tensor; pass a mapping"),
-        ({"names": {"a": 3}}, "names['a'] is a int; give a tensor"),
+        ({"names": {"a": 3}}, "names['a'] is an int; give a tensor"),
         ({"names": {"a": None}}, "names['a'] is a NoneType; give a tensor"),
         ({"names": {3: torch.ones(1)}}, "names has the key 3; names are texts"),
         (

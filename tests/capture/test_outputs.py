@@ -93,7 +93,7 @@ def detached():
         (lambda: "loss", "outputs holds no tensor (it is a str)"),
         (list, "outputs holds no tensor (it is a list)"),
         (lambda: {"a": [1, {}]}, "outputs holds no tensor (it is a dict)"),
-        (lambda: torch.ones(2).numpy(), "outputs holds no tensor (it is a ndarray)"),
+        (lambda: torch.ones(2).numpy(), "outputs holds no tensor (it is an ndarray)"),
         (lambda: torch.nn.Linear(1, 1), "outputs holds no tensor (it is a Linear)"),
         (
             lambda: torch.ones(2, 3),
@@ -103,7 +103,7 @@ def detached():
         (detached, "outputs is a float32 tensor of shape () that has no graph: it requires no gradient"),
         (
             lambda: torch.tensor([1, 2]),
-            "outputs is a int64 tensor of shape (2,) that has no graph: only floating and complex tensors have "
+            "outputs is an int64 tensor of shape (2,) that has no graph: only floating and complex tensors have "
             "gradients; pass the loss, not an index or a mask",
         ),
         (lambda: torch.tensor(True), "outputs is a bool tensor of shape ()"),

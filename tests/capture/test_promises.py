@@ -451,9 +451,9 @@ def test_anomaly_mode_gives_the_users_line():
         ),
         (lambda: torch.tensor([1, 2]), {}, "only floating and complex tensors have gradients"),
         (lambda: [torch.ones(1), torch.ones(2)], {}, "none of the 2 tensors in outputs"),
-        (worked_example, {"model": 3}, "model is a int; pass a torch.nn.Module"),
+        (worked_example, {"model": 3}, "model is an int; pass a torch.nn.Module"),
         (worked_example, {"names": [3]}, "names is a list; pass a mapping"),
-        (worked_example, {"names": {"a": 3}}, "names['a'] is a int; give a tensor"),
+        (worked_example, {"names": {"a": 3}}, "names['a'] is an int; give a tensor"),
         (worked_example, {"names": {3: torch.ones(1)}}, "names has the key 3; names are texts"),
         (
             worked_example,

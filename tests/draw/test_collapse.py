@@ -85,6 +85,10 @@ def lone(variable: str, users: list[str | None], *, aliases: tuple[str, ...] = (
         ("leaf0", [None], (), None),
         ("fc.weight", [None], (), None),  # no module is known at all
         ("fc.weight", [None, "act"], (), ()),
+        ("fc.weight", ["fc", "Net#2.fc"], (), ()),  # the model's second call
+        ("fc.weight", ["act", "Net#2.fc"], (), ("Net#2", "fc")),
+        ("position", ["fc", "Net#2"], (), ("Net#2",)),
+        ("position", ["", "Net#2"], (), ()),
     ],
 )
 def test_where_a_leaf_belongs(variable, users, aliases, home):

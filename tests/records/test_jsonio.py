@@ -179,7 +179,7 @@ def document(**changes):
         (document(data__roots__0__node=-1), "data.roots[0].node: there is no node -1"),
         (
             document(data__nodes__0__grad_outputs=[{"shape": [1.5], "dtype": "f", "device": "cpu"}]),
-            "data.nodes[0].grad_outputs[0].shape[0]: expected a int or a str, found 1.5",
+            "data.nodes[0].grad_outputs[0].shape[0]: expected an int or a str, found 1.5",
         ),
         (
             document(data__nodes__0__saved=[{"name": "a", "value": {"float": "much"}}]),

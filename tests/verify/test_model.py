@@ -214,7 +214,7 @@ def test_wrong_calls_get_one_line():
         verify("mult")
     with pytest.raises(VerifyError, match="without a gradient"):
         verify(lambda: torch.ones(2), swap="all")
-    with pytest.raises(VerifyError, match="can't swap inside a int"):
+    with pytest.raises(VerifyError, match="can't swap inside an int"):
         verify(3, swap="all")
 
 

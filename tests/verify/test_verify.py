@@ -452,7 +452,7 @@ def test_the_report_goes_to_json_and_reads_well():
 
 def test_wrong_calls_get_one_line():
     for target, inputs, says in (
-        (3, None, "can't verify a int"),
+        (3, None, "can't verify an int"),
         (torch.sin, None, "pass inputs="),
         (Cube, torch.ones(2), "no input requires a gradient"),
         (Cube, (leaf(2), leaf(2)), "can't be called with these inputs"),

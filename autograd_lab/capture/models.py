@@ -1,0 +1,103 @@
+"""What torch calls a model's modules, parameters and buffers.
+
+That is what ``named_modules()``, ``named_parameters()`` and ``named_buffers()`` say, but for wrappers that the user's
+code never names: see Note [Names without wrappers].
+
+Note [Names without wrappers]
+``torch.compile(model)`` is a module around the model, which torch puts before the names of all that lies in it; that
+part is left out, and a model has the same names compiled or not. ``DistributedDataParallel``'s ``module.`` stays:
+there ``model.module`` is what users write. ``fully_shard`` gathers a parameter into another tensor for the forward;
+that one has the parameter's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+
+from autograd_lab._torch import modules as _wrappers
+from autograd_lab.errors import GraphError, article
+
+Module = torch.nn.Module
+
+
+def named_modules(model: Module) -> Iterator[tuple[str, Module]]:
+    """Returns a model's modules with their paths. See Note [Names without wrappers].
+
+    Example:
+        >>> [path for path, _ in named_modules(torch.nn.Sequential(torch.nn.Tanh()))]
+        ['', '0']
+    """
+    return ((_wrappers.unwrapped(path, model), module) for path, module in model.named_modules())
+
+
+class Models:
+    """The models whose parameters and buffers have names.
+
+    Args:
+        parts: Each with what stands before its names: ``""`` or ``"encoder."``. What an earlier one has named, a later
+            one doesn't name again.
+        stand_ins: The names of parameters that a call replaced by a tensor (``torch.func.functional_call``), and that
+            tensor.
+    """
+
+    def __init__(
+        self,
+        parts: Iterable[tuple[str, Module]],
+        stand_ins: Iterable[tuple[Sequence[str], torch.Tensor]] = (),
+    ) -> None:
+        self.parts = tuple(parts)
+        self.stand_ins = tuple(stand_ins)
+
+    @classmethod
+    def of(cls, model: Any) -> Models:
+        """Returns the models that a caller's ``model`` stands for.
+
+        Raises:
+            GraphError: It is no module.
+        """
+        if isinstance(model, Models):
+            return model
+        if model is not None and not isinstance(model, Module):
+            kind = type(model).__name__
+            raise GraphError(f"model is {article(kind)}; pass a torch.nn.Module, or tensors as names={{…}}")
+        return cls(() if model is None else [("", model)])
+
+    def named(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yields each parameter and buffer with each of its names."""
+        known: set[int | str] = set()
+        for prefix, model in self.parts:
+            pairs = ((prefix + name, tensor) for name, tensor in _named(model))
+            found = [(name, tensor) for name, tensor in pairs if not known & {name, id(tensor)}]
+            known |= {each for name, tensor in found for each in (name, id(tensor))}
+            yield from found
+
+    def parameters(self) -> Iterator[torch.Tensor]:
+        """Yields each model's parameters."""
+        return (tensor for _, model in self.parts for tensor in model.parameters())
+
+    def buffers(self) -> Iterator[torch.Tensor]:
+        """Yields each model's buffers."""
+        return (tensor for _, model in self.parts for tensor in model.buffers())
+
+
+def _named(model: Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for tensors in (model.named_parameters, model.named_buffers):
+        yield from (
+            (_wrappers.unwrapped(name, model), tensor) for name, tensor in tensors(remove_duplicate=False)
+        )
+    yield from _gathered(model)
+
+
+def _gathered(model: Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """What ``fully_shard`` gathered, where the model doesn't hold it as its parameter just now."""
+    found = [each for module in model.modules() for each in _wrappers.unsharded(module)]
+    if not found:
+        return
+    held = {id(tensor) for tensor in model.parameters()}
+    paths = {module: path for path, module in named_modules(model)}
+    for module, name, tensor in found:
+        if id(tensor) not in held and module in paths:
+            yield f"{paths[module]}.{name}".lstrip("."), tensor
