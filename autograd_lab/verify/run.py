@@ -32,6 +32,7 @@ from autograd_lab.verify.subject import (
     reference,
     steady,
 )
+from autograd_lab.verify.warned import warnings_stay_warnings
 
 
 def verify(
@@ -88,13 +89,19 @@ def verify(
     """
     left_out = (skip,) if isinstance(skip, str) else tuple(skip)
     if swap is not None:
-        return _without(
-            verify_step(_name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs)),
-            left_out,
-        )
+        with warnings_stay_warnings():
+            report = verify_step(
+                _name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs)
+            )
+        return _without(report, left_out)
     _must_be_checks(left_out, [row.name for row in rows.ROWS])
     args = () if inputs is None else _tuple(inputs)
-    with torch.inference_mode(False), torch.enable_grad(), random_state_kept(args):
+    with (
+        warnings_stay_warnings(),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        random_state_kept(args),
+    ):
         subject = _rule(target, seed) if isinstance(target, str) else _subject(target, inputs, native, seed)
         return _report(subject, left_out)
 

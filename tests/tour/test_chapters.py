@@ -76,7 +76,7 @@ def test_runs_by_itself_quickly_and_leaves_no_file(path, tmp_path):
     assert _seconds() - before < MOST_SECONDS
 
 
-TORCHS_OWN = ("-W", "ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+TORCHS_OWN = ("-W", "ignore:`torch.jit.script` is deprecated")
 """What torch's own forward mode warns of."""
 
 

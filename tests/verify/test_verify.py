@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import pytest
 import torch
@@ -493,3 +494,42 @@ def test_a_callable_without_a_reference_is_told_what_to_pass():
     assert report.ok
     assert report.target == "sinh"
     assert report.checks[1].message == "pass native= to compare with"
+
+
+class Warns(torch.autograd.Function):
+    """Right, but everything about it is going to be removed."""
+
+    @staticmethod
+    def forward(x):
+        warnings.warn("forward is deprecated", FutureWarning, stacklevel=1)
+        return x.sin()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, grad):
+        warnings.warn("backward is deprecated", DeprecationWarning, stacklevel=1)
+        return grad * ctx.saved_tensors[0].cos()
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        warnings.warn("jvp is deprecated", UserWarning, stacklevel=1)
+        return tangent * ctx.saved_tensors[0].cos()
+
+
+@pytest.mark.parametrize("swap", [None, "mul"])
+def test_no_check_fails_of_a_warning(swap):
+    """As under ``python -W error``; what is warned of is shown, and the filters are left as they were."""
+    x = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        filters = list(warnings.filters)
+        with pytest.raises(FutureWarning):
+            Warns.apply(x)
+        target, inputs = (Warns, (x,)) if swap is None else (lambda: (Warns.apply(x) * 2).sum(), None)
+        report = verify(target, inputs, swap=swap)
+        assert list(warnings.filters) == filters
+    assert report.ok, str(report)
