@@ -103,7 +103,10 @@ def batched(subject: Subject, sample: Sample) -> Found:
 
     with warnings.catch_warnings():  # torch says where its own vmap is slow: no matter here
         warnings.filterwarnings("ignore", message="There is a performance drop", category=UserWarning)
-        whole = taken(outputs_of(torch.func.vmap(subject.call, in_dims=dims, randomness="same"), batch()))
+        mapped = torch.func.vmap(
+            lambda *args: outputs_of(subject.call, args), in_dims=dims, randomness="same"
+        )
+        whole = taken(mapped(*batch()))
     members = [taken(outputs_of(subject.call, each)) for each in _members(batch(), dims)]
     expected: list[Taken | None] = [
         Taken(torch.stack([each for each in results if each is not None]))

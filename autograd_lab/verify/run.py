@@ -21,7 +21,7 @@ from autograd_lab.verify import checks, rows
 from autograd_lab.verify.checks import described
 from autograd_lab.verify.model import verify_step
 from autograd_lab.verify.randomness import random_state_kept
-from autograd_lab.verify.results import Args, Call, copies, outputs_of, results_of, wants
+from autograd_lab.verify.results import Args, Call, Taken, copies, outputs_of, results_of, wants
 from autograd_lab.verify.samples import made_up, refused, variations
 from autograd_lab.verify.subject import (
     Sample,
@@ -167,13 +167,23 @@ def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subjec
     _must_have_gradients(args)
     raw = target if function is None else function.apply
     plain = native or (reference(function) if function is not None else None)
+    early = _early(steady(raw, seed), args)
     in_place = _in_place(function, raw, args, seed)
     call = steady(raw, seed, in_place)
     plain = None if plain is None else steady(plain, seed, in_place)
     if plain is not None and native is None and not _differentiates(plain, args):
         plain = None
-    samples = tuple(variations(args, plain or call))
-    return Subject(_name(target), raw, call, plain, function, samples, native is not None, seed, in_place)
+    samples = tuple(variations(args, plain or call, bool(in_place)))
+    given = native is not None
+    return Subject(_name(target), raw, call, plain, function, samples, given, seed, in_place, early=early)
+
+
+def _early(call: Call, args: Args) -> list[Taken | None] | None:
+    """The results of the first call: a forward that keeps something from it gives others later."""
+    try:
+        return results_of(call, copies(args))
+    except Exception:  # what it raises with these inputs is said when it's called in earnest
+        return None
 
 
 def _must_have_gradients(args: Args) -> None:

@@ -19,7 +19,7 @@ def made_up(count: int, seed: int) -> Args:
     )
 
 
-def variations(args: Args, native: Call | None) -> Iterator[Sample]:
+def variations(args: Args, native: Call | None, in_place: bool = False) -> Iterator[Sample]:
     """Yields the inputs that were passed, and others like them on which functions go wrong.
 
     Where PyTorch can't compute an input either (a matrix product of a tensor with itself), it isn't given.
@@ -27,6 +27,7 @@ def variations(args: Args, native: Call | None) -> Iterator[Sample]:
     Args:
         args: The arguments as passed.
         native: See ``Subject``.
+        in_place: Whether some are changed in place, so that none can be broadcast.
 
     Returns:
         Samples.
@@ -37,7 +38,8 @@ def variations(args: Args, native: Call | None) -> Iterator[Sample]:
     ]
     for name, smooth, changed in _changes(args, places):
         if native is None or _runs(native, changed):
-            yield Sample(name, changed, smooth, _ranks(changed) != _ranks(args))
+            other = _shapes(changed) != _shapes(args) if in_place else _ranks(changed) != _ranks(args)
+            yield Sample(name, changed, smooth, other)
 
 
 def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Args]]:
@@ -55,11 +57,12 @@ def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Arg
                 True,
                 _with(args, [at], lambda tensor: tensor.reshape(-1)[0]),
             )
-    if len(places) > 1:
+    wanting = [at for at in places if args[at].requires_grad]
+    if len(wanting) > 1:
         yield (
             "an input twice",
             True,
-            tuple(args[places[0]] if at in places else arg for at, arg in enumerate(args)),
+            tuple(args[wanting[0]] if at in wanting else arg for at, arg in enumerate(args)),
         )
     if not any(args[at].is_complex() for at in places):
         for name, cast in _OTHER_DTYPES.items():
@@ -87,6 +90,10 @@ def refused(samples: Sequence[Sample], call: Call) -> dict[str, str]:
         if sample.name in _OTHER_DTYPES and (said := _refusal(call, sample.args)) is not None:
             found[sample.name] = said
     return found
+
+
+def _shapes(args: Args) -> list[torch.Size]:
+    return [arg.shape for arg in args if isinstance(arg, torch.Tensor)]
 
 
 def _ranks(args: Args) -> list[int]:
@@ -124,6 +131,6 @@ def _runs(native: Call, args: Args) -> bool:
 def _refusal(call: Call, args: Args) -> str | None:
     try:
         call(*copies(args))
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+    except Exception as error:  # a warning too, where the user's settings make it one
         return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return None

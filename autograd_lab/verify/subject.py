@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
 from autograd_lab.verify.randomness import seed_all
-from autograd_lab.verify.results import Args, Call, copies, wants
+from autograd_lab.verify.results import Args, Call, Taken, copies, wants
 
 
 class Sample(NamedTuple):
@@ -29,7 +29,8 @@ class Sample(NamedTuple):
         name: What is special about them.
         args: The arguments.
         smooth: Whether finite differences can be trusted there.
-        loose: Whether their ranks are others than those of the inputs passed: that a Function refuses them is no fault.
+        loose: Whether their ranks (of what is changed in place, the shapes) are others than those of the inputs passed:
+            that a Function refuses them is no fault.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Subject(NamedTuple):
         dirty: The arguments that it changes in place and says so.
         repeats: Whether two runs of it give the same. See Note [The same random numbers].
         draws: Whether it draws from torch's random generators.
+        early: The results of the very first call.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Subject(NamedTuple):
     dirty: frozenset[int] = frozenset()
     repeats: bool = True
     draws: bool = False
+    early: Sequence[Taken | None] | None = None
 
 
 class Told:

@@ -196,6 +196,102 @@ def test_a_gradient_that_is_nothing_but_rounding_is_no_difference(affine):
     assert bias.ulps < 16  # of the terms; of what is left of them it would be millions
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e-6, 1, 1e6])
+@pytest.mark.parametrize("by", [-1, 1.001, 0.5])
+def test_a_small_gradient_is_judged_by_its_own_size(monkeypatch, size, by):
+    """What comes in beside a tiny input is large, but no term of the gradient."""
+    right = Mul.backward
+
+    def wrong(ctx, grad):
+        first, second = right(ctx, grad)
+        return None if first is None else first * by, second
+
+    monkeypatch.setattr(Mul, "backward", staticmethod(wrong))
+    w = torch.linspace(1, 2, 8, requires_grad=True)
+    report = verify(lambda: (w * (torch.linspace(0.5, 1, 8) * size)).sum(), swap="mul")
+    assert [check.name for check in report.failed] == ["gradient of leaf0", "every node on the way"]
+
+
+@pytest.mark.parametrize("by", [0, 1e-3])
+def test_a_bias_before_a_norm_says_by_which_scale_it_is_judged(affine, by):
+    """Its gradient is zero but for rounding; wrong by a thousandth of the terms it isn't."""
+    right = affine.backward
+    affine.backward = staticmethod(
+        lambda ctx, grad: (*right(ctx, grad)[:2], grad.flip(0).cumsum(0)[-1] + by * grad.abs().sum(0))
+    )
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 1))
+    report = verify(model, (torch.randn(32, 6),), swap="affine")
+    bias = next(check for check in report.checks if check.name == "gradient of 0.bias")
+    assert bias.ok is (by == 0)
+    if by == 0:
+        assert "zero but for rounding: " in bias.message
+        assert bias.ulps < 256
+        assert "zero but for rounding" in " ".join(str(report).split())
+        assert loads(dumps(report)) == report
+
+
+def test_a_gradient_that_is_zero_is_equal():
+    def zero():
+        w, b = torch.ones(2, requires_grad=True), torch.ones((), requires_grad=True)
+        return (w * 2 + b - b).sum()
+
+    report = verify(zero, swap="mul")
+    assert {(check.ulps, check.relative) for check in report.checks if "gradient" in check.name} == {
+        (0.0, 0.0)
+    }
+    assert len(re.findall(r"ok +1 +equal", str(report))) == 3
+
+
+@pytest.mark.parametrize("places", [[1], [1, 1, 2], [[0, 1], [1, 3]]])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_sparse_gradients_are_compared(places, wrong, monkeypatch):
+    embedding = nn.Embedding(4, 2, sparse=True)
+    if wrong:
+        right = rules["sum"].backward
+        monkeypatch.setattr(
+            rules["sum"],
+            "backward",
+            staticmethod(lambda ctx, grad: (right(ctx, grad)[0] * 2, *right(ctx, grad)[1:])),
+        )
+    report = verify(lambda: (embedding(torch.tensor(places)).sum(), embedding), swap="sum")
+    assert [check.name for check in report.failed] == (
+        ["gradient of weight", "every node on the way"] if wrong else []
+    )
+    assert any(check.name == "gradient of weight" for check in report.checks)
+
+
+def test_a_step_that_cannot_run_is_the_callers_and_what_only_raises_swapped_is_the_rules(monkeypatch):
+    with pytest.raises(VerifyError, match="Linear can't be called with these inputs: RuntimeError: mat1"):
+        verify(nn.Linear(2, 3), (torch.ones(4, 5),), swap="all")
+
+    def broken():
+        x = torch.ones(2, requires_grad=True)
+        y = x.exp()
+        loss = y.sum()
+        y.add_(1)
+        return loss
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        verify(broken, swap="mul")
+
+    def raises(ctx, grad):
+        raise IndexError("mine")
+
+    monkeypatch.setattr(Mul, "backward", staticmethod(raises))
+    report = verify(lambda: (torch.ones(2, requires_grad=True) * 2).sum(), swap="mul")
+    assert (report.ok, report.failed[0].message) == (False, "with the rules it raises IndexError: mine")
+
+
+def test_several_outputs_are_compared_one_by_one():
+    report = verify(nn.LSTM(2, 3), (torch.ones(4, 1, 2),), swap="mul")
+    assert [check.name for check in report.checks if "output" in check.name] == [
+        "output 0",
+        "output 1",
+        "output 2",
+    ]
+
+
 def test_callables_that_return_a_loss():
     def step():
         model = Gate()
