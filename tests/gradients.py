@@ -114,7 +114,11 @@ def _coo(dtype, *, hybrid=False, times=2):
         indices = dense.nonzero().T.contiguous()
         values = dense[tuple(indices)]
     values = torch.cat([values * (number + 1) for number in range(times)])
-    return torch.sparse_coo_tensor(indices.repeat(1, times), values, SHAPE, is_coalesced=times == 1)
+    indices = indices.repeat(1, times)
+    if times > 1:
+        order = torch.randperm(len(values), generator=torch.Generator().manual_seed(1))
+        indices, values = indices[:, order], values[order]
+    return torch.sparse_coo_tensor(indices, values, SHAPE, is_coalesced=times == 1)
 
 
 def _compressed(layout, dtype):
@@ -163,9 +167,14 @@ def kinds():
         )
     return found | {
         "strided complex32": Kind(lambda: numbers(torch.complex32), lambda: numbers(torch.complex64)),
+        "expanded values": Kind(
+            lambda: torch.sparse_coo_tensor(torch.tensor([[3, 1, 1]]), torch.tensor(2.0).expand(3, 6), SHAPE),
+            lambda: torch.tensor([0.0, 4.0, 0.0, 2.0])[:, None].expand(SHAPE),
+        ),
         "no elements": Kind(lambda: torch.zeros(0, 3), lambda: torch.zeros(0, 3)),
         "no dimensions": Kind(lambda: torch.tensor(-2.0), lambda: torch.tensor(-2.0)),
         "transposed": Kind(lambda: numbers().T, lambda: numbers().T),
+        "columns": Kind(lambda: numbers().T.contiguous().T, numbers),
         "expanded": Kind(lambda: torch.tensor(2.0).expand(SHAPE), lambda: torch.full(SHAPE, 2.0)),
         "conjugated": Kind(lambda: numbers(torch.complex64).conj(), lambda: numbers(torch.complex64)),
         "nothing stored": Kind(lambda: torch.sparse_coo_tensor(size=SHAPE), lambda: torch.zeros(SHAPE)),

@@ -108,6 +108,11 @@ def parts(tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
     return {name: value for name, value in attributes.items() if isinstance(value, torch.Tensor)} or None
 
 
+def layout(tensor: torch.Tensor) -> torch.layout:
+    """Returns a tensor's layout without running a subclass's code."""
+    return plain(tensor).layout
+
+
 def same_memory(a: torch.Tensor, b: torch.Tensor) -> bool | None:
     """Returns whether one of two living tensors took over the other's memory; ``None`` where that can't be told.
 

@@ -5,8 +5,13 @@
 Note [Input buffers]
 A node has one place for each of its ``grad_outputs``. The first gradient that arrives there is kept as it is, and each
 further one is added to what is there: ``old + new``, in the order of arrival, which is the order in which the senders
-ran. An undefined gradient adds nothing, but is no longer awaited. A sparse and a dense one make a dense one, and torch
-can only add them as dense + sparse.
+ran. An undefined gradient adds nothing, but is no longer awaited.
+
+Note [Sparse sums]
+Torch can add a sparse gradient to a dense one only as dense + sparse. So where the old sum is sparse (COO or CSR) the
+engine computes ``new + old``, also if the new one is sparse too: that decides in which order a sparse sum stores its
+summands. Where a graph of the backward is built it's ``old + new`` in every case, and a sparse sum plus a dense
+gradient is refused.
 
 Note [Adding in place]
 The C++ engine adds in place where nobody else holds the old sum and no graph of the backward is built. That saves
@@ -19,6 +24,7 @@ from typing import NamedTuple
 
 import torch
 
+from autograd_lab._torch import tensors as _tensors
 from autograd_lab.records import Contribution
 
 
@@ -64,4 +70,8 @@ class InputBuffer:
 
 
 def _sum(old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
-    return new + old if old.layout is torch.sparse_coo and new.layout is torch.strided else old + new
+    """See Note [Sparse sums]. It's added as in C++, where no subclass's ``__torch_function__`` is called."""
+    with _tensors.no_torch_function():
+        if not torch.is_grad_enabled() and _tensors.layout(old) in (torch.sparse_coo, torch.sparse_csr):
+            return torch.add(new, old)
+        return torch.add(old, new)
