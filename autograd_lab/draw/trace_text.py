@@ -104,6 +104,22 @@ def gradient(stats: GradStats | None) -> str:
     return digits.number(stats.norm) + (f" ({', '.join(wrong)})" if wrong else "")
 
 
+def brief(stats: GradStats | None) -> str:
+    """Returns the same without the reason why a gradient couldn't be measured, which stands where it came in.
+
+    Args:
+        stats: Its statistics.
+
+    Returns:
+        As ``gradient``; ``"not measured"`` where it couldn't be.
+
+    Example:
+        >>> brief(GradStats(None, unmeasured="quantized")), gradient(GradStats(None, unmeasured="quantized"))
+        ('not measured', 'not measured: quantized')
+    """
+    return "not measured" if stats is not None and stats.unmeasured is not None else gradient(stats)
+
+
 # --- rows ----------------------------------------------------------------------------
 
 
@@ -173,7 +189,7 @@ def _elements(stats: GradStats) -> int:
 def _went_out(step: Step, trace: Trace) -> str:
     edges = trace.graph.node(step.node).next
     parts = [
-        together([gradient(stats), "→", str(edge.node)])
+        together([brief(stats), "→", str(edge.node)])
         for stats, edge in zip(step.grad_inputs, edges, strict=False)
         if edge is not None and stats is not None
     ]
@@ -186,7 +202,7 @@ def _sum_of(step: Step, trace: Trace) -> str:
     if len(step.contributions) < 2:
         return ""
     return " + ".join(
-        together([gradient(part.stats), "of", "the start" if part.source is None else str(part.source)])
+        together([brief(part.stats), "of", "the start" if part.source is None else str(part.source)])
         for part in step.contributions
     )
 
@@ -197,10 +213,10 @@ def _grad(step: Step, trace: Trace) -> str:
 
 
 def _accumulated(accumulation: Accumulation) -> str:
-    before = "None" if accumulation.before is None else gradient(accumulation.before)
+    before = "None" if accumulation.before is None else brief(accumulation.before)
     if accumulation.after is None:
         return accumulation.how
-    return f"{accumulation.how}: {together([before, '→', gradient(accumulation.after)])}"
+    return f"{accumulation.how}: {together([before, '→', brief(accumulation.after)])}"
 
 
 def _kernels(step: Step, trace: Trace) -> str:

@@ -14,7 +14,7 @@ from autograd_lab.draw.collapse import Link, Part, Plan, plan
 from autograd_lab.draw.graph_view import planned_picture
 from autograd_lab.draw.module_view import gradient_lines, gradients_of, step_lines, together
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
-from autograd_lab.draw.trace_text import gradient
+from autograd_lab.draw.trace_text import brief
 from autograd_lab.records import Edge, GradStats, Step, Trace
 
 
@@ -96,7 +96,7 @@ def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Bo
     lines = [Line(f"step {step.index}", "quiet")]
     if step.accumulation is not None and step.accumulation.after is not None:
         how = step.accumulation.how
-        lines.append(Line(f"‖.grad‖ = {gradient(step.accumulation.after)} ({how})", "gradient"))
+        lines.append(Line(f"‖.grad‖ = {brief(step.accumulation.after)} ({how})", "gradient"))
     return box._replace(lines=(*box.lines, *lines))
 
 
@@ -119,9 +119,7 @@ def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
 
 def _text(stats: GradStats) -> str | None:
     """What is written beside an arrow: the reason why a gradient wasn't measured would be too long."""
-    if stats.unmeasured is not None:
-        return "not measured"
-    return None if stats.norm is None else gradient(stats)
+    return None if stats.norm is None and stats.unmeasured is None else brief(stats)
 
 
 def _labelled(arrow: Arrow, text: str | None) -> Arrow:

@@ -59,6 +59,18 @@ def test_nonfinite_looks_at_what_came_and_what_went(came, went, stops_there):
     assert stops.after("nonfinite")(Step(0, 0, stats(came), stats(went))) is stops_there
 
 
+@pytest.mark.parametrize(
+    ("stats", "stops_there"),
+    [
+        (GradStats(META, norm=float("inf"), nans=0, infs=0), False),  # finite elements, too large a norm
+        (GradStats(META, norm=float("inf"), nans=0, infs=1), True),
+        (GradStats(META, unmeasured="quantized"), False),
+    ],
+)
+def test_nonfinite_goes_by_the_elements(stats, stops_there):
+    assert stops.after("nonfinite")(Step(0, 0, (stats,), ())) is stops_there
+
+
 def test_a_function_of_a_step_is_asked():
     asked = stops.after(lambda step: step.node == 2)
     assert [asked(Step(0, node)) for node in (1, 2)] == [False, True]
