@@ -102,10 +102,13 @@ def parts(tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
     if not runs_own_code(type(tensor)):
         return None
     wrapper: Any = tensor
-    if is_traceable_wrapper_subclass(wrapper):
-        return {name: getattr(wrapper, name) for name in wrapper.__tensor_flatten__()[0]}
-    attributes = getattr(tensor, "__dict__", {})
-    return {name: value for name, value in attributes.items() if isinstance(value, torch.Tensor)} or None
+    held = (
+        {name: getattr(wrapper, name) for name in wrapper.__tensor_flatten__()[0]}
+        if is_traceable_wrapper_subclass(wrapper)
+        else getattr(wrapper, "__dict__", {})
+    )
+    # a DTensor lists its mesh too
+    return {name: value for name, value in held.items() if isinstance(value, torch.Tensor)} or None
 
 
 def layout(tensor: torch.Tensor) -> torch.layout:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.testing._internal.two_tensor import TwoTensor
 
 from autograd_lab._torch import tensors
+from tests.gradients import Wrapper
 
 
 class Strict(torch.Tensor):
@@ -33,6 +35,7 @@ KINDS = {
     "coordinates": lambda: torch.eye(2).to_sparse(),
     "compressed rows": lambda: torch.eye(2).to_sparse_csr(),
     "nested": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]),
+    "mkldnn": lambda: torch.ones(2, 3).to_mkldnn(),
     "jagged": lambda: torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged),
 }
 
@@ -51,3 +54,14 @@ def test_a_tensor_of_another_layout_has_memory_of_its_own():
     dense = torch.eye(2)
     assert not tensors.same_memory(dense.to_sparse(), dense)
     assert not tensors.same_memory(dense, dense.to_sparse())
+
+
+@pytest.mark.parametrize(
+    "make", [Wrapper, lambda inner: TwoTensor(inner, inner)], ids=["wrapper", "two tensors"]
+)
+def test_of_a_subclass_with_code_of_its_own_it_cannot_be_told(make):
+    one = make(torch.ones(3))
+    Wrapper.ran.clear()
+    assert tensors.same_memory(one, one) is None
+    assert tensors.address(one) is None
+    assert not Wrapper.ran
