@@ -44,7 +44,8 @@ def variations(args: Args, native: Call | None, in_place: bool = False) -> Itera
 
 def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Args]]:
     yield "not contiguous", True, _with(args, places, _strided)
-    yield "expanded", True, _with(args, places, _expanded)
+    # equal rows are where many functions have ties: no place to measure a slope at
+    yield "expanded", False, _with(args, places, _expanded)
     yield "with a zero", False, _with(args, places, _zeroed)
     yield "negative", True, _with(args, places, lambda tensor: -tensor)
     yield "empty", True, _with(args, places, lambda tensor: tensor[:0] if tensor.dim() else tensor)

@@ -312,6 +312,16 @@ class Tiny(Function):
         return grad * 1e-9
 
 
+@torch.library.custom_op("autograd_lab_tests::squared", mutates_args=())
+def squared(x: torch.Tensor) -> torch.Tensor:
+    return x * x
+
+
+squared.register_autograd(
+    lambda ctx, grad: 2 * ctx.saved_tensors[0] * grad,
+    setup_context=lambda ctx, inputs, output: ctx.save_for_backward(*inputs),
+)
+
 TWO = (leaf(3, 4), leaf(3, 4))
 RIGHT = [
     (Dropout, None, None),
@@ -341,11 +351,14 @@ RIGHT = [
     (lambda x: {"a": x.sin(), "b": [x.cos(), None]}, (leaf(3),), None),
     (torch.sin, (leaf(1, 4).detach().expand(3, 4).requires_grad_(),), None),
     (torch.sin, (leaf(0, 4),), None),
+    (torch.linalg.svdvals, (leaf(3, 4),), None),
+    (squared, (leaf(3, 4),), torch.square),
+    (torch.sparse.mm, (torch.eye(3, dtype=torch.float64).to_sparse().requires_grad_(), leaf(3, 2)), None),
 ]
 
 
 @pytest.mark.parametrize(
-    ("target", "inputs", "native"), RIGHT, ids=[getattr(row[0], "__name__", "?") for row in RIGHT]
+    ("target", "inputs", "native"), RIGHT, ids=[getattr(row[0], "__name__", "op") for row in RIGHT]
 )
 def test_right_ones_are_not_accused(target, inputs, native):
     report = verify(target, inputs, native=native)
