@@ -53,6 +53,7 @@ from autograd_lab.functions.roots import Rsqrt as Rsqrt
 from autograd_lab.functions.roots import Sqrt as Sqrt
 from autograd_lab.functions.rule import Adapter as Adapter
 from autograd_lab.functions.rule import Rule as Rule
+from autograd_lab.functions.rule import as_own_code as as_own_code
 from autograd_lab.functions.rule import in_own_code as in_own_code
 from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule

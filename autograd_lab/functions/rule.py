@@ -5,19 +5,28 @@ computes a gradient for exactly the inputs that need one, and that it changes no
 
 Note [A rule's own operations are PyTorch's]
 ``Mul.forward`` multiplies, and its ``backward`` multiplies again. While a swap is on, these multiplications would
-come back to ``Mul``, without end. So the decorator marks, for the thread that runs it, when a rule's own code runs,
-and ``lab.swap`` hands every operation of such code to PyTorch. The mark is with the code, not with the ``with``
-block, so that it also holds for a backward that runs after the block has ended or inside another one, and for one
-that the engine runs on a thread of its own. A method that stands in a family's base is bound to the rule that is
-entered, and marked there; a base is never marked itself.
+come back to ``Mul``, without end. So the decorator marks when a rule's own code runs, and ``lab.swap`` hands every
+operation of such code to PyTorch. The mark is with the code, not with the ``with`` block, so that it also holds for a
+backward that runs after the block has ended or inside another one, and for one that the engine runs on a thread of its
+own. A method that stands in a family's base is bound to the rule that is entered, and marked there; a base is never
+marked itself.
+
+The mark is a context variable, set in a copy of the context that the code runs in. The copy goes when the code ends, so
+an interrupt can't leave the mark behind.
+
+Note [Saved tensors are read outside]
+To read ``ctx.saved_tensors`` may run other people's code: a checkpoint computes its part of the model again, offloading
+copies, any saved-tensor hook does what it likes. That isn't the rule's own code, and what it computes has to be swapped
+as it was in the forward. So what a rule's ``backward`` gets as ``ctx`` takes the mark off for as long as the saved
+tensors are read.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar, copy_context
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -69,7 +78,7 @@ rules: dict[str, type[Rule]] = {}
 
 R = TypeVar("R", bound=type[Rule])
 
-_OWN_CODE = threading.local()
+_OWN_CODE = ContextVar("own_code", default=False)
 _MARKED = ("forward", "setup_context", "backward", "jvp", "vmap")
 
 
@@ -105,7 +114,10 @@ def rule(cls: R) -> R:
                 )
     for part in _MARKED:
         if _writes(cls, part):
-            setattr(cls, part, staticmethod(own_code(getattr(cls, part))))
+            method = getattr(cls, part)
+            setattr(
+                cls, part, staticmethod(own_code(_reads_outside(method) if part == "backward" else method))
+            )
     cls.needs_operand = _names_the_first_argument(cls)
     rules[cls.name] = cls
     return cls
@@ -124,8 +136,8 @@ def _names_the_first_argument(cls: type[Rule]) -> bool:
 
 
 def in_own_code() -> bool:
-    """Says whether this thread runs a rule's own code. See Note [A rule's own operations are PyTorch's]."""
-    return getattr(_OWN_CODE, "depth", 0) > 0
+    """Returns whether a rule's own code runs here. See Note [A rule's own operations are PyTorch's]."""
+    return _OWN_CODE.get()
 
 
 def own_code(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,10 +152,46 @@ def own_code(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        _OWN_CODE.depth = getattr(_OWN_CODE, "depth", 0) + 1
-        try:
-            return function(*args, **kwargs)
-        finally:
-            _OWN_CODE.depth -= 1
+        return as_own_code(function, *args, **kwargs)
+
+    return run
+
+
+def as_own_code(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls a function, marked as a rule's own code meanwhile, and returns what it returns."""
+    if _OWN_CODE.get():
+        return function(*args, **kwargs)
+    return copy_context().run(_marked, True, function, *args, **kwargs)
+
+
+def _marked(own: bool, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Calls a function, in a context that goes afterwards, with the mark on or off."""
+    _OWN_CODE.set(own)
+    return function(*args, **kwargs)
+
+
+class _Context:
+    """Torch's context as a rule's ``backward`` sees it. See Note [Saved tensors are read outside]."""
+
+    __slots__ = ("_ctx",)
+
+    def __init__(self, ctx: Any) -> None:
+        object.__setattr__(self, "_ctx", ctx)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "saved_tensors":
+            return copy_context().run(_marked, False, getattr, self._ctx, name)
+        return getattr(self._ctx, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._ctx, name, value)
+
+
+def _reads_outside(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Has a ``backward`` read its saved tensors outside of the rule's own code."""
+
+    @functools.wraps(backward)
+    def run(ctx: Any, *grads: Any) -> Any:
+        return backward(_Context(ctx), *grads)
 
     return run
