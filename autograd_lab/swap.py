@@ -7,14 +7,24 @@ registered after the last block; and that what a swap doesn't take is counted, n
 
 Note [A registration is the process's, a setting the thread's]
 The dispatcher has one table. While any thread is inside a swap, every thread's calls of that operation reach our
-kernel. A context variable says which rules are on *here*: in a new thread and in another asyncio task, none. Where a
-rule is off, the kernel calls PyTorch's own, which makes PyTorch's own node. Blocks that overlap share one
-registration, which goes with the last one. Threads of your own that should see the swap open one themselves (or run
-in ``contextvars.copy_context()``).
+kernel. A context variable holds the blocks that are open *here*: in a new thread, none; in an asyncio task, those that
+were open where the task was made. Where a rule is off, the kernel calls PyTorch's own, which makes PyTorch's own node.
+Blocks that overlap share one registration, which goes with the last one. Threads of your own that should see the swap
+open one themselves (or run in ``contextvars.copy_context()``).
+
+Note [Blocks end in any order]
+Two tasks that take turns, generators, an ``ExitStack`` or an exit in another thread end blocks in another order than
+that in which they began. So a block says itself whether it is open, and what holds the blocks is a tuple that nobody
+changes. A block that ends leaves the tuple where it ends; wherever else a context still holds it, it counts no more.
 
 Note [What a swap leaves to PyTorch]
 - A rule's own code: see Note [A rule's own operations are PyTorch's] in ``functions/rule.py``.
 - Calls that a rule says aren't its own: an embedding with sparse gradients, say.
+- Tensors that aren't plain: sparse, MKLDNN, nested or quantized ones, and those of a class of their own (fake tensors,
+  ``DTensor``). See `dispatch.plain`.
+- Compiled code. What is traced for compiling is PyTorch's: else a rule would stay in the compiled code after the block.
+  A compiled function that has a backward is counted each time that it is called, as ``"CompiledFunction"``, whenever it
+  was compiled. TorchScript's executor can differentiate for itself too, and tells nobody.
 - Operations inside ``torch.func.grad``, ``jvp`` and their kin: a Function that starts in the middle of the dispatcher
   would lose a derivative when these are nested. ``torch.func.vmap`` alone is fine. Rules can be called by name there.
   A Python number in such an operation reaches no kernel in Python at all: torch raises, and the block says what to
@@ -34,20 +44,33 @@ rule may save ``x`` it is given a copy, since ``x`` is about to be overwritten; 
 from __future__ import annotations
 
 import difflib
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch.autograd.forward_ad import unpack_dual
 
-from autograd_lab._torch import dispatch
+from autograd_lab._torch import applied, changes, dispatch
 from autograd_lab._torch.grounds import need
 from autograd_lab.errors import SwapError
-from autograd_lab.functions import Adapter, Rule, in_own_code, own_code, rules
+from autograd_lab.functions import Adapter, Rule, as_own_code, in_own_code, rules
+from autograd_lab.hold import Hold
+
+
+class _Exit:
+    """``swap.__exit__``: the one of a block of its own for each ``with`` statement."""
+
+    @overload
+    def __get__(self, swapped: None, kind: type[swap]) -> Callable[..., None]: ...
+    @overload
+    def __get__(self, swapped: swap, kind: type[swap]) -> Callable[..., None]: ...
+    def __get__(self, swapped: swap | None, kind: type[swap]) -> Callable[..., None]:
+        return kind._end if swapped is None else swapped._begin().__exit__
 
 
 class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
@@ -81,38 +104,35 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
 
     def __init__(self, *names: str) -> None:
         need("swap")
-        self._rules = [_find(name) for name in names] or list(rules.values())
+        chosen = [_find(name) for name in names] or list(rules.values())
         self.calls: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
-        self._entered: list[tuple[Token[Mapping[str, _Setting]], list[str]]] = []
+        self._settings = {
+            name: _Setting(rule, adapt, apply, self)
+            for rule in chosen
+            for apply, forms in ((_apply, rule.replaces), (_apply_in_place, rule.in_place))
+            for name, adapt in forms.items()
+        }
+        self._beginning: dict[int, _Block] = {}
+        self._open: dict[_Block, None] = {}
 
     def __enter__(self) -> swap:
-        before = _HERE.get()
-        here = dict(before)
-        for rule in self._rules:
-            for apply, forms in ((_apply, rule.replaces), (_apply_in_place, rule.in_place)):
-                here.update({name: _Setting(rule, adapt, apply, self) for name, adapt in forms.items()})
-        names = [name for rule in self._rules for name in (*rule.replaces, *rule.in_place)]
-        _register(names)
-        self._entered.append((_HERE.set(here), names))
+        block = self._beginning.pop(threading.get_ident(), None) or _Block(self._settings, self)
+        block.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        token, names = self._entered.pop()
-        try:
-            _HERE.reset(token)
-        finally:
-            _unregister(names)
-        if isinstance(error, RuntimeError) and dispatch.number_in_a_transform(error):
-            raise SwapError(
-                "a number met a swapped operation inside torch.func.grad or its kin, where torch hides it; "
-                "run the transform outside lab.swap, or make the number a tensor"
-            ) from error
+    __exit__ = _Exit()
+
+    def _begin(self) -> _Block:
+        """Returns the block that this thread's next ``__enter__`` enters: ``with`` asks for the exit first."""
+        block = self._beginning[threading.get_ident()] = _Block(self._settings, self)
+        return block
+
+    def _end(self, *error: Any) -> None:
+        """Ends the block that was entered last, of those that are open here if there are any."""
+        here = [block for block in _HERE.get() if block in self._open]
+        for block in (here or list(self._open))[-1:]:
+            block._leave(*error)
 
 
 _Apply = Callable[[type[Rule], tuple[Any, ...], torch.Tensor], torch.Tensor | None]
@@ -126,15 +146,60 @@ class _Setting:
 
     def __init__(self, rule: type[Rule], adapt: Adapter, apply: _Apply, owner: swap) -> None:
         self.rule = rule
-        self.adapt = own_code(adapt)
+        self.adapt = adapt
         self.apply = apply
         self.owner = owner
 
 
-_HERE: ContextVar[Mapping[str, _Setting]] = ContextVar("swapped", default={})  # noqa: B039 - never changed
-_LOCK = threading.Lock()
-_REGISTERED: dict[str, dispatch.Registration] = {}
-_USERS: Counter[str] = Counter()
+_Settings = Mapping[str, _Setting]
+
+
+class _Block(Hold):
+    """One ``with`` block of a `swap`, which may have several. See Note [Blocks end in any order]."""
+
+    def __init__(self, settings: _Settings, owner: swap | None) -> None:
+        super().__init__()
+        self.settings = settings
+        self.open = False
+        self._owner = owner
+
+    def __enter__(self) -> _Block:
+        super().__enter__()
+        self.add(self._close)
+        if self._owner is not None:
+            self._owner._open[self] = None
+        changes.need(self, [*map(_registration, self.settings), _COMPILED])
+        self.open = True
+        _HERE.set((*(block for block in _HERE.get() if block.open), self))
+        return self
+
+    def _leave(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        """Ends the block; one that was never entered stands for its swap's last: ``exit`` was called by hand."""
+        if not self._entered and self._owner is not None:
+            self._owner._end(kind, error, traceback)
+            return
+        super()._leave(kind, error, traceback)
+        if isinstance(error, RuntimeError) and dispatch.number_in_a_transform(error):
+            raise SwapError(
+                "a number met a swapped operation inside torch.func.grad or its kin, where torch hides it; "
+                "run the transform outside lab.swap, or make the number a tensor"
+            ) from error
+
+    def _close(self) -> None:
+        self.open = False
+        if self._owner is not None:
+            self._owner._open.pop(self, None)
+        if self in _HERE.get():
+            _HERE.set(tuple(block for block in _HERE.get() if block.open))
+        changes.let_go(self)
+
+
+_HERE: ContextVar[tuple[_Block, ...]] = ContextVar("swaps", default=())
 
 
 def _find(name: str) -> type[Rule]:
@@ -144,20 +209,32 @@ def _find(name: str) -> type[Rule]:
     raise SwapError(f"there is no rule {name!r}; use one of: {', '.join(near)}")
 
 
-def _register(names: list[str]) -> None:
-    with _LOCK:
-        for name in names:
-            if not _USERS[name]:
-                _REGISTERED[name] = dispatch.Registration(name, _kernel(name))
-            _USERS[name] += 1
+def _setting(name: str) -> _Setting | None:
+    """Returns what becomes of an operation here: as the innermost open block says that speaks of it."""
+    for block in reversed(_HERE.get()):
+        if block.open and name in block.settings:
+            return block.settings[name]
+    return None
 
 
-def _unregister(names: list[str]) -> None:
-    with _LOCK:
-        for name in names:
-            _USERS[name] -= 1
-            if not _USERS[name]:
-                _REGISTERED.pop(name).remove()
+def _settings_here() -> tuple[_Settings, ...]:
+    return tuple(block.settings for block in _HERE.get() if block.open)
+
+
+def _compiled(name: str) -> None:
+    """Counts a call of compiled code in every block that is open here."""
+    for settings in _settings_here():
+        for setting in settings.values():
+            setting.owner.left[name] += 1
+            break
+
+
+_COMPILED = applied.compiled_functions(_compiled)
+
+
+@functools.cache
+def _registration(name: str) -> dispatch.Registration:
+    return dispatch.Registration(name, _kernel(name))
 
 
 def _kernel(name: str) -> Callable[..., Any]:
@@ -166,10 +243,11 @@ def _kernel(name: str) -> Callable[..., Any]:
     native = dispatch.native(op)
 
     def kernel(*args: Any, **kwargs: Any) -> Any:
-        setting = _HERE.get().get(name)
-        if setting is None or in_own_code() or not _differentiable(args):
+        setting = None if in_own_code() else _setting(name)
+        if setting is None or not _differentiable(args) or torch.compiler.is_compiling():
             return native(*args, **kwargs)
-        adapted = None if dispatch.transformed() else setting.adapt(*args, **kwargs)
+        takes = dispatch.plain(args) and not dispatch.transformed()
+        adapted = as_own_code(setting.adapt, *args, **kwargs) if takes else None
         if adapted is None:
             return _leave(setting, name, native(*args, **kwargs), args)
         made = setting.apply(setting.rule, adapted, args[0])

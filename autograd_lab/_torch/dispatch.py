@@ -2,9 +2,11 @@
 
 Relies on, of torch:
 
-- ``torch.library.Library.impl`` at ``AutogradCPU`` and at the accelerator's key (public), and ``Library._destroy``,
-  which puts PyTorch's kernel back. Without it a registration stays until the object is collected, which is too late for
-  a ``with`` block.
+- ``torch._C._dispatch_library``, what ``torch.library.Library`` registers with, and its ``reset``, which puts
+  PyTorch's kernel back. ``Library`` itself looks for source lines each time, and when it goes, it strikes what others
+  registered, too, from torch's list of names.
+- ``OpOverload._dispatch_cache``: see Note [What torch remembers of a kernel]. Without it, whatever is compiled after a
+  swap loses its gradients in silence.
 - ``torch._C._ExcludeDispatchKeyGuard`` and ``torch._C._IncludeDispatchKeyGuard``: the way to PyTorch's own autograd
   kernel while another is registered. See Note [PyTorch's own kernel is at another key, too]. The public
   ``torch.library.get_kernel`` doesn't serve: its ``call_boxed`` refuses the Python number that ``x * 2`` hands to
@@ -27,22 +29,30 @@ one is called as it is, without the two guards, so that the operations inside ar
 
 Note [A call under way]
 A call in another thread may have found our kernel in the table and be waiting for Python's lock to run it, while this
-thread takes the kernel out. Torch would then call a kernel that is freed. So while there are other threads, what is
-taken out is kept alive: a few hundred bytes each time.
+thread takes the kernel out. Torch would then call a kernel that is freed. A thread that waits for the lock gets it
+within milliseconds. So while there are other threads, what is taken out is kept alive for some seconds: until the clock
+has been looked at, in `Registration.undo`, at four moments a second apart. That way a call that holds the lock for
+long passes for one of these moments, however long it takes.
+
+Note [What torch remembers of a kernel]
+The first time that an operation is called where torch traces, in Python, at a dispatch key, its ``OpOverload`` finds
+out which kernel that key leads to, and keeps the answer. A kernel that comes or goes doesn't change the answer. After a
+swap it would lead to a kernel that isn't there, and then torch goes on below autograd: without a node, without an
+error. Made before a swap, it would lead past ours. So the answers go whenever a registration comes or goes.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-import warnings
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.library import Library, get_kernel
+from torch.library import get_kernel
 
-_UNDER_WAY: list[Any] = []
 _THEIRS = torch._C.DispatchKey.AutogradOther
 
 
@@ -71,7 +81,7 @@ def operation(name: str) -> Any:
 
 
 class Registration:
-    """A kernel in the place of PyTorch's autograd kernel, in the whole process, until `remove`.
+    """A kernel in the place of PyTorch's autograd kernel, in the whole process; a `Change`.
 
     Args:
         name: The operation's overload name.
@@ -79,20 +89,62 @@ class Registration:
     """
 
     def __init__(self, name: str, kernel: Callable[..., Any]) -> None:
-        self._library = Library("aten", "IMPL")  # type: ignore[no-untyped-call]
-        with (
-            warnings.catch_warnings()
-        ):  # torch warns that an operator is overridden: that is what's asked for
-            warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel.*")
-            for key in keys():
-                self._library.impl(name, kernel, key)  # type: ignore[no-untyped-call]
         self._name = name
+        self._op = operation(name)
+        self._kernel = kernel
+        self._library: Any = None
+        self._made = False
 
-    def remove(self) -> None:
+    def make(self) -> None:
+        """Registers the kernel, unless it is registered already."""
+        if self._made:
+            return
+        self.undo()  # an interrupt may have left half of it
+        self._library = torch._C._dispatch_library("IMPL", "aten", "", __file__, 0)
+        for key in keys():
+            self._library.impl(self._name, key, self._kernel)
+        self._forget()
+        self._made = True
+
+    def undo(self) -> None:
         """Puts PyTorch's kernel back. See Note [A call under way]."""
+        self._made = False
+        if self._library is None:
+            return
         if threading.active_count() > 1:
-            _UNDER_WAY.extend(get_kernel(f"aten::{self._name}", key) for key in keys())
-        self._library._destroy()  # type: ignore[no-untyped-call]
+            _UNDER_WAY.keep([get_kernel(f"aten::{self._name}", key) for key in keys()])
+        self._library.reset()
+        self._forget()
+        self._library = None
+
+    def _forget(self) -> None:
+        """See Note [What torch remembers of a kernel]."""
+        self._op._dispatch_cache.clear()
+
+
+class _Kept:
+    """Objects that are kept for a while. See Note [A call under way]."""
+
+    GENERATIONS = 4
+    SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self._generations: deque[list[Any]] = deque([[]], self.GENERATIONS)
+        self._begun = time.monotonic()
+
+    def keep(self, things: list[Any]) -> None:
+        """Keeps objects, and lets go of what has been kept for long enough."""
+        now = time.monotonic()
+        if now - self._begun > self.SECONDS:
+            self._begun = now
+            self._generations.append([])
+        self._generations[-1].extend(things)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._generations))
+
+
+_UNDER_WAY = _Kept()
 
 
 def native(op: Any) -> Callable[..., Any]:
@@ -117,6 +169,25 @@ def native(op: Any) -> Callable[..., Any]:
             return op(*args, **kwargs)
 
     return call
+
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+
+def plain(args: tuple[Any, ...]) -> bool:
+    """Returns whether the tensors among an operation's arguments are such that PyTorch's ordinary operations take them.
+
+    Sparse, MKLDNN, nested and quantized tensors know some operations only. A tensor of a class of its own runs its own
+    code for each, which is asked already where the operation is called.
+    """
+    return all(
+        type(value) in _PLAIN
+        and value.layout is torch.strided
+        and not value.is_nested
+        and not value.is_quantized
+        for value in args
+        if isinstance(value, torch.Tensor)
+    )
 
 
 def transformed() -> bool:
