@@ -55,7 +55,7 @@ from typing import Any, overload
 import torch
 from torch.autograd.forward_ad import unpack_dual
 
-from autograd_lab._torch import applied, changes, dispatch
+from autograd_lab._torch import applied, changes, checkpoint, dispatch
 from autograd_lab._torch.grounds import need
 from autograd_lab.errors import SwapError
 from autograd_lab.functions import Adapter, Rule, as_own_code, in_own_code, rules
@@ -168,7 +168,7 @@ class _Block(Hold):
         self.add(self._close)
         if self._owner is not None:
             self._owner._open[self] = None
-        changes.need(self, [*map(_registration, self.settings), _COMPILED])
+        changes.need(self, [*map(_registration, self.settings), _CHECKPOINTS, _COMPILED])
         self.open = True
         _HERE.set((*(block for block in _HERE.get() if block.open), self))
         return self
@@ -221,6 +221,21 @@ def _settings_here() -> tuple[_Settings, ...]:
     return tuple(block.settings for block in _HERE.get() if block.open)
 
 
+def _under(settings: tuple[_Settings, ...], function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Calls a function with these blocks open, and no others."""
+    if settings == _settings_here():
+        return function(*args)
+    with Hold() as held:
+        here = _HERE.get()
+        held.add(lambda: _HERE.set(here))
+        _HERE.set(())
+        for each in settings:
+            block = _Block(each, None)
+            held.add(block.release)
+            block.__enter__()
+        return function(*args)
+
+
 def _compiled(name: str) -> None:
     """Counts a call of compiled code in every block that is open here."""
     for settings in _settings_here():
@@ -229,6 +244,8 @@ def _compiled(name: str) -> None:
             break
 
 
+_NOTHING: tuple[_Settings, ...] = ()
+_CHECKPOINTS = checkpoint.recomputations(_settings_here, _under, _NOTHING)
 _COMPILED = applied.compiled_functions(_compiled)
 
 
