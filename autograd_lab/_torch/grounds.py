@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from autograd_lab._torch import tries_backward, tries_graph
+from autograd_lab._torch import tries_backward, tries_graph, tries_swap
 from autograd_lab.errors import GroundError
 
 
@@ -159,9 +159,15 @@ GROUNDS = (
             "torch._C._dispatch_has_kernel_for_dispatch_key",
             "torch.autograd.forward_ad._current_level",
         ),
-        tries_backward.native_kernel,
+        tries_swap.native_kernel,
     ),
-    Ground(("swap",), ("torch.library.Library._destroy",), tries_backward.kernel_replaced),
+    Ground(
+        ("swap",),
+        ("torch._C._dispatch_library", "torch.ops.aten.mul.Tensor._dispatch_cache"),
+        tries_swap.kernel_replaced,
+    ),
+    Ground(("swap",), ("torch.autograd.function.BackwardCFunction",), tries_swap.function_applied),
+    Ground(("swap",), ("torch.utils.checkpoint._CheckpointFrame",), tries_swap.recomputed),
 )
 """Everything that the modules of this folder list in their docstrings."""
 

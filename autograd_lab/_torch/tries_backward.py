@@ -203,47 +203,6 @@ def told_which_backward() -> None:
     assert callable(torch._C._will_engine_execute_node)
 
 
-def native_kernel() -> None:
-    """With the autograd key of the device excluded and another included, PyTorch's own kernel makes its node."""
-    keys: Any = torch._C.DispatchKey
-    guards: Any = torch._C
-    ours = torch._C.DispatchKeySet(keys.AutogradCPU)
-    x = leaf()
-    with guards._ExcludeDispatchKeyGuard(ours), guards._IncludeDispatchKeyGuard(keys.AutogradOther):
-        y = torch.ops.aten.mul.Tensor(x, x)
-    assert node_of(y).name() == "MulBackward0"
-    assert torch._C._dispatch_has_kernel_for_dispatch_key("aten::linear", "CompositeImplicitAutograd")
-    linear: Any = torch.ops.aten.linear.default
-    assert linear._op_dk(keys.CompositeImplicitAutograd, x, x[None]).shape == (1,)
-    assert torch.autograd.forward_ad._current_level == -1
-
-
-def kernel_replaced() -> None:
-    """A kernel at an operation's autograd key is called in the place of PyTorch's, until it's destroyed."""
-    from torch.library import Library
-
-    called = []
-
-    def kernel(x: torch.Tensor) -> torch.Tensor:
-        called.append(1)
-        return x.clone()
-
-    define, replace = Library("autograd_lab_tried", "DEF"), Library("autograd_lab_tried", "IMPL")
-    x = leaf()
-    try:
-        define.define("twice(Tensor x) -> Tensor")
-        define.impl("twice", lambda x: x * 2, "CompositeImplicitAutograd")
-        operation: Any = torch.ops.autograd_lab_tried.twice.default
-        replace.impl("twice", kernel, "AutogradCPU")
-        operation(x)
-        replace._destroy()
-        operation._dispatch_cache.clear()
-        assert node_of(operation(x)).name() == "MulBackward0"
-    finally:
-        define._destroy()
-    assert called == [1]
-
-
 def kernels_seen() -> None:
     """A mode sees each kernel of a backward, and the C++ stack says who runs it."""
     from torch.utils._python_dispatch import TorchDispatchMode

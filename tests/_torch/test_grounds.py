@@ -14,7 +14,7 @@ import autograd_lab as lab
 from autograd_lab._torch import grounds
 
 FOLDER = Path(grounds.__file__).parent
-LISTS = {"grounds.py", "tries_graph.py", "tries_backward.py"}
+LISTS = {"grounds.py", "tries_graph.py", "tries_backward.py", "tries_swap.py"}
 SOMEWHERE = {"_C", "_functions", "_autograd", "_functorch", "_profiler", "_guards", "_subclasses"}
 """Private modules and namespaces on the way to a name."""
 
@@ -23,7 +23,7 @@ UNTRIED = {
     "_op_dk": "an operation has it, not its type",
     "_forward_cls": "a Function's own node type has it",
 }
-"""Names that can't be looked up, or not quickly; `tries_graph` and `tries_backward` use all but the first."""
+"""Names that can't be looked up, or not quickly; the tries use all but the first."""
 
 
 @pytest.fixture(autouse=True)
