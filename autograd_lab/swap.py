@@ -114,7 +114,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             for name, adapt in forms.items()
         }
         self._beginning: dict[int, _Block] = {}
-        self._open: dict[_Block, None] = {}
+        self.blocks: dict[_Block, None] = {}
 
     def __enter__(self) -> swap:
         block = self._beginning.pop(threading.get_ident(), None) or _Block(self._settings, self)
@@ -130,8 +130,8 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
 
     def _end(self, *error: Any) -> None:
         """Ends the block that was entered last, of those that are open here if there are any."""
-        here = [block for block in _HERE.get() if block in self._open]
-        for block in (here or list(self._open))[-1:]:
+        here = [block for block in _HERE.get() if block in self.blocks]
+        for block in (here or list(self.blocks))[-1:]:
             block._leave(*error)
 
 
@@ -167,7 +167,7 @@ class _Block(Hold):
         super().__enter__()
         self.add(self._close)
         if self._owner is not None:
-            self._owner._open[self] = None
+            self._owner.blocks[self] = None
         changes.need(self, [*map(_registration, self.settings), _CHECKPOINTS, _COMPILED])
         self.open = True
         _HERE.set((*(block for block in _HERE.get() if block.open), self))
@@ -193,7 +193,7 @@ class _Block(Hold):
     def _close(self) -> None:
         self.open = False
         if self._owner is not None:
-            self._owner._open.pop(self, None)
+            self._owner.blocks.pop(self, None)
         if self in _HERE.get():
             _HERE.set(tuple(block for block in _HERE.get() if block.open))
         changes.let_go(self)
