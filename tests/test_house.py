@@ -27,12 +27,13 @@ OUTSIDE = {
 
 MAY_IMPORT = {
     "errors": set(),
+    "exceptions": set(),
     "hold": set(),
     "_version": set(),
     "records": {"errors", "hold", "records"},
-    "_torch": {"torch", "errors", "hold", "_torch"},
+    "_torch": {"torch", "errors", "exceptions", "hold", "_torch"},
     "capture": {"torch", "errors", "hold", "records", "_torch", "functions", "capture"},
-    "backward": {"torch", "errors", "hold", "records", "_torch", "capture", "backward"},
+    "backward": {"torch", "errors", "exceptions", "hold", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "hold", "functions"},
     "swap": {"torch", "errors", "hold", "_torch", "functions"},
     "draw": {"errors", "hold", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
@@ -45,8 +46,8 @@ MAY_IMPORT = {
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
-        "torch", "click", "rich", "errors", "hold", "records", "_torch", "capture", "backward", "draw", "pictures",
-        "byhand", "bytorch",
+        "torch", "click", "rich", "errors", "exceptions", "hold", "records", "_torch", "capture", "backward", "draw",
+        "pictures", "byhand", "bytorch",
         "verify", "tour", "cli", "_version", "",
     },
     "__main__": {"cli"},

@@ -23,13 +23,15 @@ Relies on
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch._guards import TracingContext
+
+from autograd_lab.hold import Hold
 
 
 class Start(NamedTuple):
@@ -56,53 +58,69 @@ Run = Callable[[], Any]
 Visitor = Callable[[Start, Run], Any]
 """Is called in the engine's place; returns what running it returned."""
 
-_visitors: list[Visitor] = []
-_lock = threading.Lock()
-_native: Callable[..., Any] | None = None
+
+class _Door:
+    """What stands in the place of torch's function while there are visitors."""
+
+    def __init__(self, native: Callable[..., Any]) -> None:
+        self.native = native
+        self.visitors: list[Visitor] = []
+        self.function = functools.partial(_visited, self)
 
 
-def visit(visitor: Visitor) -> Callable[[], None]:
+_lock = threading.RLock()
+_door: _Door | None = None
+
+
+def visit(held: Hold, visitor: Visitor) -> None:
     """Has a visitor called whenever a backward starts, in any thread.
 
     Several visitors are called inside one another, the last to come outermost. Each sees every start.
 
     Args:
+        held: Takes the visitor away. With the last one torch's own function is back.
         visitor: See ``Visitor``.
-
-    Returns:
-        A function that takes the visitor away. With the last one torch's own function is back.
     """
-    global _native  # noqa: PLW0603 - torch's function is a global too
+    held.add(functools.partial(_leave, visitor))
     with _lock:
-        if not _visitors:
-            _native = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
-            torch.autograd._engine_run_backward = _visited  # type: ignore[attr-defined]
-        _visitors.append(visitor)
-
-    def leave() -> None:
-        with _lock:
-            _visitors.remove(visitor)
-            if not _visitors and torch.autograd._engine_run_backward is _visited:  # type: ignore[attr-defined]
-                torch.autograd._engine_run_backward = _native  # type: ignore[assignment,attr-defined]
-
-    return leave
+        door = _open()
+        door.visitors.append(visitor)
+        if torch.autograd._engine_run_backward is door.native:  # type: ignore[attr-defined]
+            torch.autograd._engine_run_backward = door.function  # type: ignore[attr-defined]
 
 
-def _visited(t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
+def _open() -> _Door:
+    """Returns the door in use, or a new one before whatever is there."""
+    global _door  # noqa: PLW0603 - torch's function is a global too
+    present: Callable[..., Any] = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
+    if _door is None or (not _door.visitors and present is not _door.function):
+        _door = _Door(present)
+    return _door
+
+
+def _leave(visitor: Visitor) -> None:
+    with _lock:
+        if _door is None:
+            return
+        _door.visitors = [each for each in _door.visitors if each is not visitor]
+        if not _door.visitors and torch.autograd._engine_run_backward is _door.function:  # type: ignore[attr-defined]
+            torch.autograd._engine_run_backward = _door.native  # type: ignore[attr-defined]
+
+
+def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
     __tracebackhide__ = True
-    native = _native
-    assert native is not None
     grad_tensors, retain_graph, create_graph, *_ = args
 
     def run() -> Any:
         __tracebackhide__ = True
-        return native(t_outputs, *args, **kwargs)
+        return door.native(t_outputs, *args, **kwargs)
 
-    if any(map(_is_batched, t_outputs)) or any(map(_is_batched, grad_tensors)):
-        return native(t_outputs, *args, **kwargs)
+    visitors = door.visitors
+    if not visitors or any(map(_is_batched, t_outputs)) or any(map(_is_batched, grad_tensors)):
+        return run()
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
     start = Start(t_outputs, grad_tensors, bool(create_graph), bool(retain_graph), name)
-    for visitor in tuple(_visitors):
+    for visitor in tuple(visitors):
         run = _inside(visitor, start, run)
     return run()
 
@@ -139,22 +157,23 @@ def current_node() -> torch.autograd.graph.Node | None:
 _MARKS = "autograd_lab: whose backward this is"
 
 
-@contextlib.contextmanager
-def marked(mark: object) -> Iterator[None]:
-    """Puts a mark on every backward that starts in the block: what this thread starts, and what their hooks start.
+def mark(held: Hold, mark: object) -> None:
+    """Puts a mark on every backward that starts from now on: what this thread starts, and what their hooks start.
 
     Args:
+        held: Takes it away.
         mark: Anything; it's told by its identity.
     """
-    outer = _marks()
-    torch._C._stash_obj_in_tls(_MARKS, (*outer, mark))
-    try:
-        yield
-    finally:
-        if outer:
-            torch._C._stash_obj_in_tls(_MARKS, outer)
-        else:
-            torch._C._remove_obj_from_tls(_MARKS)
+    held.add(functools.partial(_unmark, mark))
+    torch._C._stash_obj_in_tls(_MARKS, (*_marks(), mark))
+
+
+def _unmark(mark: object) -> None:
+    others = tuple(each for each in _marks() if each is not mark)
+    if others:
+        torch._C._stash_obj_in_tls(_MARKS, others)
+    elif torch._C._is_key_in_tls(_MARKS):
+        torch._C._remove_obj_from_tls(_MARKS)
 
 
 def has_mark(mark: object) -> bool:

@@ -5,13 +5,29 @@ Relies on
 - ``torch._C._autograd._get_sequence_nr()``: the ``sequence_nr`` that the next node of this thread will get. Read
   before and after a call, it gives the nodes that the call made. Without it, nodes would have to be looked at while
   the forward runs, which makes a Python object of each.
-- ``torch.overrides.TorchFunctionMode``, and the stack of such modes: ``torch.overrides._push_mode`` and ``_pop_mode``,
-  ``torch._C._len_torch_function_stack`` and ``_get_function_stack_at``. Without the last two a mode couldn't step
-  aside.
-
+- ``torch.overrides.TorchFunctionMode``, and the stack of such modes: ``torch._C._len_torch_function_stack``,
+  ``_get_function_stack_at``, ``_push_on_torch_function_stack`` and ``_pop_torch_function_stack``. Without these a mode
+  couldn't step aside, nor leave the stack but from the top.
+- ``torch._GLOBAL_DEVICE_CONTEXT``: the mode of ``torch.set_default_device``, which torch wants at the very bottom.
 - ``torch._C._get_tracing_state``: whether ``torch.jit.trace`` is at work.
 - ``torch._dynamo.OptimizedModule``, which ``torch.compile`` wraps a module in, and its ``_orig_mod``. Without them its
   modules would be called ``_orig_mod…``, and watching would have it compile anew.
+
+Note [The bottom of the stack]
+Whoever leaves a ``TorchFunctionMode`` of their own takes the topmost mode off the stack, whichever that is. So the
+lab's is put below all others, as torch does with the default device (which has to be lowest of all): then blocks may
+end in any order, as they do in generators and asyncio tasks.
+
+Note [A mode that goes by itself]
+While a mode is asked about a call, it's off the stack, and torch puts it back when the call is over. So a mode can't
+take itself off, and often nobody else can in the thread that it's on: the last backward that is watched runs inside
+such a call, and a block may end in another thread. Then the mode asks to be told when the next function begins or
+returns in its thread (``sys.setprofile``, where nobody else profiles), which is right after torch has put it back.
+
+Note [Exceptions that pass a mode]
+Torch asks a mode about ``Tensor.backward`` in a ``contextlib.contextmanager``, which sets ``__traceback__`` of an
+exception that passes it, and so gets another one from a class that refuses that (a frozen dataclass does). Such an
+exception is held back until torch has left that block, and raised there, in the same way as in the Note before.
 
 Note [Stepping aside]
 While any ``TorchFunctionMode`` is active, torch's own modules believe that their inputs override functions, and don't
@@ -23,13 +39,18 @@ for ``torch.jit.trace``, which names values after the variables of whoever calls
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode, resolve_name
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from autograd_lab.exceptions import sets_attributes_itself
+from autograd_lab.hold import Hold
 
 _COMPILED_WITH_HOOKS = "Using `torch.compile\\(module\\)` when there are global hooks on modules"
 
@@ -40,20 +61,23 @@ _FAST_PATHS = (torch.nn.MultiheadAttention, torch.nn.TransformerEncoderLayer, to
 _BACKWARDS = {torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad}
 
 
-def quiet() -> Callable[[], None]:
+def quiet(held: Hold) -> None:
     """Has torch not warn that hooks around modules fire for compiled modules too: the user hasn't registered any.
 
-    Returns:
-        A function that has it warn again. Filters that were set in between stay.
+    Filters that the user sets in between stay. The list is changed without telling ``warnings``, which would have
+    every warning that was shown once shown again.
+
+    Args:
+        held: Has it warn again.
     """
-    warnings.filterwarnings("ignore", _COMPILED_WITH_HOOKS, UserWarning)
-    entry = warnings.filters[0]
+    entry = ("ignore", re.compile(_COMPILED_WITH_HOOKS), UserWarning, None, 0)
+    filters: list[Any] = warnings.filters  # type: ignore[assignment] # typeshed has it as a Sequence
 
     def undo() -> None:
-        if entry in warnings.filters:  # a user's catch_warnings may have put an older list back
-            warnings.filters.remove(entry)  # type: ignore[attr-defined] # typeshed has it as a Sequence
+        filters[:] = [each for each in filters if each is not entry]
 
-    return undo
+    held.add(undo)
+    filters.insert(0, entry)
 
 
 def next_sequence_nr() -> int:
@@ -69,46 +93,128 @@ class CallWatch(TorchFunctionMode):
             Not with those that run a backward: what these make is the engine's.
 
     Attributes:
-        listens: Whether anything is told.
+        listens: Whether anything is told. Once it's false, the mode takes itself off the stack at the next call. See
+            Note [A mode that goes by itself].
     """
 
     def __init__(self, tell: Tell) -> None:
         super().__init__()
-        self.listens = True
+        self.listens = False
         self._tell = tell
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         __tracebackhide__ = True
-        if not self.listens or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling():
             return func(*args, **(kwargs or {}))
         begin = next_sequence_nr()
-        result = func(*args, **(kwargs or {}))
-        if next_sequence_nr() != begin and func not in _BACKWARDS:
+        try:
+            result = func(*args, **(kwargs or {}))
+        except BaseException as error:
+            if func not in _BACKWARDS or not sets_attributes_itself(error) or sys.getprofile() is not None:
+                raise
+            sys.setprofile(_WhenBack(self, error))
+            return None
+        finally:
+            if not self.listens and sys.getprofile() is None:
+                sys.setprofile(_WhenBack(self))
+        if next_sequence_nr() != begin and self.listens and func not in _BACKWARDS:
             self._tell(func, begin, result)
         return result
 
 
-def enter(mode: TorchFunctionMode) -> None:
-    """Puts a mode on this thread's stack."""
-    _push_mode(mode)  # type: ignore[no-untyped-call]
+class _WhenBack:
+    """What a mode wants done when it's back on the stack; called whenever a function of this thread begins or returns.
+
+    Args:
+        mode: The mode. If it listens no longer, it's taken off the stack: see Note [A mode that goes by itself].
+        error: Is raised, if there is one: see Note [Exceptions that pass a mode].
+    """
+
+    def __init__(self, mode: CallWatch, error: BaseException | None = None) -> None:
+        self._mode = mode
+        self._error = error
+
+    def __call__(self, _frame: FrameType, _event: str, _argument: Any) -> None:
+        __tracebackhide__ = True
+        if not is_in(self._mode):
+            return
+        sys.setprofile(None)
+        if not self._mode.listens:
+            take_out(self._mode)
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # it knows this frame
 
 
-def leave(mode: TorchFunctionMode) -> bool:
-    """Takes a mode off this thread's stack, if it's on top of it.
+def put_in(mode: TorchFunctionMode) -> None:
+    """Puts a mode on this thread's stack, if it isn't there. See Note [The bottom of the stack]."""
+    stack = _stack()
+    if not stack:
+        torch._C._push_on_torch_function_stack(mode)
+    elif not any(each is mode for each in stack):
+        place = int(stack[0] is getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None))
+        _restack([*stack[:place], mode, *stack[place:]])
+
+
+def take_out(mode: TorchFunctionMode) -> bool:
+    """Takes a mode off this thread's stack, wherever it is on it.
 
     Args:
         mode: Any mode.
 
     Returns:
-        Whether it was.
+        Whether it was there.
     """
-    depth = torch._C._len_torch_function_stack()
-    if depth == 0 or torch._C._get_function_stack_at(depth - 1) is not mode:
+    stack = _stack()
+    others = [each for each in stack if each is not mode]
+    if len(others) == len(stack):
         return False
-    _pop_mode()  # type: ignore[no-untyped-call]
+    if stack[-1] is mode and len(others) == len(stack) - 1:
+        torch._C._pop_torch_function_stack()
+    else:
+        _restack(others)
     return True
+
+
+def is_in(mode: TorchFunctionMode) -> bool:
+    """Whether a mode is anywhere on this thread's stack."""
+    return any(each is mode for each in _stack())
+
+
+def _stack() -> list[Any]:
+    return [torch._C._get_function_stack_at(place) for place in range(torch._C._len_torch_function_stack())]
+
+
+def _restack(wanted: list[Any]) -> None:
+    """Makes this thread's stack hold these modes, whatever happens."""
+    with Hold() as held:
+        held.add(lambda: _replace(wanted))
+
+
+def _replace(wanted: list[Any]) -> None:
+    stack = _stack()
+    same = next((place for place, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
+    same = min(len(stack), len(wanted)) if same is None else same
+    for _ in stack[same:]:
+        torch._C._pop_torch_function_stack()
+    for mode in wanted[same:]:
+        torch._C._push_on_torch_function_stack(mode)
+
+
+def is_asked(mode: TorchFunctionMode) -> bool:
+    """Whether a mode was asked about a call that this thread is running, and so is off the stack until that's over."""
+    frame = sys._getframe()
+    code = type(mode).__torch_function__.__code__
+    while frame.f_back is not None:
+        frame = frame.f_back
+        if frame.f_code is code and frame.f_locals.get("self") is mode:
+            return True
+    return False
 
 
 def compiled_from(module: torch.nn.Module) -> torch.nn.Module | None:
@@ -123,12 +229,6 @@ def compiled_from(module: torch.nn.Module) -> torch.nn.Module | None:
         return None
     inner: torch.nn.Module = module._orig_mod
     return inner
-
-
-def is_active(mode: TorchFunctionMode) -> bool:
-    """Whether a mode is anywhere on this thread's stack."""
-    depth = torch._C._len_torch_function_stack()
-    return any(torch._C._get_function_stack_at(place) is mode for place in range(depth))
 
 
 def makes_no_graph(module: torch.nn.Module) -> bool:

@@ -9,17 +9,26 @@ Relies on:
 Note [Looking at a node's hooks]
 Torch has no way to list a node's hooks. But ``node.register_hook(f)`` and ``node.register_prehook(f)`` hand
 the node's present dictionary of hooks (or ``None``) to the Python function ``_HookMixin._register_hook``, and
-add to the node only once that has returned. While ``reading_allowed`` is open, that function is replaced
+add to the node only once that has returned. Inside ``reading_allowed()``, that function is replaced
 by one that knows a probe: given the probe it keeps the dictionary and raises, so that nothing is ever added.
 Given anything else, from any thread, it does what it did before. (``registerFunctionHook`` in
 ``torch/csrc/autograd/python_cpp_function.cpp``.) Registering and removing instead would leave an empty
-dictionary on every node for as long as the graph lives.
+dictionary on every node for as long as the graph lives. That happens only where somebody else's function has taken the
+place of this one in the meantime; the probe can be called like any hook and does nothing.
 
 Note [The lab's own hooks]
 A trace puts two hooks on every node. Registered as a user's are, they would take several microseconds each, and be
 counted, so that every later capture would have to look at each node for hooks that a user may have registered. So the
 replaced function puts them into the node's dictionary without a handle and without a number: the key is the object
-whose method the hook is.
+whose method the hook is. It notes the dictionary before it puts a hook there, so that there's no moment at which a hook
+is on a node and nobody knows where.
+
+Note [Hooks that come while their node runs]
+The engine hands a node's ``grad_outputs`` to its post-hooks only if it had post-hooks when its turn began
+(``call_function`` in ``torch/csrc/autograd/engine.cpp``). A hook that is registered while the node runs, by what it
+unpacks or by a Function's ``backward``, is called in the same turn, with ``()``. The lab's own hook would have it
+called with the gradients. So in a dictionary that is there only because of the lab's hook, one that comes while the
+node runs is called with ``()`` that one time.
 
 Note [Between accumulation and its hooks]
 What a leaf's ``AccumulateGrad`` did to ``.grad`` can only be seen before the user's post-accumulate hooks run: an
@@ -39,12 +48,14 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MethodType
-from typing import Any
+from typing import Any, Self, TypeAlias
 
 import torch
 from torch.autograd.function import _HookMixin
 from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
+
+from autograd_lab.hold import Hold
 
 Hooks = Mapping[int, Callable[..., Any]]
 
@@ -58,6 +69,11 @@ class Own:
     """What has a pre-hook and a post-hook of the lab's, so that nobody else's are taken for them."""
 
     __slots__ = ()
+
+    @property
+    def runs(self) -> bool:
+        """Whether its node is running: its pre-hook was called, and its post-hook not yet."""
+        raise NotImplementedError
 
     def before(self, grad_outputs: tuple[torch.Tensor | None, ...], /) -> None:
         """Is called with a node's ``grad_outputs`` before the node runs."""
@@ -81,6 +97,37 @@ class _Hooks(dict[Any, Any]):
     __slots__ = ("__weakref__",)
 
 
+class _PostHooks(_Hooks):
+    """The same for post-hooks. See Note [Hooks that come while their node runs]."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: Any, hook: Any) -> None:
+        if not is_own(hook) and all(map(is_own, self.values())) and any(own.runs for own in self):
+            hook = _Late(self, key, hook)
+        super().__setitem__(key, hook)
+
+
+class _Late:
+    """A user's post-hook that came while its node ran. See Note [Hooks that come while their node runs]."""
+
+    def __init__(self, hooks: _PostHooks, key: Any, hook: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, hook)  # torch says its name in errors
+        self.hooks = hooks
+        self.key = key
+        self.hook = hook
+
+    def __call__(self, grad_inputs: Any, _grad_outputs: Any) -> Any:
+        __tracebackhide__ = True
+        self.replace()
+        return self.hook(grad_inputs, ())
+
+    def replace(self) -> None:
+        """Puts the user's hook in its place, if it wasn't removed."""
+        if self.hooks.get(self.key) is self:
+            dict.__setitem__(self.hooks, self.key, self.hook)
+
+
 class _SeenError(Exception):
     """Leaves ``_register_hook`` with what it was given, before anything is registered."""
 
@@ -89,30 +136,75 @@ class _NoneSeenError(_SeenError):
     """The same where there was nothing: by far the most common case, and quicker to raise without an argument."""
 
 
-def _probe() -> None:
-    """Is never called: it only marks a registration that is none."""
+def _probe(*_grads: object) -> None:
+    """Marks a registration that is none. As a hook, it would do nothing."""
 
 
-class _Door:
-    """Puts a function that knows the probe in place, and takes it away when the last reader has left."""
+class _Placing:
+    """A hook of the lab's on its way into a node's dictionary; `put` is every place that may have got one."""
+
+    __slots__ = ("hook", "made", "own", "put")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.readers = 0
-        self.original: Any = None
+        self.put: list[tuple[Any, Own]] = []
+        self.own: Own
+        self.hook: Any
+        self.made: type[_Hooks]
 
-    def __enter__(self) -> None:
-        with self.lock:
-            self.readers += 1
-            if self.readers == 1:
-                self.original = vars(_HookMixin)["_register_hook"]
-                _HookMixin._register_hook = _knowing_the_probe(self.original)  # type: ignore[method-assign]
+    def place(self, hooks: Any) -> Any:
+        """Puts the hook there. Noted first: see Note [The undo before the deed] in ``hold.py``."""
+        hooks = self.made() if hooks is None else hooks
+        self.put.append((hooks, self.own))
+        hooks[self.own] = self.hook
+        return hooks
 
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.readers -= 1
-            if self.readers == 0:
-                _HookMixin._register_hook = self.original  # type: ignore[method-assign]
+    def take_off(self) -> None:
+        """Takes every hook off again."""
+        while self.put:
+            hooks, own = self.put[-1]
+            hooks.pop(own, None)
+            if type(hooks) is _PostHooks and hooks:
+                for hook in tuple(hooks.values()):
+                    if type(hook) is _Late:  # the node raised, so it was never called
+                        hook.replace()
+            self.put.pop()
+
+
+_lock = threading.RLock()
+_readers: set[Hold] = set()
+_door: tuple[Any, Any] = (None, None)
+"""The function that knows the probe, and the one whose place it takes."""
+
+
+class _Reading(Hold):
+    """A reader of hooks. The first puts the function that knows the probe in place, the last takes it away."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.add(self._shut)
+        with _lock:
+            _readers.add(self)
+            _open()
+        return self
+
+    def _shut(self) -> None:
+        with _lock:
+            _readers.discard(self)
+            if not _readers and vars(_HookMixin)["_register_hook"] is _door[0]:
+                _HookMixin._register_hook = _door[1]  # type: ignore[method-assign]
+
+
+def reading_allowed() -> Hold:
+    """Returns a block in which `of_node` works. See Note [Looking at a node's hooks]."""
+    return _Reading()
+
+
+def _open() -> None:
+    global _door  # noqa: PLW0603 - torch's function is shared by all threads too
+    present = vars(_HookMixin)["_register_hook"]
+    if present is not _door[0]:
+        _door = _knowing_the_probe(present), present
+        _HookMixin._register_hook = _door[0]  # type: ignore[method-assign]
 
 
 def _knowing_the_probe(original: Any) -> Any:
@@ -123,45 +215,31 @@ def _knowing_the_probe(original: Any) -> Any:
             if not hooks:
                 raise _NoneSeenError
             raise _SeenError(hooks)
-        if is_own(hook):
-            hooks = _Hooks() if hooks is None else hooks
-            hooks[hook.__self__] = hook
+        if type(hook) is _Placing:
+            hooks = hook.place(hooks)
             return hooks, hooks
         return register(hooks, hook)
 
     return staticmethod(look)
 
 
-reading_allowed = _Door()
-"""The context in which ``of_node`` works. One for all threads: see Note [Looking at a node's hooks]."""
-
-
-def put_on(nodes: Iterable[Node], own: Iterable[Own]) -> Callable[[], None]:
+def put_on(held: Hold, nodes: Iterable[Node], own: Iterable[Own]) -> None:
     """Puts the lab's own hooks on nodes, behind those that are there. See Note [The lab's own hooks].
 
     Args:
+        held: Takes them off again.
         nodes: The nodes.
         own: For each, whose ``before`` and ``after`` are its hooks.
-
-    Returns:
-        A function that takes them off again.
     """
-    put: list[tuple[Any, Own]] = []
-
-    def take_off() -> None:
-        for hooks, each in put:
-            del hooks[each]
-        put.clear()
-
-    try:
-        with reading_allowed:
-            for node, each in zip(nodes, own, strict=True):
-                put.append((node.register_prehook(each.before), each))
-                put.append((node.register_hook(each.after), each))
-    except BaseException:
-        take_off()
-        raise
-    return take_off
+    placing: Any = _Placing()
+    held.add(placing.take_off)
+    with reading_allowed():
+        for node, each in zip(nodes, own, strict=True):
+            placing.own = each
+            placing.hook, placing.made = each.before, _Hooks
+            node.register_prehook(placing)
+            placing.hook, placing.made = each.after, _PostHooks
+            node.register_hook(placing)
 
 
 def none_yet() -> bool:
@@ -204,13 +282,15 @@ def post_hooks(node: Node) -> Hooks:
 def _looked_at(register: Callable[..., Any]) -> Hooks:
     """See Note [Looking at a node's hooks]."""
     try:
-        register(_probe)
+        handle = register(_probe)
     except _NoneSeenError:
         return _NONE
     except _SeenError as seen:
         hooks: Hooks = seen.args[0]
         return hooks
-    raise AssertionError("looking at hooks needs reading_allowed to be open: a probe was registered")
+    registered: Hooks = handle.hooks_dict_ref()
+    handle.remove()
+    return registered or _NONE
 
 
 def of_tensor(tensor: torch.Tensor) -> Hooks:
@@ -238,7 +318,7 @@ class _Front:
     def __init__(self, hook: Callable[..., Any]) -> None:
         functools.update_wrapper(self, hook)  # whoever asks what this hook is finds the user's
         self.hook = hook
-        self.lookers: list[Callable[[], None]] = []
+        self.lookers: list[Look] = []
 
     def __call__(self, leaf: torch.Tensor) -> Any:
         __tracebackhide__ = True
@@ -247,34 +327,37 @@ class _Front:
         return self.hook(leaf)
 
 
-_fronts = threading.Lock()
+Look: TypeAlias = Callable[[], None]
+
+_fronts = threading.RLock()
 
 
-def before_those_after_accumulation(
-    leaf: torch.Tensor, look: Callable[[], None]
-) -> Callable[[], None] | None:
+def look_before_those_after_accumulation(leaf: torch.Tensor, look: Look) -> None:
     """Has a function called when a leaf's gradient was accumulated, before the hooks of the user's that come then.
 
     Args:
-        leaf: The leaf.
-        look: Is called without arguments, in whichever thread and backward.
-
-    Returns:
-        A function that undoes it; ``None`` if the leaf has no such hooks, so that nothing was done.
+        leaf: The leaf. Where it has no such hooks, nothing is done.
+        look: Is called without arguments, in whichever thread and backward, until ``look_no_more``.
     """
     hooks: Any = after_accumulation(leaf)
-    if not hooks:
-        return None
     with _fronts:
-        number, first = next(iter(hooks.items()))
-        front = first if isinstance(first, _Front) else _Front(first)
-        front.lookers.append(look)
-        hooks[number] = front
+        for number, first in tuple((hooks or _NONE).items())[:1]:
+            front = first if isinstance(first, _Front) else _Front(first)
+            front.lookers.append(look)
+            hooks[number] = front
 
-    def undo() -> None:
-        with _fronts:
-            front.lookers.remove(look)
-            if not front.lookers and hooks.get(number) is front:
-                hooks[number] = front.hook
 
-    return undo
+def look_no_more(leaf: torch.Tensor, look: Look) -> None:
+    """Undoes ``look_before_those_after_accumulation``, if it was done.
+
+    Args:
+        leaf: The leaf.
+        look: The function.
+    """
+    hooks: Any = after_accumulation(leaf)
+    with _fronts:
+        for number, front in tuple((hooks or _NONE).items()):
+            if isinstance(front, _Front):
+                front.lookers = [each for each in front.lookers if each != look]
+                if not front.lookers and hooks.get(number) is front:
+                    hooks[number] = front.hook

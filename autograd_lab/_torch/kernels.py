@@ -7,6 +7,11 @@ Relies on
 - ``TorchDispatchMode._should_skip_dynamo``: whether Dynamo is kept out of a mode's code. To keep it out torch imports
   it when the first kernel is seen, which takes seconds, and in the middle of what is timed. Where nothing was compiled
   it isn't there, and needn't be kept out: see ``watch_kernels``. Without this, the first such trace waits for it.
+- ``TorchDispatchMode.supports_higher_order_operators``: see Note [Higher-order operators].
+- The flags ``_is_in_…`` of ``torch.utils._python_dispatch``, and ``torch._C._len_torch_dispatch_stack``,
+  ``_get_dispatch_stack_at``, ``_pop_torch_dispatch_stack`` and ``_push_on_torch_dispatch_stack``: what a mode's
+  ``__enter__`` changes. Without them, a ``KeyboardInterrupt`` in the middle of ``__enter__`` or ``__exit__`` would
+  leave the mode, or torch's belief that there's one.
 - ``torch._C._profiler.gather_traceback`` and ``symbolize_tracebacks``: the C++ stack. Without them nobody can tell a
   sum of a node's own formula (``ExpandBackward0``) from the engine's hidden one that reduces what the node returned
   to the receiving slot's shape: same kernel, same thread, same current node.
@@ -16,6 +21,12 @@ The C++ frames that lead to a kernel say it: read from the innermost outwards, t
 ``InputBuffer`` adds up, ``validate_outputs`` reduces to shape and casts, a ``…Hook`` calls a user's hook, and
 ``Node::operator()`` is the node itself. Torch gathers C++ frames on Linux only; elsewhere nobody is named.
 
+Note [Higher-order operators]
+``cond``, ``scan``, ``map``, ``while_loop`` take functions, and each needs a rule for every mode, or else raises. A
+class of modes can say that its ``__torch_dispatch__`` takes them too. Then they are told of like a kernel, as
+``higher_order::cond``, and run as without the mode; the kernels of their branches aren't told of, since torch runs
+these with no mode on the stack.
+
 Note [Frames of other backwards]
 A hook, or a node, may start a backward of its own. What runs in that one was run, as seen from this one, by the hook or
 the node. Each backward has one frame of ``Engine::execute``, except in the threads of devices, so counting these from
@@ -24,13 +35,17 @@ the outermost inwards tells which frames are this one's (``depth``): only those 
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
+from torch.utils import _python_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from autograd_lab.hold import Hold
 
 Stack = Any
 """What torch remembers of the C++ stack: addresses, not yet names."""
@@ -60,6 +75,8 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tell: As for `watch_kernels`.
     """
 
+    supports_higher_order_operators = True
+
     def __init__(self, tell: Tell) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._tell = tell
@@ -73,7 +90,7 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         __tracebackhide__ = True
         del types
-        self._tell(func.name(), gather())
+        self._tell(_name(func), gather())
         return func(*args, **(kwargs or {}))
 
 
@@ -91,16 +108,45 @@ class UncompiledKernelWatch(KernelWatch):  # type: ignore[no-untyped-call]
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-def watch_kernels(tell: Tell) -> KernelWatch:
-    """Makes a context that tells about each kernel before it runs, and runs it unchanged.
+def _name(func: Any) -> str:
+    """See Note [Higher-order operators]."""
+    name: str = func.name()
+    return name if "::" in name else f"{func.namespace}::{name}"
+
+
+def watch_kernels(held: Hold, tell: Tell) -> None:
+    """Tells about each kernel before it runs, and runs it unchanged.
 
     Args:
+        held: The block in which it does so.
         tell: Is called with the kernel's name, ``"aten::mul.Tensor"``, and the stack, which ``read`` reads.
-
-    Returns:
-        The context.
     """
-    return (UncompiledKernelWatch if "torch._dynamo" in sys.modules else KernelWatch)(tell)
+    mode = (UncompiledKernelWatch if "torch._dynamo" in sys.modules else KernelWatch)(tell)
+    flags = {name: value for name, value in vars(_python_dispatch).items() if name.startswith("_is_in_")}
+    held.add(functools.partial(_leave, mode, flags))
+    mode.__enter__()  # type: ignore[no-untyped-call]
+
+
+_SETTERS = {
+    "_is_in_any_mode_without_ignore_compile_internals": "set_is_in_mode_without_ignore_compile_internals"
+}
+"""Flags of which torch has a copy in C++, and who tells it."""
+
+
+def _leave(mode: KernelWatch, flags: Mapping[str, bool]) -> None:
+    """Does what the mode's ``__exit__`` does, also after half of its ``__enter__`` or of itself."""
+    vars(_python_dispatch).update(flags)
+    for name, value in flags.items():
+        tell_torch = getattr(_python_dispatch, _SETTERS.get(name, ""), None)
+        if tell_torch is not None:
+            tell_torch(value)
+    stack = [torch._C._get_dispatch_stack_at(place) for place in range(torch._C._len_torch_dispatch_stack())]
+    place = next((place for place, each in enumerate(stack) if each is mode), None)
+    if place is not None:
+        for _ in stack[place:]:
+            torch._C._pop_torch_dispatch_stack(None)
+        for other in stack[place + 1 :]:  # a hook of the user's left one
+            torch._C._push_on_torch_dispatch_stack(other)
 
 
 def gather() -> Stack:

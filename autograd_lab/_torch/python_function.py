@@ -143,7 +143,7 @@ class _Turn(_hooks.Own):
         """Puts the lab's hooks and ``apply`` on the node, and hooks that mustn't see the zeros aside."""
         self._held = held
         held.add(self._take_off)
-        with _hooks.reading_allowed:
+        with _hooks.reading_allowed():
             self.had_hooks = bool(_hooks.post_hooks(self.node))
             early = self._early = _Early(self)
             self._before = self.node.register_prehook(early.before)

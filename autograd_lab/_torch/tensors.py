@@ -7,12 +7,13 @@ needs a coalesced tensor, and making one would change it. ``torch._C._len_torch_
 ``torch.ops.mkldnn.data_ptr``: without it nothing tells whether two MKLDNN tensors share memory.
 ``is_traceable_wrapper_subclass``: without it, tensors like ``DTensor``, which keep their parts in slots, couldn't be
 compared.
+``torch._C.TensorBase.grad``: ``Tensor.grad`` may have been replaced by a property of the user's.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -25,6 +26,15 @@ from autograd_lab._torch.readable import plain, runs_own_code
 def no_torch_function() -> Any:
     """Gives a context in which reading a tensor's attributes runs no code of a subclass or mode."""
     return torch._C.DisableTorchFunction()
+
+
+def grad(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Returns a tensor's ``.grad``, whatever its class or a user has put in the place of that."""
+    with no_torch_function():
+        return _grad(tensor)
+
+
+_grad: Callable[[torch.Tensor], torch.Tensor | None] = vars(torch._C.TensorBase)["grad"].__get__
 
 
 def unseen() -> contextlib.AbstractContextManager[Any]:

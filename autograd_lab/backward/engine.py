@@ -37,6 +37,7 @@ from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
 from autograd_lab.errors import GraphError, OptionError
+from autograd_lab.exceptions import attach
 from autograd_lab.hold import Hold
 from autograd_lab.records import Step, Trace
 
@@ -188,7 +189,7 @@ class Engine(GraphTask):
         self._refuse_after_failure()
         if self.done:
             raise OptionError("every node has run; make a new Engine to begin again")
-        with Hold() as held, _hooks.reading_allowed:
+        with Hold() as held, _hooks.reading_allowed():
             self._become_a_backward(held)
             return self._next()
 
@@ -213,7 +214,7 @@ class Engine(GraphTask):
         if until == stops.NONFINITE and not self._meter.measures:
             raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")
         try:
-            with Hold() as held, _hooks.reading_allowed:
+            with Hold() as held, _hooks.reading_allowed():
                 self._become_a_backward(held)
                 while self._queue:
                     if (upcoming := self._queue.first()) in stops_before and upcoming != self._stopped_before:
@@ -222,7 +223,7 @@ class Engine(GraphTask):
                     if stops_after(self._next()):
                         break
         except Exception as error:
-            error.autograd_lab_trace = self.trace  # type: ignore[attr-defined]
+            attach(error, self.trace)
             raise
         return self.trace
 

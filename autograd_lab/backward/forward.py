@@ -9,21 +9,26 @@ A compiled module is guarded by what surrounds it: with hooks around modules or 
 compiled anew, with its inputs in another order. So while a compiled module runs, hooks and mode are taken away; the
 one node that it makes is seen all the same. Of ``torch.compile(function)`` and ``model.compile()`` nothing is called
 that could be hooked. There the hooks are compiled along, to nothing, and torch compiles once more for the watch.
+
+Note [Calls that had begun]
+What isn't noted isn't watched either, so that it costs nothing. When noting begins in the middle of a module's forward,
+as in one that takes its own training steps, the calls that are running are read from the frames. Such a call may end
+without telling, so as long as one is on the stack, the frames are read again.
 """
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import torch
-from torch.nn.modules import module as hooks
 
 from autograd_lab._torch import engine as _engine
 from autograd_lab._torch import forward as _forward
+from autograd_lab._torch import module_hooks as _module_hooks
 from autograd_lab._torch import modules as _modules
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.backward.modules import ModuleCall, Roots
@@ -32,6 +37,7 @@ from autograd_lab.backward.stats import Measure, Meter, bring
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline
 from autograd_lab.capture.models import Models
 from autograd_lab.errors import OptionError
+from autograd_lab.hold import Hold
 from autograd_lab.records import Call, Graph, Node, Source
 
 Level: TypeAlias = Literal["meta", "stats"] | None
@@ -61,35 +67,74 @@ class Forward:
         self._calls = 0
         self._ages: deque[dict[int, int]] = deque()
         self._mode = _forward.CallWatch(self._called)
-        self.active = True
+        self._hooks = _module_hooks.AroundEveryModule(self._module_begins, self._module_ends)
+        self._after: list[_module_hooks.AfterOneModule] = []
+        self._on = self._active = False
         self._thread = 0
-        self._hooks: list[Any] = []
-        self._undo: Callable[[], None] = lambda: None
-
-    @property
-    def active(self) -> bool:
-        """Whether what is seen is noted."""
-        return self._mode.listens
-
-    @active.setter
-    def active(self, active: bool) -> None:
-        self._mode.listens = active
+        self._lock = threading.RLock()
 
     # --- on and off --------------------------------------------------------------------
 
-    def enter(self) -> None:
-        """Begins: in this thread for calls, in every thread for modules."""
-        self._thread = threading.get_ident()
-        self._timeline()
-        self._undo = _forward.quiet()
-        self._hook()
-        _forward.enter(self._mode)
+    def enter(self, held: Hold) -> None:
+        """Begins: in this thread for calls, in every thread for modules.
 
-    def leave(self) -> None:
-        """Ends. Nothing is left behind."""
-        _forward.leave(self._mode)
-        self._unhook()
-        self._undo()
+        Args:
+            held: Ends it. Nothing is left behind.
+        """
+        self._thread = threading.get_ident()
+        held.add(self._leave)
+        _forward.quiet(held)
+        self._timeline()
+        self._on = True
+
+    def note(self, active: bool) -> None:
+        """Says whether what is seen from now on is noted. Where it isn't, nothing of this is left in the forward.
+
+        Args:
+            active: Whether it is. This thread's calls are noted at once, those of another one from the next backward
+                or module call that this sees there.
+        """
+        with self._lock:
+            active = active and self._on
+            if active != self._active:
+                (self._begin_to_note if active else self._note_no_more)()
+            self._settle()
+
+    def _begin_to_note(self) -> None:
+        self._stacks = threading.local()  # calls may have begun and ended unseen
+        self._active = self._mode.listens = True
+        self._hooks.put_on()
+
+    def _note_no_more(self) -> None:
+        self._active = self._mode.listens = False
+        self._hooks.take_off()
+        for hook in tuple(self._after):
+            hook.take_off()
+        self._after = []
+        own = threading.get_ident()
+        for thread in tuple(self._timelines):
+            if thread != own:  # its numbers go on unseen
+                del self._timelines[thread]
+        self._note(UNKNOWN)
+
+    def _settle(self) -> None:
+        """Has the mode where it should be, which only the thread can that it's for."""
+        if threading.get_ident() != self._thread:
+            return
+        if not self._active:
+            _forward.take_out(self._mode)
+        elif not (
+            _forward.is_in(self._mode)
+            or any(entry.aside for entry in self._stack())
+            or _forward.is_asked(self._mode)
+        ):
+            _forward.put_in(self._mode)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._on = False
+            self._note_no_more()
+            self._settle()
         self._timelines.clear()
         self._ages.clear()
         self._stacks = threading.local()
@@ -97,45 +142,42 @@ class Forward:
     # --- what is seen ------------------------------------------------------------------
 
     def _module_begins(self, module: torch.nn.Module, _args: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not self._active:
             return
-        if self.active and _modules.is_called_functionally() and not _engine.in_transform():
+        if _modules.is_called_functionally() and not _engine.in_transform():
             self._roots.replaced(module)
+        self._settle()
         inner = _forward.compiled_from(module)
-        aside = (inner is not None or _forward.makes_no_graph(module)) and _forward.leave(self._mode)
+        aside = (inner is not None or _forward.makes_no_graph(module)) and _forward.is_in(self._mode)
         self._stack().append(_Entry(inner or module, aside=aside))
+        if aside:
+            _forward.take_out(self._mode)
         self._note_around()
         if inner is not None:
             self._leave_alone(module)
 
     def _leave_alone(self, compiled: torch.nn.Module) -> None:
         """Takes the hooks away until a compiled module's call is over. See Note [Compiled modules]."""
-        self._unhook()
 
         def over(module: torch.nn.Module, args: Any, output: Any) -> None:
-            handle.remove()
-            self._hook()
+            hook.take_off()
+            self._after = [each for each in self._after if each is not hook]
+            if self._active:
+                self._hooks.put_on()
             self._module_ends(module, args, output)
 
-        handle = compiled.register_forward_hook(over, always_call=True)
-
-    def _hook(self) -> None:
-        self._hooks = [
-            hooks.register_module_forward_pre_hook(self._module_begins),
-            hooks.register_module_forward_hook(self._module_ends, always_call=True),
-        ]
-
-    def _unhook(self) -> None:
-        while self._hooks:
-            self._hooks.pop().remove()
+        hook = _module_hooks.AfterOneModule(compiled, over)
+        self._after.append(hook)
+        hook.put_on()
+        self._hooks.take_off()
 
     def _module_ends(self, _module: torch.nn.Module, _args: Any, _output: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or not self._active:
             return
         stack = self._stack()
-        if len(stack) > 1:  # else the watch began inside the module
+        if len(stack) > 1:
             if stack.pop().aside:
-                _forward.enter(self._mode)
+                _forward.put_in(self._mode)
             self._note_around()
 
     def _called(self, func: Any, begin: int, result: Any) -> None:
@@ -162,29 +204,30 @@ class Forward:
             ]
         return tuple(measure for measure in measures if measure is not None)
 
-    @contextlib.contextmanager
-    def backward(self, name: str) -> Iterator[None]:
-        """While a backward runs: it's in no module, counts the calls in it anew, and what it makes is its own.
+    def backward(self, held: Hold, name: str) -> None:
+        """A backward begins: it's in no module, counts the calls in it anew, and what it makes is its own.
 
         Args:
+            held: The block that it runs in.
             name: What was called.
         """
         stack = self._stack()
-        stack.append(_Entry(call=_outside()))
-        self._calls += 1
-        if self.active:
-            self._note(State(called=Called(name, self._calls, place(), ())))
-        # Called through the mode, ``Tensor.backward`` runs without it: see torch.overrides, _pop_mode_temporarily.
-        again = threading.get_ident() == self._thread and not _forward.is_active(self._mode)
-        if again:
-            _forward.enter(self._mode)
-        try:
-            yield
-        finally:
-            if again:
-                _forward.leave(self._mode)
-            stack.pop()
+        entry = _Entry(call=_outside())
+
+        def over() -> None:
+            stack[:] = [each for each in stack if each is not entry]
             self._note_around()
+
+        held.add(over)
+        stack.append(entry)
+        self._calls += 1
+        if self._active:
+            self._note(State(called=Called(name, self._calls, place(), ())))
+        # Called through the mode, ``Tensor.backward`` runs without it.
+        again = self._active and threading.get_ident() == self._thread and not _forward.is_in(self._mode)
+        if again:
+            held.add(lambda: _forward.take_out(self._mode))
+            _forward.put_in(self._mode)
 
     def naming(self) -> Models:
         """Returns what ``capture`` takes as ``model``, for the modules that were called."""
@@ -220,7 +263,7 @@ class Forward:
     def _states(self, graph: Graph) -> dict[int, State]:
         """In what state this thread was when it made each node, or else another one; by id."""
         own = self._timeline()
-        others = [timeline for timeline in self._timelines.values() if timeline is not own]
+        others = [timeline for timeline in tuple(self._timelines.values()) if timeline is not own]
         states = {}
         for node in graph.nodes:
             if node.kind == "accumulate":
@@ -234,22 +277,25 @@ class Forward:
     def forget(self, freed: Graph) -> None:
         """Strikes out what was made of a graph that is gone."""
         numbers = frozenset(node.sequence_nr for node in freed.nodes)
-        for timeline in self._timelines.values():
+        for timeline in tuple(self._timelines.values()):
             timeline.forget(numbers)
 
     def grow_older(self) -> None:
         """An outermost backward is over: calls are counted anew, and what is too old to be met again is struck out."""
+        if not self._active:
+            return
         for entry in self._stack():
             if entry.call is not None:
                 entry.call.counts.clear()
-        self._ages.append({thread: timeline.latest for thread, timeline in self._timelines.items()})
+        self._ages.append({thread: timeline.latest for thread, timeline in tuple(self._timelines.items())})
         if len(self._ages) > KEPT:
             for thread, latest in self._ages.popleft().items():
-                self._timelines[thread].forget(before=latest)
+                if thread in self._timelines:
+                    self._timelines[thread].forget(before=latest)
 
     def _note_around(self) -> None:
         """From here on, nodes are made in the call that is running now."""
-        if self.active:
+        if self._active:
             self._note(State(self._around()))
 
     def _note(self, state: State) -> None:
@@ -262,9 +308,13 @@ class Forward:
         return self._timelines[thread]
 
     def _stack(self) -> list[_Entry]:
+        """Returns the calls that are running in this thread. See Note [Calls that had begun]."""
         stack: list[_Entry] | None = getattr(self._stacks, "stack", None)
         if stack is None:
-            stack = self._stacks.stack = [_Entry(call=_outside())]
+            stack = [_Entry(call=_outside()), *(_Entry(module, had_begun=True) for module in _running())]
+            self._stacks.stack = stack
+        elif len(stack) > 1 and stack[1].had_begun:
+            _drop_those_that_ended(stack)
         return stack
 
     def _around(self) -> ModuleCall:
@@ -280,35 +330,54 @@ class Forward:
         return outer
 
 
-@contextlib.contextmanager
-def noting(model: torch.nn.Module | None = None) -> Iterator[Forward]:
-    """Notes the forward in the block, for those who look at its graph inside the block.
+def noting(held: Hold, model: torch.nn.Module | None = None) -> Forward:
+    """Notes the forward until a block is over, for those who look at its graph before that.
 
     Args:
+        held: The block.
         model: As for ``watch``.
 
     Returns:
-        A context manager that gives the ``Forward``, whose ``annotated`` tells what was noted.
+        The ``Forward``, whose ``annotated`` tells what was noted.
     """
     forward = Forward(Roots(model), "meta")
-    forward.enter()
-    try:
-        yield forward
-    finally:
-        forward.leave()
+    forward.enter(held)
+    forward.note(True)
+    return forward
 
 
 class _Entry:
-    """A running call: of which module, and whether the mode stepped aside for it."""
+    """A running call: of which module, whether it had begun unseen, and whether the mode stepped aside for it."""
 
-    __slots__ = ("aside", "call", "module")
+    __slots__ = ("aside", "call", "had_begun", "module")
 
     def __init__(
-        self, module: torch.nn.Module | None = None, *, call: ModuleCall | None = None, aside: bool = False
+        self,
+        module: torch.nn.Module | None = None,
+        *,
+        call: ModuleCall | None = None,
+        had_begun: bool = False,
+        aside: bool = False,
     ) -> None:
         self.module = module
         self.call = call
+        self.had_begun = had_begun
         self.aside = aside
+
+
+def _running() -> list[torch.nn.Module]:
+    return [_forward.compiled_from(module) or module for module in _module_hooks.running()]
+
+
+def _drop_those_that_ended(stack: list[_Entry]) -> None:
+    """See Note [Calls that had begun]."""
+    had_begun = list(itertools.takewhile(lambda entry: entry.had_begun, stack[1:]))
+    still = 0
+    for entry, module in zip(had_begun, _running(), strict=False):
+        if entry.module is not module:
+            break
+        still += 1
+    del stack[1 + still : 1 + len(had_begun)]
 
 
 def _outside() -> ModuleCall:

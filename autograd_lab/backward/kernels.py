@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from autograd_lab._torch import kernels as _kernels
+from autograd_lab.hold import Hold
 from autograd_lab.records import Kernel
 
 
@@ -35,9 +35,9 @@ class KernelLog:
     def __init__(self) -> None:
         self._threads: dict[int, list[_Event]] = {}
 
-    def watching(self) -> AbstractContextManager[object]:
-        """Gives a context in which every kernel of a backward is written down."""
-        return _kernels.watch_kernels(lambda name, stack: self._write(_Event(stack, name)))
+    def watch(self, held: Hold) -> None:
+        """Writes down every kernel of a backward, until the block is over."""
+        _kernels.watch_kernels(held, lambda name, stack: self._write(_Event(stack, name)))
 
     def begins(self, node: int) -> None:
         """A node's turn begins on this thread."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -37,10 +37,10 @@ class Leaf:
         "_came",
         "_came_measured",
         "_how",
+        "_looks",
         "_measured",
         "_meter",
         "_thread",
-        "_undo",
         "_variable",
         "_version",
     )
@@ -49,7 +49,7 @@ class Leaf:
         self._variable = variable
         self._meter = meter
         self._how: str | None = None
-        self._undo: Callable[[], None] | None = None
+        self._looks = False
 
     def before(self, came: torch.Tensor | None, measured: Sequence[Measure | None]) -> None:
         """Looks at ``.grad`` as the turn begins.
@@ -59,7 +59,7 @@ class Leaf:
             measured: What it measures; nothing where nothing is measured.
         """
         variable = self._variable
-        before = variable.grad
+        before = _tensors.grad(variable)
         self._before = None if before is None else weakref.ref(before)
         self._how = None
         self._measured: Measure | None = None
@@ -71,13 +71,14 @@ class Leaf:
         if _hooks.after_accumulation(variable):
             self._thread = threading.get_ident()
             self._came = None if came is None else (_tensors.address(came),)
-            self._undo = _hooks.before_those_after_accumulation(variable, self._look)
+            self._looks = True
+            _hooks.look_before_those_after_accumulation(variable, self._look)
 
     def close(self) -> None:
         """Leaves the leaf's hooks as they were."""
-        if self._undo is not None:
-            self._undo()
-            self._undo = None
+        if self._looks:
+            _hooks.look_no_more(self._variable, self._look)
+            self._looks = False
 
     def after(self, came: torch.Tensor | None) -> None:
         """Looks at ``.grad`` when the turn is over.
@@ -86,9 +87,9 @@ class Leaf:
             came: The gradient that came.
         """
         hooked = self._how is not None
-        if self._undo is not None:
+        if self._looks:
             self.close()
-        grad = self._variable.grad
+        grad = _tensors.grad(self._variable)
         if not hooked:
             took = None if grad is None or came is None else _tensors.same_memory(grad, came)
             self._how = self._found(grad, came is not None, took)
@@ -104,7 +105,7 @@ class Leaf:
     def _look(self) -> None:
         """See Note [Between accumulation and its hooks] in ``_torch/hooks.py``. A hook may start another backward."""
         if self._how is None and threading.get_ident() == self._thread:
-            grad, came = self._variable.grad, self._came
+            grad, came = _tensors.grad(self._variable), self._came
             here = None if grad is None else _tensors.address(grad)
             took = None if here is None or came is None or came[0] is None else came[0] == here
             self._how = self._found(grad, came is not None, took)

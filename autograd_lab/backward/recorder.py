@@ -11,10 +11,9 @@ first.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter_ns
 from typing import TypeAlias, TypeVar
 
@@ -29,6 +28,8 @@ from autograd_lab.backward.leaf import Leaf
 from autograd_lab.backward.stats import Meter, bring, finished
 from autograd_lab.backward.turn import Measures, Running, Turn
 from autograd_lab.errors import OptionError
+from autograd_lab.exceptions import described
+from autograd_lab.hold import Hold
 from autograd_lab.records import Contribution, Graph, Kept, Node, Step, Trace
 from autograd_lab.records.graph import rows
 
@@ -73,9 +74,13 @@ class Recorder:
             What it returned.
         """
         __tracebackhide__ = True
-        watching = self._kernels.watching() if self._kernels else contextlib.nullcontext()
         self._starts = tuple(map(self._meter.measure, grad_tensors))
-        with self._hooks(), _engine.marked(self._running.mark), watching:
+        with Hold() as held:
+            held.add(self._over)
+            _hooks.put_on(held, self._nodes, self._turns())
+            _engine.mark(held, self._running.mark)
+            if self._kernels is not None:
+                self._kernels.watch(held)
             self._began = perf_counter_ns()
             result = backward()
             self._total = perf_counter_ns() - self._began
@@ -94,18 +99,13 @@ class Recorder:
         now = _engine.current_node()
         return next((place for place, node in enumerate(self._nodes) if node is now), None)
 
-    @contextlib.contextmanager
-    def _hooks(self) -> Iterator[None]:
-        take_off = _hooks.put_on(self._nodes, self._turns())
-        try:
-            yield
-        finally:
-            take_off()
-            self._ran, self._running.ran = self._running.ran, []  # a turn knows what is running: no circles
-            for turn in self._ran:
-                if turn.leaf is not None:  # one whose turn raised
-                    turn.leaf.close()
-            self._nodes = ()
+    def _over(self) -> None:
+        self._ran = self._running.ran or self._ran
+        self._running.ran = []  # a turn knows what is running: no circles
+        for turn in self._ran:
+            if turn.leaf is not None:  # one whose turn raised
+                turn.leaf.close()
+        self._nodes = ()
 
     def _turns(self) -> list[Turn]:
         turns = [Turn(node, self._running) for node in range(len(self._nodes))]
@@ -142,9 +142,9 @@ class Recorder:
             [tuple(arrived.get(turn.node, ())) for turn in ran],
             [turn.leaf and turn.leaf.accumulation() for turn in ran],
         )
-        described = None if error is None else repr(error)
+        raised = None if error is None else described(error)
         kept = {turn.node: turn.sight.kept for turn in ran if turn.sight.kept}
-        return Trace(self.graph, rows(Step, columns), self._total, described, self._leaf_grads(kept), kept)
+        return Trace(self.graph, rows(Step, columns), self._total, raised, self._leaf_grads(kept), kept)
 
     def _arrived(self) -> dict[int, list[Contribution]]:
         """See Note [Contributions]. Without statistics it isn't known which gradients were undefined."""

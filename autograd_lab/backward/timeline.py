@@ -9,7 +9,9 @@ backward freed is struck from the timelines (``forget``), so that an old entry i
 from __future__ import annotations
 
 import bisect
-from collections.abc import Collection, Iterator
+import itertools
+import operator
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from autograd_lab.backward.modules import ModuleCall
@@ -35,47 +37,59 @@ class State(NamedTuple):
 
 UNKNOWN = State()
 
+KEPT = 2**16
+"""How many entries are kept in any case. See Note [Forwards without a backward]."""
+
 
 class Timeline:
-    """From which ``sequence_nr`` on nodes were made where, in one thread."""
+    """From which ``sequence_nr`` on nodes were made where, in one thread.
 
-    __slots__ = ("_numbers", "_states")
+    All that is known is in one list, so that other threads, and an interrupt, find it whole.
+    """
+
+    __slots__ = ("_entries",)
 
     def __init__(self, begin: int) -> None:
-        self._numbers = [begin]
-        self._states = [UNKNOWN]
+        self._entries = [(begin, UNKNOWN)]
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     @property
     def latest(self) -> int:
         """The number at which the last entry begins."""
-        return self._numbers[-1]
+        return self._entries[-1][0]
 
     def note(self, number: int, state: State) -> None:
         """Enters a state. Of two with the same number the first made nothing and goes."""
-        if number < self.latest:  # a new thread has the identity of one that ended
-            self._numbers, self._states = [number], [state]
-        elif number == self.latest:
-            self._states[-1] = state
+        latest = self.latest
+        if number < latest:  # a new thread has the identity of one that ended
+            self._entries = [(number, state)]
+        elif number == latest:
+            self._entries[-1] = (number, state)
         else:
-            self._numbers.append(number)
-            self._states.append(state)
+            self._entries.append((number, state))
+            if len(self._entries) >= 2 * KEPT:
+                self._entries = [(self._entries[0][0], UNKNOWN), *self._entries[-KEPT:]]
 
     def at(self, number: int) -> State:
-        """Gives where a node was made; ``UNKNOWN`` if it was made before anyone looked."""
-        found = bisect.bisect_right(self._numbers, number) - 1
-        return self._states[found] if found >= 0 else UNKNOWN
+        """Returns where a node was made; ``UNKNOWN`` if it was made before anyone looked."""
+        entries = self._entries
+        found = bisect.bisect_right(entries, number, key=_number) - 1
+        return entries[found][1] if found >= 0 else UNKNOWN
 
     def forget(self, freed: Collection[int] = (), before: int = 0) -> None:
         """Strikes out what was made before a number, and every entry whose nodes were all freed."""
-        numbers, states = [self._numbers[0]], [UNKNOWN]
-        for begin, end, state in self._spans():
+        entries = self._entries
+        lowest = 0 if before else min(freed, default=self.latest)
+        first = max(bisect.bisect_right(entries, lowest, key=_number) - 2, 0)  # one more, which may be merged
+        left = entries[:first] or [(entries[0][0], UNKNOWN)]
+        for (begin, state), (end, _) in itertools.pairwise(entries[first:]):
             gone = end <= before or all(number in freed for number in range(begin, end))
             kept = UNKNOWN if gone else state
-            if states[-1] is not kept:
-                numbers.append(begin)
-                states.append(kept)
-        self._numbers, self._states = [*numbers, self.latest], [*states, self._states[-1]]
+            if left[-1][1] is not kept:
+                left.append((begin, kept))
+        self._entries = [*left, entries[-1]]
 
-    def _spans(self) -> Iterator[tuple[int, int, State]]:
-        """The entries that are over, from which number up to which."""
-        return zip(self._numbers, self._numbers[1:], self._states, strict=False)
+
+_number = operator.itemgetter(0)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -17,6 +15,8 @@ from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
+from autograd_lab.exceptions import attach
+from autograd_lab.hold import Hold
 from autograd_lab.records import Trace
 
 
@@ -75,7 +75,8 @@ def trace(
     del nodes
     roots = starts(outputs)
     try:
-        with _recorded_by(recorder):
+        with Hold() as held:
+            _record(held, recorder)
             torch.autograd.backward(
                 roots,  # type: ignore[arg-type] # torch's annotation has no mixed lists
                 grad_tensors,
@@ -84,14 +85,13 @@ def trace(
                 inputs=inputs,
             )
     except BaseException as error:
-        error.autograd_lab_trace = recorder.trace(error)  # type: ignore[attr-defined]
+        attach(error, recorder.trace(error))
         raise
     return recorder.trace()
 
 
-@contextlib.contextmanager
-def _recorded_by(recorder: Recorder) -> Iterator[None]:
-    """Has a recorder record the first backward that this thread starts in the block."""
+def _record(held: Hold, recorder: Recorder) -> None:
+    """Has a recorder record the first backward that this thread starts."""
     waiting = [recorder]
     thread = threading.get_ident()
 
@@ -101,8 +101,4 @@ def _recorded_by(recorder: Recorder) -> Iterator[None]:
             return run()
         return waiting.pop().run(run, start.grad_tensors)
 
-    leave = _engine.visit(visit)
-    try:
-        yield
-    finally:
-        leave()
+    _engine.visit(held, visit)

@@ -111,7 +111,7 @@ class Turn(_hooks.Own):
     Attributes:
         leaf: Looks at ``.grad``, where the node is a leaf's.
         sight: What was seen of its gradients.
-        thread: Who ran it, as ``threading.get_ident`` says it. This and the next two are there once it has begun.
+        thread: Who ran it, as ``threading.get_ident`` says it; 0 before that.
         started: When it began; 0 if looking at its gradients failed.
         ended: When it was over; 0 if it never was.
     """
@@ -122,7 +122,13 @@ class Turn(_hooks.Own):
         self.node = node
         self.leaf: Leaf | None = None
         self.sight = UNSEEN
+        self.thread = self.started = self.ended = 0
         self._running = running
+
+    @property
+    def runs(self) -> bool:
+        """Whether the node is running."""
+        return bool(self.started) and not self.ended
 
     def before(self, grad_outputs: Grads) -> None:
         """The pre-hook.

@@ -15,8 +15,8 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch.autograd.graph import Node as TorchNode
@@ -33,7 +33,9 @@ from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.outputs import Outputs
-from autograd_lab.errors import LabError, OptionError
+from autograd_lab.errors import GraphError, LabError, OptionError
+from autograd_lab.exceptions import attach
+from autograd_lab.hold import Hold
 from autograd_lab.records import Graph, Source, Trace
 
 
@@ -119,6 +121,7 @@ class _Backward(NamedTuple):
         number: See ``Trace``.
         within: See ``Trace``.
         started: See ``Trace``.
+        unread: See ``Trace``.
     """
 
     recorder: Recorder
@@ -126,52 +129,72 @@ class _Backward(NamedTuple):
     number: int
     within: int | None
     started: Source | None
+    unread: str | None
 
     def trace(self, raised: BaseException | None) -> Trace:
-        """Gives its record."""
+        """Returns its record."""
         done = self.recorder.trace(raised)
-        return dataclasses.replace(done, number=self.number, within=self.within, started=self.started)
+        return dataclasses.replace(
+            done, number=self.number, within=self.within, started=self.started, unread=self.unread
+        )
 
 
-class Watcher:
-    """What ``watch`` gives.
+class Watcher(Hold):
+    """What ``watch`` returns.
 
     Attributes:
         traces: A trace for each backward that was chosen, in the order in which they began.
         count: How many backwards began in the block, traced or not; those inside another one don't count.
-        skip: How many of them aren't traced at first. May be changed at any time, as ``limit`` may.
-        limit: How many are traced after that; ``None`` for all.
     """
 
     def __init__(
         self, roots: Roots, forward: Forward, options: _Options, *, skip: int, limit: int | None
     ) -> None:
+        super().__init__()
         self.traces: list[Trace] = []
         self.count = 0
-        self.skip = skip
-        self.limit = limit
+        self._skip = skip
+        self._limit = limit
         self._roots = roots
         self._forward = forward
         self._options = options
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._orders: list[int] = []
         self._begun = 0
         self._running: list[_Backward] = []
-        self._leave: Callable[[], None] | None = None
 
-    def __enter__(self) -> Watcher:
-        if self._leave is not None:
-            raise LabError("this watch is on already; call lab.watch() for another one")
+    @property
+    def skip(self) -> int:
+        """How many backwards aren't traced at first. May be changed at any time, as ``limit`` may."""
+        return self._skip
+
+    @skip.setter
+    def skip(self, skip: int) -> None:
+        self._skip = skip
         self._choose()
-        self._forward.enter()
-        self._leave = _engine.visit(self._visit)
-        return self
 
-    def __exit__(self, *raised: object) -> None:
-        assert self._leave is not None
-        self._leave()
-        self._leave = None
-        self._forward.leave()
+    @property
+    def limit(self) -> int | None:
+        """How many are traced after that; ``None`` for all."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        self._limit = limit
+        self._choose()
+
+    def __repr__(self) -> str:
+        state = "on" if self._entered else "off"
+        return f"<Watcher: {state}, {len(self.traces)} of {self.count} backwards traced>"
+
+    def __enter__(self) -> Self:
+        if self._entered:
+            raise LabError("this watch is on already; call lab.watch() for another one")
+        super().__enter__()
+        self._forward.enter(self)
+        _engine.visit(self, self._visit)
+        self._choose()
+        return self
 
     def capture(self, outputs: Outputs, *, names: Names | None = None) -> Graph:
         """Gives the graph of outputs made in the block, before any backward, each node with its place in the forward.
@@ -201,7 +224,7 @@ class Watcher:
 
     def _choose(self) -> None:
         """Has the forward noted from one backward early: what is traced next may have been made by then."""
-        self._forward.active = self._is_chosen(self.count) or self._is_chosen(self.count + 1)
+        self._forward.note(self._is_chosen(self.count) or self._is_chosen(self.count + 1))
 
     # --- what happens ------------------------------------------------------------------
 
@@ -231,29 +254,46 @@ class Watcher:
 
     def _traced(self, start: _engine.Start, run: _engine.Run, number: int, within: int | None = None) -> Any:
         __tracebackhide__ = True
+        with Hold() as held:
+            backward = self._begin(held, start, number, within)
+            try:
+                result = self._recorded(backward.recorder, start, run)
+            except BaseException as error:  # kept in no variable: that would be a circle through this frame
+                attach(error, self._end(backward, start, error))
+                raise
+            self._end(backward, start, None)
+        return result
+
+    def _recorded(self, recorder: Recorder, start: _engine.Start, run: _engine.Run) -> Any:
+        __tracebackhide__ = True
+        with Hold() as held:
+            self._forward.backward(held, start.name)
+            return recorder.run(run, start.grad_tensors)
+
+    def _begin(self, held: Hold, start: _engine.Start, number: int, within: int | None) -> _Backward:
         began = source(place())
         with self._lock:
             order = self._begun
             self._begun += 1
-        backward = _Backward(self._recorder(start.outputs), order, number, within, began)
-        self._running.append(backward)
-        raised: BaseException | None = None
-        try:
-            with self._forward.backward(start.name):
-                return backward.recorder.run(run, start.grad_tensors)
-        except BaseException as error:
-            raised = error
-            raise
-        finally:
-            self._running.remove(backward)
-            self._keep(backward, raised)
-            if not start.keeps_graph:
-                self._forward.forget(backward.recorder.graph)
+        recorder, unread = self._recorder(start.outputs)
+        backward = _Backward(recorder, order, number, within, began, unread)
 
-    def _recorder(self, outputs: Sequence[Any]) -> Recorder:
-        graph, nodes = self._live(outputs, {})
+        def over() -> None:
+            self._running = [each for each in self._running if each is not backward]
+
+        held.add(over)
+        self._running = [*self._running, backward]
+        return backward
+
+    def _recorder(self, outputs: Sequence[Any]) -> tuple[Recorder, str | None]:
+        """Returns what records a backward, and why its graph can't be read, where it can't."""
+        unread = None
+        try:
+            graph, nodes = self._live(outputs, {})
+        except GraphError as error:  # what torch makes of these outputs is torch's to say
+            graph, nodes, unread = Graph((), ()), [], str(error)
         options = self._options
-        return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels)
+        return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels), unread
 
     def _live(self, outputs: Outputs, given: Names) -> tuple[Graph, list[TorchNode]]:
         with _tensors.no_torch_function():
@@ -261,11 +301,12 @@ class Watcher:
             graph, nodes = live(outputs, model=models, names={**self._options.names, **given})
         return self._forward.annotated(graph), nodes
 
-    def _keep(self, backward: _Backward, raised: BaseException | None) -> None:
+    def _end(self, backward: _Backward, start: _engine.Start, raised: BaseException | None) -> Trace:
         trace = backward.trace(raised)
-        if raised is not None:
-            raised.autograd_lab_trace = trace  # type: ignore[attr-defined]
         with self._lock:
             place_of_it = bisect.bisect(self._orders, backward.order)
-            self._orders.insert(place_of_it, backward.order)
             self.traces.insert(place_of_it, trace)
+            self._orders.insert(place_of_it, backward.order)
+        if not start.keeps_graph:
+            self._forward.forget(trace.graph)
+        return trace

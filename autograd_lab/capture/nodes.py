@@ -102,7 +102,7 @@ class NodeReader:
     ) -> list[tuple[Hook, ...]]:
         if not self._hooked and _hooks.none_yet():
             return [()] * len(nodes)
-        with _hooks.reading_allowed:
+        with _hooks.reading_allowed():
             own = [_hooks.of_node(node) for node in nodes]
         return [
             self._hooks(node, known.kind, *found)

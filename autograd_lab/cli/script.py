@@ -23,6 +23,7 @@ from types import ModuleType, TracebackType
 
 import click
 
+from autograd_lab import exceptions
 from autograd_lab.errors import TargetError
 
 
@@ -56,7 +57,7 @@ def run(script: str, arguments: Sequence[str], *, as_module: bool = False) -> in
         return _exit_code(leaving)
     except BaseException as error:
         _leave_out_the_labs_frames(error)
-        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(type(error), error, exceptions.traceback(error))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -98,16 +99,14 @@ def _is_module(name: str) -> bool:
 
 def _leave_out_the_labs_frames(error: BaseException) -> None:
     """See Note [A traceback as without the lab]. Also of the exceptions that it came from."""
-    waiting: list[BaseException | None] = [error]
+    waiting = [error]
     seen: set[int] = set()
     while waiting:
         each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        each.__traceback__ = _shown(each.__traceback__)
-        waiting += [each.__cause__, each.__context__]
-        waiting += each.exceptions if isinstance(each, BaseExceptionGroup) else []
+        if id(each) not in seen:
+            seen.add(id(each))
+            exceptions.set_traceback(each, _shown(exceptions.traceback(each)))
+            waiting += exceptions.origins(each)
 
 
 def _shown(traceback: TracebackType | None) -> TracebackType | None:

@@ -31,6 +31,7 @@ from autograd_lab.backward.forward import noting
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import TargetError, article
+from autograd_lab.hold import Hold
 from autograd_lab.records import Graph
 
 _INPUT = re.compile(r"(?P<sizes>\d+(?:x\d+)*|scalar)(?::(?P<dtype>\w+))?")
@@ -68,7 +69,8 @@ def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Ann
     Raises:
         TargetError: As for ``load``.
     """
-    with noting() as forward:
+    with Hold() as held:
+        forward = noting(held)
         found = load(text, inputs)
         if found.model is not None:
             forward.know(found.model)

@@ -75,7 +75,7 @@ def fitted(natural: list[int], room: int, pieces: list[int]) -> list[int]:
     A column of the others gets its longest piece whole where there's room, those with short ones first.
     """
     least = sum(min(width, _NARROWEST) for width in natural[2:])
-    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST), [1, 1])
+    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST), [1] * len(natural[:2]))
     left = room - sum(given)
     return given + _relieved(
         _capped(natural[2:], left, _granted(natural[2:], left, pieces[2:])), natural[2:], pieces[2:]

@@ -38,6 +38,8 @@ def trace_table(trace: Trace, *, width: int = WIDTH, most: int | None = None) ->
          ────────────────────────────────────────
             0   #0 ExpBackward0   1.500   1
     """
+    if not trace.steps:
+        return f"{_summary(trace)}\n"
     columns = [
         column
         for column in _COLUMNS
@@ -126,6 +128,7 @@ def brief(stats: GradStats | None) -> str:
 def _summary(trace: Trace) -> str:
     took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
     stopped = "" if trace.error is None else f"; stopped by {trace.error}"
+    stopped = f"; {trace.unread}" if trace.error is None and trace.unread is not None else stopped
     began = "" if trace.started is None else f"; backward {trace.number}, {place(trace.started)}"
     return f"{count(len(trace.steps), 'step')}{took}{began}{stopped}"
 

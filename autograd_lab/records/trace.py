@@ -143,6 +143,7 @@ class Trace(DisplayMixin):
         within: For a backward inside another one (a hook's, a reentrant checkpoint's), the id of the node, in the
             other one's graph, whose turn it was.
         started: The user's line that started it, where it was watched.
+        unread: Why its graph couldn't be read, where it couldn't; then there are no nodes and no steps.
 
     Example:
         >>> Trace(Graph((), ()), ()).steps
@@ -158,6 +159,7 @@ class Trace(DisplayMixin):
     number: int = 0
     within: int | None = None
     started: Source | None = None
+    unread: str | None = None
 
     def step(self, node: int) -> Step:
         """Gives the step of a node.

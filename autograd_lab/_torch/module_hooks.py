@@ -1,0 +1,94 @@
+"""Hooks around the forward of every module, or of one, put on and taken off as often as wanted.
+
+Relies on ``torch.nn.modules.module._global_forward_pre_hooks``, ``_global_forward_hooks`` and
+``_global_forward_hooks_always_called``, and on a module's own ``_forward_hooks`` and ``_forward_hooks_always_called``.
+``register_module_forward_hook`` hands out a handle, and an interrupt that comes before the handle is stored would leave
+the hook for ever; it also counts the hook, so that every later capture would look for hooks on nodes. Here a hook's
+number is known before it's put on. Promises that putting on and taking off are idempotent.
+
+And on ``torch.nn.Module._call_impl``, whose frames tell which calls are running. A call that began before the hooks
+were put on never tells when it's over.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import torch
+from torch.nn.modules import module as _module
+
+Begins = Callable[[torch.nn.Module, Any], None]
+"""A forward pre-hook: is called with the module and its arguments."""
+
+Ends = Callable[[torch.nn.Module, Any, Any], None]
+"""A forward hook: is called with the module, its arguments and its output, also if the forward raised."""
+
+_numbers = itertools.count(-1, -1)  # torch counts from 0 upwards
+
+
+class AroundEveryModule:
+    """Two hooks around every module's forward, in every thread.
+
+    Args:
+        begins: Is called before it.
+        ends: Is called after it.
+    """
+
+    def __init__(self, begins: Begins, ends: Ends) -> None:
+        self._number = next(_numbers)
+        self._begins = begins
+        self._ends = ends
+
+    def put_on(self) -> None:
+        """Puts them on, if they aren't."""
+        _module._global_forward_pre_hooks[self._number] = self._begins
+        _module._global_forward_hooks[self._number] = self._ends
+        _module._global_forward_hooks_always_called[self._number] = True
+
+    def take_off(self) -> None:
+        """Takes them off, if they're on."""
+        _module._global_forward_pre_hooks.pop(self._number, None)
+        _module._global_forward_hooks.pop(self._number, None)
+        _module._global_forward_hooks_always_called.pop(self._number, None)
+
+
+class AfterOneModule:
+    """A hook after one module's forward.
+
+    Args:
+        module: The module.
+        ends: Is called after it.
+    """
+
+    def __init__(self, module: torch.nn.Module, ends: Ends) -> None:
+        self._number = next(_numbers)
+        self._module = module
+        self._ends = ends
+
+    def put_on(self) -> None:
+        """Puts it on, if it isn't."""
+        self._module._forward_hooks_always_called[self._number] = True
+        self._module._forward_hooks[self._number] = self._ends
+
+    def take_off(self) -> None:
+        """Takes it off, if it's on."""
+        self._module._forward_hooks.pop(self._number, None)
+        self._module._forward_hooks_always_called.pop(self._number, None)
+
+
+_CALL = torch.nn.Module._call_impl.__code__
+
+
+def running() -> list[torch.nn.Module]:
+    """Returns the modules whose calls are running in this thread, the outermost first."""
+    found = []
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code is _CALL:
+            found.append(frame.f_locals["self"])
+        frame = frame.f_back
+    return found[::-1]
