@@ -74,3 +74,35 @@ def each_moment(call: Callable[[], Any], *, step: int = 1, within: str = LAB) ->
         yield moment
         moment += step
     assert moment > 1, "nothing of the lab ran"
+
+
+def first_moments(call: Callable[[], Any], *, without: tuple[str, ...] = ()) -> list[int]:
+    """Returns the moments at which each bytecode of the lab's runs for the first time.
+
+    Args:
+        call: The function; is called once. It has to do the same each time.
+        without: Folders and files of the lab that don't count: those that acquire nothing.
+    """
+    moment = 0
+    first: dict[tuple[Any, int], int] = {}
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal moment
+        name = frame.f_code.co_filename
+        if not name.startswith(LAB):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "opcode":
+            moment += 1
+            if not name.removeprefix(LAB).startswith(without):
+                first.setdefault((frame.f_code, frame.f_lasti), moment)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return sorted(first.values())
