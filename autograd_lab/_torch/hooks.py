@@ -44,7 +44,6 @@ that can be had: an output, a named tensor or a saved one.
 from __future__ import annotations
 
 import functools
-import operator
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import MethodType
@@ -55,6 +54,7 @@ from torch.autograd.function import _HookMixin
 from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
 
+from autograd_lab._torch import tensors as _tensors
 from autograd_lab.hold import Hold
 
 Hooks = Mapping[int, Callable[..., Any]]
@@ -303,13 +303,15 @@ def on_intermediate(tensor: torch.Tensor) -> bool:
     return (tensor.retains_grad or bool(tensor._backward_hooks)) and tensor.grad_fn is not None
 
 
-after_accumulation: Callable[[torch.Tensor], Hooks | None] = operator.attrgetter(
-    "_post_accumulate_grad_hooks"
-)
-"""Gives what ``Tensor.register_post_accumulate_grad_hook`` registered; ``None`` if it never did.
+def after_accumulation(tensor: torch.Tensor) -> Hooks | None:
+    """Returns what ``Tensor.register_post_accumulate_grad_hook`` registered; ``None`` if it never did."""
+    with _tensors.no_torch_function():
+        return _after_accumulation(tensor)
 
-No Python function, since a hook asks it of every leaf.
-"""
+
+_after_accumulation: Callable[[torch.Tensor], Hooks | None] = vars(torch._C.TensorBase)[
+    "_post_accumulate_grad_hooks"
+].__get__
 
 
 class _Front:

@@ -46,6 +46,10 @@ KEPT = 256
 """What was made more than this many backwards ago, and never freed by one, is forgotten."""
 
 
+_METERED = 1024
+"""So many calls share a meter."""
+
+
 class Forward:
     """Watches the forward from ``enter`` to ``leave``.
 
@@ -61,7 +65,8 @@ class Forward:
         if level not in (None, "meta", "stats"):
             raise OptionError(f"forward={level!r} isn't one; use 'meta', 'stats' or None")
         self._roots = roots
-        self._meter = {None: None, "meta": Meter("meta"), "stats": Meter("norm")}[level]
+        self._level: Literal["meta", "norm"] | None = "norm" if level == "stats" else level
+        self._meter = self._new_meter()
         self._timelines: dict[int, Timeline] = {}
         self._stacks = threading.local()
         self._calls = 0
@@ -190,7 +195,12 @@ class Forward:
         timeline.note(begin, State(around, called))
         timeline.note(_forward.next_sequence_nr(), State(around))
 
+    def _new_meter(self) -> Meter | None:
+        return None if self._level is None else Meter(self._level)
+
     def _measured(self, result: Any) -> tuple[Measure, ...]:
+        if self._calls % _METERED == 0:
+            self._meter = self._new_meter()  # a meter remembers what it has measured
         if self._meter is None or _engine.in_transform():
             return ()
         made = (
