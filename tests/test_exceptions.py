@@ -103,7 +103,7 @@ def watched_twice(loss):
 
 
 WAYS = [
-    lab.trace, watched, watched_twice, watched_outside_of_what_is_traced,
+    lab.trace, watched, watched_twice, watched_outside_of_what_is_traced, lab.replay,
     lambda loss: lab.trace(loss, kernels=True, keep="all"),
 ]  # fmt: skip
 

@@ -72,8 +72,8 @@ class Own:
 
     @property
     def runs(self) -> bool:
-        """Whether its node is running: its pre-hook was called, and its post-hook not yet."""
-        raise NotImplementedError
+        """Whether its node is running in a backward of torch's: its pre-hook was called, and its post-hook not yet."""
+        return False
 
     def before(self, grad_outputs: tuple[torch.Tensor | None, ...], /) -> None:
         """Is called with a node's ``grad_outputs`` before the node runs."""
@@ -150,6 +150,16 @@ class _Placing:
         self.own: Own
         self.hook: Any
         self.made: type[_Hooks]
+
+    def before(self, node: Any, own: Own) -> Any:
+        """Puts a pre-hook on a node. What torch calls a handle is the dictionary here."""
+        self.own, self.hook, self.made = own, own.before, _Hooks
+        return node.register_prehook(self)
+
+    def after(self, node: Any, own: Own) -> Any:
+        """Puts a post-hook on a node."""
+        self.own, self.hook, self.made = own, own.after, _PostHooks
+        return node.register_hook(self)
 
     def place(self, hooks: Any) -> Any:
         """Puts the hook there. Noted first: see Note [The undo before the deed] in ``hold.py``."""
@@ -231,15 +241,44 @@ def put_on(held: Hold, nodes: Iterable[Node], own: Iterable[Own]) -> None:
         nodes: The nodes.
         own: For each, whose ``before`` and ``after`` are its hooks.
     """
-    placing: Any = _Placing()
+    placing = _Placing()
     held.add(placing.take_off)
     with reading_allowed():
         for node, each in zip(nodes, own, strict=True):
-            placing.own = each
-            placing.hook, placing.made = each.before, _Hooks
-            node.register_prehook(placing)
-            placing.hook, placing.made = each.after, _PostHooks
-            node.register_hook(placing)
+            placing.before(node, each)
+            placing.after(node, each)
+
+
+def put_before(held: Hold, node: Node, own: Own) -> Any:
+    """Puts a pre-hook of the lab's on a node. Needs `reading_allowed`.
+
+    Args:
+        held: Takes it off again.
+        node: The node.
+        own: Whose ``before`` it is.
+
+    Returns:
+        The dictionary of all the node's pre-hooks.
+    """
+    placing = _Placing()
+    held.add(placing.take_off)
+    return placing.before(node, own)
+
+
+def put_after(held: Hold, node: Node, own: Own) -> Any:
+    """Does the same for a post-hook.
+
+    Args:
+        held: Takes it off again.
+        node: The node.
+        own: Whose ``after`` it is.
+
+    Returns:
+        The dictionary of all the node's post-hooks.
+    """
+    placing = _Placing()
+    held.add(placing.take_off)
+    return placing.after(node, own)
 
 
 def none_yet() -> bool:

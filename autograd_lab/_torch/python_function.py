@@ -146,10 +146,10 @@ class _Turn(_hooks.Own):
         with _hooks.reading_allowed():
             self.had_hooks = bool(_hooks.post_hooks(self.node))
             early = self._early = _Early(self)
-            self._before = self.node.register_prehook(early.before)
+            self._before = _hooks.put_before(held, self.node, early)
             _make_first(held, self._before, early)
-            self.node.register_prehook(self.before)
-            self._after = self.node.register_hook(self.after)
+            _hooks.put_before(held, self.node, self)
+            self._after = _hooks.put_after(held, self.node, self)
         for hooks in known:
             self._put_aside(hooks)
         self.node.apply, self.node.apply_boxed = self.apply, self.apply_boxed  # shadow the class's

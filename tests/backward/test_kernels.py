@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import interrupts
+import leftovers
 import pytest
 import torch
+from torch._ops import HigherOrderOperator
+from torch.utils import _python_dispatch
 from torch.utils.checkpoint import checkpoint
 
+from autograd_lab._torch import kernels
 from autograd_lab.backward import trace
+from autograd_lab.hold import Hold
 from autograd_lab.records import Kernel
 
 
@@ -121,3 +127,87 @@ def test_kernels_of_a_hook_that_raises():
     with pytest.raises(TypeError) as caught:
         trace(b.sum(), kernels=True)
     assert ran(caught.value.autograd_lab_trace) == {"SumBackward0": ["expand by node"]}
+
+
+class NoRule(HigherOrderOperator):
+    """Has a kernel and no rule for any mode."""
+
+    def __init__(self):
+        super().__init__("autograd_lab_no_rule")
+
+    def __call__(self, *args):
+        return super().__call__(*args)
+
+
+no_rule = NoRule()
+
+
+@no_rule.py_impl(torch._C.DispatchKey.CompositeExplicitAutograd)
+def _kernel(function, x):
+    return function(x) * 3
+
+
+@no_rule.py_impl(torch._C.DispatchKey.Autograd)
+def _below_autograd(function, x):
+    with torch._C._AutoDispatchBelowAutograd():
+        return no_rule(function, x)
+
+
+def sine(x):
+    return x.sin()
+
+
+def cosine(x):
+    return x.cos()
+
+
+HIGHER_ORDER = {
+    "autograd_lab_no_rule": lambda grad: no_rule(sine, grad),
+    "cond": lambda grad: torch.ops.higher_order.cond(grad.sum() > 0, sine, cosine, (grad,)),
+    "while_loop": lambda grad: torch.ops.higher_order.while_loop(
+        lambda count, x: count < 3, lambda count, x: (count + 1, x.sin()), (torch.tensor(0), grad), ()
+    )[1],
+    "map_impl": lambda grad: torch.ops.higher_order.map_impl(lambda x: (x.sin(),), (grad,), ())[0],
+    "scan": lambda grad: torch.ops.higher_order.scan(
+        lambda carry, x: (carry + x, carry * 1), [torch.ones(())], [grad], ()
+    )[1],
+}
+
+
+@pytest.mark.parametrize("name", HIGHER_ORDER)
+def test_higher_order_operators_run_as_ever_and_are_listed(name):
+    class Runs(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, grad):
+            return HIGHER_ORDER[name](grad)
+
+    def gradient(backward):
+        x = torch.linspace(0.1, 1, 4, requires_grad=True)
+        done = backward((Runs.apply(x) * torch.linspace(1, 2, 4)).sum())
+        return x.grad.tolist(), done
+
+    plain, _ = gradient(torch.autograd.backward)
+    watched, done = gradient(lambda loss: trace(loss, kernels=True, stats="full"))
+    assert watched == plain
+    assert f"higher_order::{name}" in [kernel.name for step in done.steps for kernel in step.kernels]
+
+
+def test_what_an_interrupted_enter_or_exit_of_the_mode_left_is_put_right():
+    class Block(Hold):
+        def __enter__(self):
+            super().__enter__()
+            kernels.watch_kernels(self, lambda *_: None)
+            return self
+
+    def block():
+        with Block():
+            torch.ones(2).add(1)
+
+    before = leftovers.everywhere()
+    for within in (kernels.__file__, _python_dispatch.__file__):
+        for moment in interrupts.each_moment(block, within=within):
+            assert leftovers.everywhere() == before, moment
