@@ -120,8 +120,9 @@ GROUNDS = (
     Ground(
         ("watch",),
         (
-            "torch.overrides._push_mode",
-            "torch.overrides._pop_mode",
+            "torch._C._push_on_torch_function_stack",
+            "torch._C._pop_torch_function_stack",
+            "torch._GLOBAL_DEVICE_CONTEXT",
             "torch._C._len_torch_function_stack",
             "torch._C._get_function_stack_at",
         ),
@@ -145,6 +146,7 @@ GROUNDS = (
         ("Engine",), ("torch.autograd.Variable._execution_engine.run_backward",), tries_backward.tensor_hooks
     ),
     Ground(("Engine",), (_TENSOR + "_use_count",), tries_backward.nodes_called),
+    Ground(("Engine",), ("torch._C._set_grad_enabled",), tries_backward.gradient_mode),
     Ground(("Engine",), (), tries_backward.flag_of_function),
     Ground(
         ("Engine",),

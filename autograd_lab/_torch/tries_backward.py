@@ -129,7 +129,7 @@ def forward_counted() -> None:
 
 def function_modes() -> None:
     """A mode is put on the thread's stack and taken off, and sees the calls between."""
-    from torch.overrides import TorchFunctionMode, _pop_mode, _push_mode
+    from torch.overrides import TorchFunctionMode
 
     seen = []
 
@@ -140,14 +140,24 @@ def function_modes() -> None:
             return func(*args, **(kwargs or {}))
 
     mode, depth = Mode(), torch._C._len_torch_function_stack()
-    _push_mode(mode)
+    torch._C._push_on_torch_function_stack(mode)
     try:
         torch.add(torch.ones(1, device="cpu"), 1)
         assert torch._C._get_function_stack_at(depth) is mode
     finally:
-        _pop_mode()
+        torch._C._pop_torch_function_stack()
     assert torch.add in seen
     assert torch._C._len_torch_function_stack() == depth
+
+
+def gradient_mode() -> None:
+    """Gradient mode can be set without an object that sets it back."""
+    before = torch.is_grad_enabled()
+    torch._C._set_grad_enabled(not before)
+    try:
+        assert torch.is_grad_enabled() is not before
+    finally:
+        torch._C._set_grad_enabled(before)
 
 
 def starts() -> None:

@@ -22,6 +22,7 @@ UNTRIED = {
     "_orig_mod": "of a compiled module, and compiling takes seconds",
     "_op_dk": "an operation has it, not its type",
     "_forward_cls": "a Function's own node type has it",
+    "_getframe": "CPython's",
 }
 """Names that can't be looked up, or not quickly; the tries use all but the first."""
 
@@ -129,7 +130,7 @@ BROKEN = {
     "torch._C._autograd._get_sequence_nr": {"watch"},
     "torch._C._profiler.gather_traceback": {"kernels"},
     "torch.autograd._is_checkpoint_valid": {"Engine"},
-    "torch.library.Library._destroy": {"swap"},
+    "torch._C._dispatch_library": {"swap"},
     "torch._C._has_storage": {"capture", "trace", "kernels", "watch", "Engine"},
 }
 

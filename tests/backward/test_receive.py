@@ -83,10 +83,11 @@ def test_another_dtype_is_cast(came, wanted):
 )
 def test_a_dtype_that_the_engine_does_not_cast_is_refused(came, wanted):
     leaf, output, given = leaf_with(torch.ones(3, dtype=came), dtype=wanted)()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError) as native:
         torch.autograd.backward(output, given, retain_graph=True)
-    with pytest.raises(lab.GradientError, match=r"index 0 - expected dtype .* but got"):
+    with pytest.raises(lab.GradientError) as glass:
         lab.replay(output, grad_tensors=given)
+    assert str(glass.value) == str(native.value)
     assert leaf.grad is None
 
 
