@@ -56,7 +56,7 @@ class GradientError(LabError, RuntimeError):
 
 
 class ReleasedError(LabError, RuntimeError):
-    """A node was to be run whose saved tensors an earlier backward has freed."""
+    """A node was to be run that can't be: an earlier backward has freed what it saved, or it can run only once."""
 
 
 class GroundError(LabError, RuntimeError):

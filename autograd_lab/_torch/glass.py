@@ -7,7 +7,6 @@ Relies on:
 - ``torch._C._EngineBase.run_backward`` (``Variable._execution_engine``): see Note [Tensor hooks] and Note [A graph task
   of its own]. ``torch.autograd.grad`` does the same with three times the work around it.
 - ``Tensor._use_count``: whether anything in C++ holds a gradient. Without it each leaf's would have to be copied.
-- ``Tensor._post_accumulate_grad_hooks``: no public way.
 
 Note [Tensor hooks]
 What ``Tensor.register_hook`` puts on an intermediate tensor lives in C++, on the tensor's node, and can't be listed.
@@ -27,11 +26,10 @@ that needs everything, and runs its node in there.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -180,17 +178,18 @@ def in_a_task_of_its_own(work: Callable[[], Grads], *, create_graph: bool) -> Gr
     return results[0]
 
 
-@contextlib.contextmanager
-def post_accumulate_hooks_put_aside(variables: Sequence[torch.Tensor]) -> Iterator[None]:
-    """Gives a context in which no leaf has a post-accumulate-grad hook."""
-    held = [(hooks, dict(hooks)) for leaf in variables if (hooks := leaf._post_accumulate_grad_hooks)]
-    for hooks, _ in held:
-        hooks.clear()
-    try:
-        yield
-    finally:
-        for hooks, were in held:
-            hooks.update(were)
+def put_post_accumulate_hooks_aside(held: Hold, variables: Iterable[torch.Tensor]) -> None:
+    """Has no leaf have a post-accumulate-grad hook.
+
+    Args:
+        held: For how long.
+        variables: The leaves.
+    """
+    for leaf in variables:
+        hooks: Any = _hooks.after_accumulation(leaf)
+        if hooks:
+            held.add(functools.partial(hooks.update, dict(hooks)))
+            hooks.clear()
 
 
 # --- a leaf's gradient ---------------------------------------------------------------

@@ -54,7 +54,12 @@ GROUNDS = (
         ("torch._C._has_storage", "torch.UntypedStorage._cdata", _TENSOR + "_version", _TENSOR + "_base"),
         tries_graph.storages,
     ),
-    Ground(_RUNS, (_TENSOR + "_values", _TENSOR + "_indices"), tries_graph.sparse),
+    Ground(_RUNS, (_TENSOR + "_values", _TENSOR + "_indices", _TENSOR + "_nnz"), tries_graph.sparse),
+    Ground(
+        _RUNS,
+        ("torch._C._DisableTorchDispatch", "torch._C._get_privateuse1_backend_name"),
+        tries_graph.subclass_detached,
+    ),
     Ground(
         _GRAPH,
         (
@@ -129,9 +134,22 @@ GROUNDS = (
         tries_backward.function_modes,
     ),
     Ground(
+        ("watch",),
+        (
+            "torch.nn.modules.module._global_forward_pre_hooks",
+            "torch.nn.modules.module._global_forward_hooks",
+            "torch.nn.modules.module._global_forward_hooks_always_called",
+            "torch.nn.Module._call_impl",
+        ),
+        tries_backward.module_hooks,
+    ),
+    Ground(
         ("kernels",),
         (
             _DISPATCH + "TorchDispatchMode._should_skip_dynamo",
+            "torch._C._get_dispatch_stack_at",
+            "torch._C._pop_torch_dispatch_stack",
+            "torch._C._push_on_torch_dispatch_stack",
             "torch._C._profiler.gather_traceback",
             "torch._C._profiler.symbolize_tracebacks",
         ),

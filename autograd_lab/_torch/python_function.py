@@ -205,7 +205,8 @@ class _Turn(_hooks.Own):
         pairs = zip(grads, self._is_defined, strict=True)
         self.came = tuple([grad if is_defined else None for grad, is_defined in pairs])
         del grads, pairs
-        with Hold() as held, _which_backward.told(self.told):  # a device has a thread of its own
+        with Hold() as held:
+            _which_backward.tell(held, self.told)  # a device has a thread of its own
             if self.mode is not None:
                 self.mode.put_aside(held)
             self.started_ns = time.perf_counter_ns()

@@ -160,6 +160,35 @@ def gradient_mode() -> None:
         torch._C._set_grad_enabled(before)
 
 
+def module_hooks() -> None:
+    """A hook in torch's table of hooks around all modules is called, also when a module raises."""
+    from torch.nn.modules import module as modules
+
+    class Fails(torch.nn.Module):
+        def forward(self) -> None:
+            raise ZeroDivisionError
+
+    called: list[str] = []
+    tables: tuple[Any, ...] = (
+        modules._global_forward_pre_hooks,
+        modules._global_forward_hooks,
+        modules._global_forward_hooks_always_called,
+    )
+    key = object()
+    tables[0][key] = lambda *_: called.append("before")
+    tables[1][key] = lambda *_: called.append("after")
+    tables[2][key] = True
+    try:
+        Fails()()
+    except ZeroDivisionError:
+        pass
+    finally:
+        for table in tables:
+            del table[key]
+    assert called == ["before", "after"]
+    assert Fails._call_impl is torch.nn.Module._call_impl
+
+
 def starts() -> None:
     """What an output's gradient starts as, with torch's own checks."""
     outputs = (leaf().sum(),)

@@ -112,7 +112,22 @@ def sparse() -> None:
     tensor = torch.sparse_coo_tensor(index, values, (3,), check_invariants=False)
     assert tensor._values().tolist() == [1.0, 1.0]
     assert tensor._indices().tolist() == [[0, 0]]
+    assert tensor._nnz() == 2
     assert not tensor.is_coalesced()
+
+
+def subclass_detached() -> None:
+    """A subclass's tensor can be detached without its code."""
+
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            raise AssertionError(func)
+
+    own = torch.ones(2, device="cpu").as_subclass(Own)
+    with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
+        assert torch.Tensor.detach(own).shape == (2,)
+    assert torch._C._get_privateuse1_backend_name()
 
 
 def fake_tensors() -> None:

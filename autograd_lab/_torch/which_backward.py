@@ -16,11 +16,10 @@ and keeps the callbacks. A native backward that user code starts inside a step i
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -75,7 +74,8 @@ class _ToldEngine:
 
     def run_backward(self, *args: Any, **kwargs: Any) -> Any:
         """Runs a native backward, which is told of itself."""
-        with told(None):
+        with Hold() as held:
+            tell(held, None)
             return self.native.run_backward(*args, **kwargs)
 
 
@@ -111,18 +111,15 @@ def told_here() -> Backward | None:
     return _thread.backward
 
 
-@contextlib.contextmanager
-def told(backward: Backward | None) -> Iterator[None]:
-    """Returns a context in which this thread is told of another backward.
+def tell(held: Hold, backward: Backward | None) -> None:
+    """Tells this thread of another backward.
 
-    An interrupt may leave it as it is: `as_backward`, which it's used in, puts back what was before.
+    Args:
+        held: For how long.
+        backward: Which; ``None`` for the native one alone.
     """
-    before = _thread.backward
+    held.add(functools.partial(setattr, _thread, "backward", _thread.backward))
     _thread.backward = backward
-    try:
-        yield
-    finally:
-        _thread.backward = before
 
 
 def set_grad_mode(held: Hold, enabled: bool) -> None:

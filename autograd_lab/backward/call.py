@@ -30,8 +30,7 @@ were tensors is known to torch alone, so torch runs a Function's node: Note [A F
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -132,12 +131,15 @@ def run(node: Any, grads: Grads, *, create_graph: bool) -> Grads:
         One for each edge.
 
     Raises:
-        ReleasedError: An earlier backward freed what it saved.
+        ReleasedError: An earlier backward freed what it saved, or it can run only once.
     """
-    with _released_said(node):
+    try:
         if _which_backward.native_number() == -1:
             return _nodes.run(node, grads)
         return _glass.in_a_task_of_its_own(lambda: _nodes.run(node, grads), create_graph=create_graph)
+    except RuntimeError as error:
+        say_plainly(node, error)
+        raise
 
 
 def run_function(
@@ -157,30 +159,44 @@ def run_function(
         What it did.
 
     Raises:
-        ReleasedError: An earlier backward freed what it saved.
+        ReleasedError: An earlier backward freed what it saved, or it can run only once.
         GradientError: It returned too few or too many, one for an argument that is no tensor, or one that can't be made
             to fit.
     """
     try:
-        with _released_said(node):
-            return _python_function.run(
-                node, grads, slot, known, create_graph=create_graph, writes_grad=writes_grad
-            )
+        return _python_function.run(
+            node, grads, slot, known, create_graph=create_graph, writes_grad=writes_grad
+        )
     except _python_function.RefusedError as error:
         raise GradientError(str(error)) from None
-
-
-@contextlib.contextmanager
-def _released_said(node: Any) -> Iterator[None]:
-    """Has torch's error of a second backward say which node and what to do."""
-    try:
-        yield
     except RuntimeError as error:
-        if "after they have already been freed" not in str(error):
-            raise
+        say_plainly(node, error)
+        raise
+
+
+def say_plainly(node: Any | None, error: RuntimeError) -> None:
+    """Says which node can't be run again and what to do, if that is what an error of torch's is about.
+
+    Args:
+        node: The node; ``None`` where it isn't known.
+        error: The error. One of the user's own, of whatever class, is none of torch's.
+
+    Raises:
+        ReleasedError: In the place of the error.
+    """
+    if type(error) is not RuntimeError:
+        return
+    name, text = "a node" if node is None else _nodes.name(node), str(error)
+    if "after they have already been freed" in text and node is not None:
         raise ReleasedError(
-            f"{_nodes.name(node)} can't run: an earlier backward freed what it had saved. Pass retain_graph=True "
-            f"to that one. Torch says: {error}"
+            f"{name} can't run: an earlier backward freed what it had saved. Pass retain_graph=True to that one. "
+            f"Torch says: {text}"
+        ) from error
+    if "donated buffer" in text:
+        raise ReleasedError(
+            f"{name} can run only once: torch.compile has its backward reuse the memory of what it saved (donated "
+            "buffers). Import torch._functorch.config and set torch._functorch.config.donated_buffer = False before "
+            "the function is compiled"
         ) from error
 
 

@@ -4,9 +4,16 @@ Runs the native engine, watched, then the glass engine, on the same graph, and c
 what went out, bit for bit, and every leaf's gradient.
 
 Note [Not deterministic]
-Some kernels give other bits each time (those that add in parallel in any order). So where bits differ the native engine
-runs once more, on the same random numbers: if its bits differ from its own, the check says so and compares within a
-tolerance.
+Some kernels give other bits each time (those that add in parallel in any order). So where anything differs the native
+engine runs once more, on the same random numbers: if its bits differ from its own, the check says so and compares
+within a tolerance. Some graphs run only once, even with ``retain_graph``: a hook takes what it kept from the forward,
+a Function overwrites what it saved. If the second native run raises, or differs by more than the tolerance, that is
+the verdict.
+
+Note [What a check undoes]
+Whatever the runs do to ``.grad``, of whichever tensor, is undone: see Note [Who touches .grad] in
+``_torch/grad_access.py``. So are the random numbers. Other effects of hooks and Functions aren't: what they count,
+send, take out of a list or write into other memory happens twice or, where something differs, three times.
 
 Note [What nobody receives]
 With ``inputs=`` some gradients go to nodes that aren't run. Whether a node computes such a one is its own affair (see
@@ -15,7 +22,7 @@ Note [Exec info] in ``exec_info.py``), so these aren't compared.
 
 from __future__ import annotations
 
-import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -23,13 +30,16 @@ import torch
 from torch.autograd.graph import GradientEdge
 
 from autograd_lab._torch import glass as _glass
+from autograd_lab._torch import grad_access as _grad_access
 from autograd_lab._torch import tensors as _tensors
+from autograd_lab.backward import call
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.engine import Engine
 from autograd_lab.backward.exec_info import asked_for, edge_of
 from autograd_lab.backward.graph_task import Grads
 from autograd_lab.backward.trace import trace
 from autograd_lab.capture.outputs import Outputs
+from autograd_lab.hold import Hold
 from autograd_lab.records import Difference, Edge, EngineCheck, Kept, Trace
 
 Same = Callable[[torch.Tensor | None, torch.Tensor | None], bool]
@@ -45,8 +55,9 @@ def check_engine(
 ) -> EngineCheck:
     """Runs the native engine and the glass engine on the same graph, and compares order and every gradient.
 
-    Leaves the graph, every ``.grad`` that it can reach and the random state as they were. It has room for a copy of
-    all gradients. Hooks run in both; post-accumulate-grad hooks in neither, since they might change what's compared.
+    Leaves the graph, every ``.grad`` and the random state as they were, and takes room for a copy of all gradients.
+    Hooks run in both; what else they do isn't undone. Post-accumulate-grad hooks run in neither, since they might
+    change what's compared. A graph that runs only once even natively can't be compared: the check says so, and why.
 
     Args:
         outputs: As for ``Engine``.
@@ -60,6 +71,7 @@ def check_engine(
 
     Raises:
         GraphError: The outputs have no graph.
+        ReleasedError: A compiled function in the graph runs only once; says what to do.
         RuntimeError: The native engine can't run this graph.
 
     Example:
@@ -74,23 +86,25 @@ def check_engine(
     ):  # as edges: of a tensor that is no leaf, backward retains the gradient for good
         options["inputs"] = [GradientEdge(*edge_of(item)) for item in asked_for(options["inputs"])]
     glass = _Observed(outputs, **options)
-    with _undisturbed(glass, model), _random_state() as random:
+    with Hold() as held, _Random() as random:
+        _put_grads_aside(held, glass, model)
         native = _native(outputs, options)
         after_native = random.rewind()
-        try:
-            glass.run()
-        except Exception as error:
-            return EngineCheck(len(native.steps), 0, Difference("error", len(glass.steps), found=repr(error)))
-        difference, compared = _compare(native, glass, same_bits)
-        deterministic = True
+        difference = glass.ran_to_its_end()
         after_glass = random.rewind()
+        compared = 0
+        if difference is None:
+            difference, compared = _compare(native, glass, same_bits, glass.receives)
         if difference is None and not all(map(torch.equal, after_native, after_glass)):
             difference = Difference("random_state")
-        if difference is not None and difference.what.startswith("grad"):
-            again = _native(outputs, options)
-            deterministic = _agree(native, again)
-            if not deterministic:
-                difference, compared = _compare(native, glass, lambda a, b: _close(a, b, rtol, atol))
+        deterministic = True
+        if difference is not None and difference.what != "random_state":
+            close = functools.partial(_close, rtol=rtol, atol=atol)
+            once, deterministic = _asked_again(native, outputs, options, close, glass.receives)
+            if once is not None:
+                difference = once
+            elif not deterministic and difference.what.startswith("grad"):
+                difference, compared = _compare(native, glass, close, glass.receives)
     return EngineCheck(len(native.steps), compared, difference, deterministic)
 
 
@@ -106,12 +120,21 @@ class _Observed(Engine):
     def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
         self.kept[place] = Kept(tuple(map(_copied, grad_outputs)), tuple(map(_copied, grad_inputs)))
 
+    def ran_to_its_end(self) -> Difference | None:
+        """Runs it. Returns the error, if it raises one."""
+        try:
+            self.run()
+        except Exception as error:
+            name = None if self.failed is None else self.graph.nodes[self.failed].name
+            return Difference("error", len(self.steps), self.failed, name, found=repr(error))
+        return None
+
     def receives(self, place: int) -> bool:
-        """Says whether a node is run. See Note [What nobody receives]."""
+        """Returns whether a node is run. See Note [What nobody receives]."""
         return self._exec_info.needed[place]
 
     def with_grad(self) -> Iterator[torch.Tensor]:
-        """Gives the tensors whose ``.grad`` a native backward would write."""
+        """Returns the tensors whose ``.grad`` a native backward writes."""
         for leaf in self.graph.leaves:
             yield self.leaf(leaf.id)
         for results in self._tensor_hooks.alive().values():
@@ -124,16 +147,40 @@ def _copied(grad: torch.Tensor | None) -> torch.Tensor | None:
 
 
 def _native(outputs: Outputs, options: dict[str, Any]) -> Trace:
-    return trace(outputs, **options, retain_graph=True, keep="all")
+    try:
+        return trace(outputs, **options, retain_graph=True, keep="all")
+    except RuntimeError as error:
+        call.say_plainly(None, error)
+        raise
+
+
+def _asked_again(
+    native: Trace, outputs: Outputs, options: dict[str, Any], close: Same, receives: Callable[[int], bool]
+) -> tuple[Difference | None, bool]:
+    """Runs the native engine once more. See Note [Not deterministic].
+
+    Returns:
+        How it can't be run twice, if so; whether it gave the same bits again.
+    """
+    try:
+        again = _native(outputs, options)
+    except Exception as error:
+        return Difference("runs_once", found=" ".join(f"{type(error).__name__}: {error}".split())), True
+    if _compare(native, again, same_bits, receives)[0] is None:
+        return None, True
+    difference, _ = _compare(native, again, close, receives)
+    return None if difference is None else difference._replace(what="runs_once"), False
 
 
 # --- comparing -----------------------------------------------------------------------
 
 
-def _compare(native: Trace, glass: _Observed, same: Same) -> tuple[Difference | None, int]:
+def _compare(
+    native: Trace, other: Trace | _Observed, same: Same, receives: Callable[[int], bool]
+) -> tuple[Difference | None, int]:
     """Gives the first difference, and how many gradients were compared until then."""
     compared = 0
-    for index, (theirs, ours) in enumerate(zip(native.steps, glass.steps, strict=False)):
+    for index, (theirs, ours) in enumerate(zip(native.steps, other.steps, strict=False)):
         node = native.graph.nodes[theirs.node]
         name = node.variable or node.name
         if theirs.node != ours.node:
@@ -141,19 +188,19 @@ def _compare(native: Trace, glass: _Observed, same: Same) -> tuple[Difference | 
                 "order", index, node.id, name, None, f"#{theirs.node}", f"#{ours.node}"
             ), compared
         for what in ("grad_outputs", "grad_inputs"):
-            pairs = zip(getattr(native.kept[node.id], what), getattr(glass.kept[node.id], what), strict=True)
+            pairs = zip(getattr(native.kept[node.id], what), getattr(other.kept[node.id], what), strict=True)
             for slot, (expected, found) in enumerate(pairs):
-                if what == "grad_inputs" and not _is_received(node.next[slot], glass):
+                if what == "grad_inputs" and not _is_received(node.next[slot], receives):
                     continue
                 compared += 1
                 if not same(expected, found):
                     return Difference(
                         what, index, node.id, name, slot, _said(expected), _said(found)
                     ), compared
-    if len(native.steps) != len(glass.steps):
-        return Difference("length", expected=str(len(native.steps)), found=str(len(glass.steps))), compared
+    if len(native.steps) != len(other.steps):
+        return Difference("length", expected=str(len(native.steps)), found=str(len(other.steps))), compared
     for leaf in native.graph.leaves:
-        expected, found = native.grads.get(leaf.variable or ""), glass.grads.get(leaf.variable or "")
+        expected, found = native.grads.get(leaf.variable or ""), other.grads.get(leaf.variable or "")
         compared += 1
         if not same(expected, found):
             return Difference(
@@ -162,18 +209,8 @@ def _compare(native: Trace, glass: _Observed, same: Same) -> tuple[Difference | 
     return None, compared
 
 
-def _is_received(edge: Edge | None, glass: _Observed) -> bool:
-    return edge is None or glass.receives(edge.node)
-
-
-def _agree(a: Trace, b: Trace) -> bool:
-    return all(
-        same_bits(x, y)
-        for node, kept in a.kept.items()
-        for x, y in zip(
-            (*kept.grad_outputs, *kept.grad_inputs), (*b.kept[node][0], *b.kept[node][1]), strict=True
-        )
-    )
+def _is_received(edge: Edge | None, receives: Callable[[int], bool]) -> bool:
+    return edge is None or receives(edge.node)
 
 
 def _close(a: torch.Tensor | None, b: torch.Tensor | None, rtol: float, atol: float) -> bool:
@@ -194,30 +231,25 @@ def _said(grad: torch.Tensor | None) -> str:
 # --- leaving things as they were -------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _undisturbed(glass: _Observed, model: torch.nn.Module | None) -> Iterator[None]:
-    """Puts every ``.grad`` and the post-accumulate-grad hooks aside, and back."""
+def _put_grads_aside(held: Hold, glass: _Observed, model: torch.nn.Module | None) -> None:
+    """Puts every ``.grad`` and the post-accumulate-grad hooks aside, and back. See Note [What a check undoes]."""
     parameters = () if model is None else model.parameters()
-    tensors = {id(tensor): tensor for tensor in (*glass.with_grad(), *parameters)}.values()
-    held = [(tensor, tensor.grad) for tensor in tensors]
-    with _glass.post_accumulate_hooks_put_aside(tuple(tensors)):
-        try:
-            for tensor, _ in held:
-                tensor.grad = None
-            yield
-        finally:
-            for tensor, grad in held:
-                tensor.grad = grad
+    tensors = tuple({id(tensor): tensor for tensor in (*glass.with_grad(), *parameters)}.values())
+    _glass.put_post_accumulate_hooks_aside(held, tensors)
+    _grad_access.keep_grads(held, tensors, same_bits)
 
 
-class _Random:
-    """The state of the random numbers, of the CPU and of each GPU if there are any in use."""
+class _Random(Hold):
+    """The state of the random numbers, of the CPU and of each GPU if there are any in use; put back in the end."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> _Random:
+        super().__enter__()
         self._began = self._states()
+        self.add(self.rewind)
+        return self
 
     def rewind(self) -> list[torch.Tensor]:
-        """Puts it back to where it was; gives where it had come to."""
+        """Puts it back to where it was. Returns where it had come to."""
         came_to = self._states()
         torch.set_rng_state(self._began[0])
         if len(self._began) > 1:
@@ -228,12 +260,3 @@ class _Random:
     def _states() -> list[torch.Tensor]:
         in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if in_use else ())]
-
-
-@contextlib.contextmanager
-def _random_state() -> Iterator[_Random]:
-    random = _Random()
-    try:
-        yield random
-    finally:
-        random.rewind()

@@ -34,6 +34,8 @@ def check_text(check: EngineCheck) -> str:
 
 
 def _different(difference: Difference) -> str:
+    if difference.what == "runs_once":
+        return _runs_once(difference)
     step = "" if difference.step is None else f" at step {difference.step}"
     node = "" if difference.node is None else f", node {difference.node}"
     name = "" if difference.name is None else f" ({difference.name})"
@@ -41,4 +43,15 @@ def _different(difference: Difference) -> str:
     return (
         f"different{step}{node}{name}: {difference.what}{slot}\n"
         f"  native: {difference.expected}\n  glass:  {difference.found}"
+    )
+
+
+def _runs_once(difference: Difference) -> str:
+    once = "can't be run twice natively, so the engines can't be compared:"
+    if difference.node is None:
+        return f"{once} the second native run raised {difference.found}"
+    slot = "" if difference.slot is None else f", gradient {difference.slot}"
+    return (
+        f"{once} the second native run differs at node {difference.node} ({difference.name}){slot}\n"
+        f"  first:  {difference.expected}\n  second: {difference.found}"
     )

@@ -16,13 +16,14 @@ class Difference(NamedTuple):
 
     Attributes:
         what: ``"order"``, ``"grad_outputs"``, ``"grad_inputs"``, ``"grad"`` (a leaf's), ``"random_state"``,
-            ``"length"`` or ``"error"``.
+            ``"length"``, ``"error"``, or ``"runs_once"`` where two runs of the native engine differ or the second one
+            raises, so that nothing can be compared.
         step: The index of the step; ``None`` for what isn't a step's.
         node: The id of the node.
         name: The node's name, or the leaf's.
         slot: Which of the gradients it is.
         expected: What the native engine did.
-        found: What the glass engine did.
+        found: What the glass engine did; what a second run of the native engine did, for ``"runs_once"``.
 
     Example:
         >>> Difference("order", 3, 4, "MulBackward0", None, "node 4", "node 5").what

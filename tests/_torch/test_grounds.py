@@ -23,6 +23,13 @@ UNTRIED = {
     "_op_dk": "an operation has it, not its type",
     "_forward_cls": "a Function's own node type has it",
     "_getframe": "CPython's",
+    "_lengths": "a jagged tensor has it, not its type",
+    "_modules": "a module has it, not its type",
+    "_get_fsdp_state": "of a sharded module, and importing what shards takes seconds",
+    "_fsdp_param_group": "of a sharded module, as before",
+    "_module_info": "of a sharded module, as before",
+    "_forward_hooks": "a module has it, not its type",
+    "_forward_hooks_always_called": "a module has it, not its type",
 }
 """Names that can't be looked up, or not quickly; the tries use all but the first."""
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import models
 import pytest
 import torch
+import torch._functorch.config
 from torch import nn
+from torch.testing._internal.two_tensor import TwoTensor
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
 import autograd_lab as lab
 from autograd_lab.backward import accumulate, buffers, call, graph_task, receive
@@ -177,6 +182,179 @@ def test_everything_is_as_it_was(monkeypatch, fails):
     loss.backward()
     assert calls == [1]
     handle.remove()
+
+
+# --- what runs only once --------------------------------------------------------------
+
+
+def hook_that_pops():
+    """Opacus keeps activations in a list, and its hooks take them out."""
+    kept, y = [torch.ones(2)], torch.ones(2, requires_grad=True) * 2
+    y.register_hook(lambda g: g * kept.pop())
+    return y.sum()
+
+
+def checkpoint_that_keeps_some():
+    def keeps(_, op, *__, **___):
+        wanted = op == torch.ops.aten.exp.default
+        return CheckpointPolicy.MUST_SAVE if wanted else CheckpointPolicy.PREFER_RECOMPUTE
+
+    contexts = functools.partial(create_selective_checkpoint_contexts, keeps)
+    x = torch.ones(2, requires_grad=True)
+    return checkpoint(lambda x: x.exp().sin().exp(), x, use_reentrant=False, context_fn=contexts).sum()
+
+
+def function_that_overwrites():
+    class Destroys(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x.cos())
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return ctx.saved_tensors[0].data.mul_(grad * 2).clone()
+
+    return Destroys.apply(torch.tensor([0.3, 0.7], requires_grad=True) * 1).sum()
+
+
+def hook_that_counts_down():
+    left, y = [1], torch.ones(2, requires_grad=True) * 2
+    y.register_hook(lambda g: g * ((left and left.pop()) or 5))
+    return y.sum()
+
+
+ONCE = {
+    hook_that_pops: "the second native run raised IndexError: pop from empty list",
+    checkpoint_that_keeps_some: "the second native run raised RuntimeError",
+    function_that_overwrites: "the second native run differs at node 1 (DestroysBackward), gradient 0",
+    hook_that_counts_down: "the second native run differs at node 1 (MulBackward0), gradient 0",
+}
+
+
+@pytest.mark.parametrize("made", list(ONCE), ids=lambda made: made.__name__)
+def test_a_graph_that_runs_only_once_is_called_that(made):
+    check = lab.check_engine(made())
+    assert not check.ok
+    assert check.difference.what == "runs_once"
+    assert str(check).startswith(
+        "can't be run twice natively, so the engines can't be compared: " + ONCE[made]
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_function_that_runs_only_once_gets_a_line_that_says_what_to_do():
+    def compiled():
+        torch._dynamo.reset()
+        function = torch.compile(lambda x: (x.sin().exp() * x.cos()).sum(), backend="aot_eager")
+        function(torch.ones(3, requires_grad=True)).backward()
+        return function(torch.ones(3, requires_grad=True))
+
+    for run in (lab.replay, lambda loss: lab.Engine(loss).run(), lab.check_engine):
+        with pytest.raises(
+            lab.ReleasedError, match=r"torch\._functorch\.config\.donated_buffer = False"
+        ) as found:
+            run(compiled())
+        assert "\n" not in str(found.value)
+    with torch._functorch.config.patch(donated_buffer=False):
+        assert lab.check_engine(compiled()).ok
+    torch._dynamo.reset()
+
+
+# --- what a check undoes ---------------------------------------------------------------
+
+
+def queue(callback):
+    torch.autograd.Variable._execution_engine.queue_callback(callback)
+
+
+def _assigns(other):
+    other.grad = torch.full_like(other, 7.0)
+
+
+def _adds(other):
+    other.grad = torch.ones_like(other) if other.grad is None else other.grad.add_(1)
+
+
+def _adds_in_place(other):
+    if other.grad is None:
+        other.grad = torch.zeros_like(other)
+    other.grad += 1
+
+
+def _takes_away(other):
+    del other.grad
+
+
+class Sharded(torch.autograd.Function):
+    """Moves a gradient to another parameter in its backward, as sharded data parallelism does."""
+
+    @staticmethod
+    def forward(ctx, x, other):
+        ctx.other = other
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        _adds(ctx.other)
+        return grad, None
+
+
+KINDS = {
+    "plain": lambda: torch.ones(2, requires_grad=True),
+    "parameter": lambda: nn.Parameter(torch.ones(2)),
+    "subclass": lambda: nn.Parameter(TwoTensor(torch.ones(2), torch.ones(2))),
+}
+
+
+@pytest.mark.parametrize("had", [False, True])
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("writes", [_assigns, _adds, _adds_in_place, _takes_away])
+def test_a_gradient_of_whatever_tensor_is_as_it_was(writes, kind, had):
+    """Written by a hook, a node or a final callback, for a parameter that the graph doesn't have."""
+    other = KINDS[kind]()
+    if had:
+        other.grad = torch.ones_like(other)
+    was, x = other.grad, torch.ones(2, requires_grad=True)
+    y = Sharded.apply(x, other) if writes is _adds else x * 2
+    y.register_hook(lambda _: writes(other))
+    y.grad_fn.register_hook(lambda *_: queue(lambda: writes(other)))
+    check = lab.check_engine(y.sum())
+    assert check.ok, check
+    assert other.grad is was
+    if had:
+        ones = torch.ones(2)
+        held = [was.a, was.b] if kind == "subclass" else [was]
+        assert all(torch.equal(each, ones) for each in held)
+    assert "grad" not in vars(torch.Tensor)
+
+
+def test_memory_that_torch_writes_a_leafs_gradient_into_is_as_it_was():
+    """As DDP's buckets: what was put aside shares memory with what is written."""
+    x = torch.ones(2, requires_grad=True)
+    bucket = x.grad = torch.zeros(2)
+    x.register_hook(lambda grad: bucket.copy_(grad))
+    assert lab.check_engine((x * 3).sum()).ok
+    assert x.grad is bucket
+    assert bucket.tolist() == [0.0, 0.0]
+
+
+def test_a_subclass_sees_nothing_of_it():
+    """The function that its ``__torch_function__`` gets for ``.grad`` is torch's own."""
+    seen = []
+
+    class Sees(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return super().__torch_function__(func, types, args, kwargs or {})
+
+    other = torch.ones(2).as_subclass(Sees).requires_grad_()
+    getters = []
+    y = torch.ones(2, requires_grad=True) * 2
+    y.register_hook(lambda _: getters.append((seen.clear(), other.grad, [*seen])) and None)
+    assert lab.check_engine(y.sum()).ok
+    assert [found for *_, found in getters] == [[torch.Tensor.grad.__get__]] * 2
 
 
 # --- whole graphs of higher order ----------------------------------------------------
