@@ -53,6 +53,8 @@ from typing import Any
 import torch
 from torch.library import get_kernel
 
+from autograd_lab._torch.readable import ORDINARY, is_on_own_device
+
 _THEIRS = torch._C.DispatchKey.AutogradOther
 
 
@@ -171,9 +173,6 @@ def native(op: Any) -> Callable[..., Any]:
     return call
 
 
-_PLAIN = (torch.Tensor, torch.nn.Parameter)
-
-
 def plain(args: tuple[Any, ...]) -> bool:
     """Returns whether the tensors among an operation's arguments are such that PyTorch's ordinary operations take them.
 
@@ -181,7 +180,7 @@ def plain(args: tuple[Any, ...]) -> bool:
     code for each, which is asked already where the operation is called.
     """
     return all(
-        type(value) in _PLAIN
+        (type(value) in ORDINARY or is_on_own_device(value))
         and value.layout is torch.strided
         and not value.is_nested
         and not value.is_quantized

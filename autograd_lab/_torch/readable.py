@@ -86,13 +86,13 @@ def plain(tensor: torch.Tensor) -> torch.Tensor:
 
     It has no numbers where the subclass has a dispatch of its own. See Note [Code of a subclass].
     """
-    if type(tensor) in ORDINARY or type(tensor) in _TORCHS or _is_on_own_device(tensor):
+    if type(tensor) in ORDINARY or type(tensor) in _TORCHS or is_on_own_device(tensor):
         return tensor
     with torch._C.DisableTorchFunction(), torch._C._DisableTorchDispatch():
         return torch.Tensor.detach(tensor)
 
 
-def _is_on_own_device(tensor: torch.Tensor) -> bool:
+def is_on_own_device(tensor: torch.Tensor) -> bool:
     """Returns whether a tensor is on a device that is written in Python, which keeps its numbers on the very object."""
     if runs_own_code(type(tensor)):
         return False
