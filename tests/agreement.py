@@ -95,6 +95,11 @@ def forward(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> lis
     return found
 
 
+def measured_in(value: Any) -> bool:
+    """Whether a value is a tensor with roundings."""
+    return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
+
+
 def copies(value: torch.Tensor, at: int) -> torch.Tensor:
     """Three copies, each with other numbers; indices and masks stay what they are."""
     numbers = value.is_floating_point() or value.is_complex()

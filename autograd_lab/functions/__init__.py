@@ -24,6 +24,7 @@ from autograd_lab.functions.attention import Attention as Attention
 from autograd_lab.functions.average_pooling import AdaptiveAvgPool as AdaptiveAvgPool
 from autograd_lab.functions.average_pooling import AvgPool as AvgPool
 from autograd_lab.functions.batch_norm import BatchNorm as BatchNorm
+from autograd_lab.functions.clamp import Clamp as Clamp
 from autograd_lab.functions.convolution import Convolution as Convolution
 from autograd_lab.functions.dropout import Dropout as Dropout
 from autograd_lab.functions.exponential import Exp as Exp
@@ -59,7 +60,6 @@ from autograd_lab.functions.rule import own_code as own_code
 from autograd_lab.functions.rule import rule as rule
 from autograd_lab.functions.rule import rules as rules
 from autograd_lab.functions.samples import Sample as Sample
-from autograd_lab.functions.selection import Clamp as Clamp
 from autograd_lab.functions.selection import MaskedFill as MaskedFill
 from autograd_lab.functions.selection import Where as Where
 from autograd_lab.functions.softmax import LogSoftmax as LogSoftmax

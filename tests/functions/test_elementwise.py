@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import autograd_lab as lab
-from autograd_lab.functions import rules
+from autograd_lab.functions import clamp, rules
 
 INF, NAN = float("inf"), float("nan")
 CURVES = [("tanh", ()), ("sigmoid", ()), ("gelu", ("none",)), ("gelu", ("tanh",)), ("silu", ())]
@@ -99,10 +99,12 @@ def test_clamp_between_tensors_of_different_shapes_has_the_gradient_that_pytorch
         swapped = torch.clamp(x, low, high)
     (grad,) = torch.autograd.grad(swapped.sum(), x)
     assert grad.tolist() == [2.0, 0.0, 0.0]
-    with pytest.raises(
-        RuntimeError, match="output with shape"
-    ):  # if this fails, torch is mended: see test_rules.py
-        torch.clamp(x, low, high).sum().backward()
+    loss = torch.clamp(x, low, high).sum()
+    if clamp.KINKS.shared:  # from 2.14 on PyTorch reaches it, too
+        assert torch.equal(torch.autograd.grad(loss, x)[0], grad)
+        return
+    with pytest.raises(RuntimeError, match="output with shape"):
+        loss.backward()
 
 
 @pytest.mark.parametrize("missing", [None, "min", "max"])
@@ -139,13 +141,46 @@ def test_on_a_tensor_bound_a_clamps_tangent_is_on_its_gradients_side(bound):
         return rules["clamp"].apply(x, on, None) if bound == "min" else rules["clamp"].apply(x, None, on)
 
     x_grad, on_grad, x_tangent, on_tangent = slopes(ours, x, on)
-    assert (x_grad, on_grad) == (x_tangent, on_tangent) == ([1, 1, 0], [0, 0, 0])
+    assert (x_grad, on_grad) == (x_tangent, on_tangent)
     native = slopes(lambda x, on: torch.clamp(x, **{bound: on}), x, on)
     assert native[:2] == [x_grad, on_grad]
-    assert native[2:] == [
-        [0, 0, 0],
-        [1, 1, 1],
-    ]  # if this fails, torch is mended: make it a sample
+    if clamp.KINKS.shared:
+        assert native[2:] == [
+            [0.5, 0.5, 0],
+            [0.5, 0.5, 1],
+        ]  # of NaN, the bound gets it here, and x its gradient
+    else:  # its tangent goes to the bound, though its gradient goes to x
+        assert native[2:] == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_the_choice_on_a_bound_is_the_installed_pytorchs():
+    x, on = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
+    (of_number,) = torch.autograd.grad(torch.clamp(x, max=0), x)
+    of_tensor = torch.autograd.grad(torch.clamp(x, max=on), (x, on))
+    assert clamp.KINKS.open == (of_number.item() == 0)
+    assert clamp.KINKS.shared == ([each.item() for each in of_tensor] == [0.5, 0.5])
+
+
+@pytest.mark.parametrize("kinks", [clamp.Kinks(False, False), clamp.Kinks(True, True)], ids=["2.13", "2.14"])
+def test_each_of_the_choices_that_pytorch_made(monkeypatch, kinks):
+    """On a number, on a tensor, on both of two that are equal; as PyTorch 2.13.0 and 2.14.1 gave it."""
+    monkeypatch.setattr(clamp, "KINKS", kinks)
+    values = (
+        torch.zeros(3, requires_grad=True),
+        torch.zeros(3, requires_grad=True),
+        torch.ones(3, requires_grad=True),
+    )
+    x, low, high = values
+
+    def gradients(*args):
+        result = rules["clamp"].apply(*args)
+        found = torch.autograd.grad(result.sum(), [v for v in args if isinstance(v, torch.Tensor)])
+        return [grad[0].item() for grad in found]
+
+    new = kinks.open
+    assert gradients(x, 0.0, 1.0) == [0.0 if new else 1.0]
+    assert gradients(x, low, high) == ([0.5, 0.5, 0.0] if new else [1.0, 0.0, 0.0])
+    assert gradients(x, low, torch.zeros(3, requires_grad=True)) == [1.0, 0.0, 0.0]  # all three equal
 
 
 def in_place(name, *args):

@@ -29,6 +29,17 @@ ROOM = {
 }
 """Roundings of the largest number that a rule may be from PyTorch, where `agreement.ULPS` doesn't do; and why."""
 
+
+def room(rule, sample):
+    """Those of the rule; where ``masked_fill`` puts in a number of a finer dtype, roundings of the coarser one.
+
+    The number's gradient is a sum in the tensor's dtype. Over a batch PyTorch sums from 2.14 on in the number's.
+    """
+    finenesses = {torch.finfo(v.dtype).eps for v in sample.args if agreement.measured_in(v)}
+    of_coarser = max(finenesses) / min(finenesses) if rule.name == "masked_fill" and finenesses else 1
+    return ROOM.get(rule.name, 0) if of_coarser == 1 else of_coarser
+
+
 ALL = (agreement.reverse, agreement.forward, agreement.mapped)
 NOT_RIGHT_IN_PYTORCH = {
     ("embedding", "a padding row"): (agreement.reverse, agreement.forward),
@@ -62,8 +73,12 @@ def exception(rule, sample):
 
     - A real base to a complex power: PyTorch's tangent lacks the imaginary part (``handle_r_to_c`` in
       ``pow_backward_self`` is for gradients). The next test shows it.
+    - ``clamp`` on a bound that's a tensor, and where anything is NaN: PyTorch's tangent goes to the bound and its
+      gradient to the tensor (up to 2.13), or NaN is masked in another way (from 2.14 on).
     - A complex number plus or minus a real tensor: PyTorch's tangent is real though the result is complex.
     """
+    if rule.name == "clamp" and not sample.smooth:
+        return any(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
     if rule.name == "pow":
         first, second = sample.args
         return (
@@ -109,7 +124,7 @@ def test_equals_pytorch(rule, sample):
     if exception(rule, sample):
         left_out.append(agreement.forward)
     parts = [part for part in NOT_RIGHT_IN_PYTORCH.get((rule.name, sample.name), ALL) if part not in left_out]
-    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, room=ROOM.get(rule.name, 0))
+    agreement.agree(rule.apply, rule.forward, sample.args, rule.name, parts, room=room(rule, sample))
 
 
 @pytest.mark.parametrize(("rule", "sample"), [case for case in cases(EXACT) if checkable(case.values[1])])
