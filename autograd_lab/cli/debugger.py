@@ -19,7 +19,7 @@ import torch
 
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
-from autograd_lab.cli.target import where_raised
+from autograd_lab.cli.raised import at, described
 from autograd_lab.draw.saved_view import called
 from autograd_lab.errors import LabError, OptionError
 from autograd_lab.records import Node
@@ -227,8 +227,7 @@ class Debugger(cmd.Cmd):
         except Exception as error:
             if self._engine.failed is None:
                 raise
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            self._say(f"error: {self._name(self._engine.failed)} raised {reason} ({where_raised(error)})")
+            self._say(f"error: {self._name(self._engine.failed)} raised {described(error)}{at(error)}")
         self.mistakes += 1
         return False
 

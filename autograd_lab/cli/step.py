@@ -23,9 +23,11 @@ def step(target: str, inputs: tuple[str, ...], check: bool) -> None:
     """
     from autograd_lab.backward import check_engine
     from autograd_lab.cli.debugger import Debugger, SteppedEngine
-    from autograd_lab.cli.target import watched
+    from autograd_lab.cli.raised import told_in_one_line
+    from autograd_lab.cli.target import one_number, watched
 
-    with watched(target, inputs) as (found, annotated):
+    with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
+        one_number(target, found.loss)
         if check:
             result = check_engine(found.loss, model=found.model, names=found.names)
             click.echo(result)

@@ -17,9 +17,9 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -30,6 +30,7 @@ import torch
 from autograd_lab.backward.forward import noting
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.outputs import tensors
+from autograd_lab.cli.raised import at, described
 from autograd_lab.errors import TargetError, article
 from autograd_lab.hold import Hold
 from autograd_lab.records import Graph
@@ -99,6 +100,7 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
         raise TargetError(
             f"{text} is of type {type(found).__name__}; name a callable that returns a loss, or a module"
         )
+    _takes_nothing(text, found)
     result = _run(f"calling {text}()", found)
     if isinstance(result, torch.nn.Module):
         return _call_module(text, result, made)
@@ -113,6 +115,24 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
             f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model) or a module"
         )
     return Target(result, None, _global_tensors(found))
+
+
+def one_number(text: str, loss: Any) -> None:
+    """Refuses a loss that no backward can start at by itself.
+
+    Args:
+        text: The TARGET.
+        loss: What it gave.
+
+    Raises:
+        TargetError: A tensor in it has several elements and a graph.
+    """
+    for tensor in tensors(loss):
+        if tensor.requires_grad and tensor.numel() != 1:
+            raise TargetError(
+                f"{text}() returned a tensor of shape {tuple(tensor.shape)}, and a backward starts at one number; "
+                "have it return a scalar, such as its .sum()"
+            )
 
 
 def _global_tensors(function: Any) -> dict[str, torch.Tensor]:
@@ -156,6 +176,8 @@ def built(text: str, found: Any) -> torch.nn.Module:
     Raises:
         TargetError: It builds something else, or raises.
     """
+    if not isinstance(found, torch.nn.Module):
+        _takes_nothing(text, found)
     made = found if isinstance(found, torch.nn.Module) else _run(f"calling {text}()", found)
     if not isinstance(made, torch.nn.Module):
         raise TargetError(
@@ -178,6 +200,8 @@ def _find(text: str) -> Any:
     place, colon, name = text.rpartition(":")
     if not colon or not place or not name:
         raise TargetError(f"{text!r} names nothing; write path/to/file.py:name or package.module:name")
+    if not place.endswith(".py") and (os.sep in place or Path(place).is_file()):
+        raise TargetError(f"{place} is no Python file; write path/to/file.py:name or package.module:name")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
     found: Any = module
     for part in name.split("."):
@@ -209,25 +233,26 @@ def _import_module(name: str) -> ModuleType:
     return module
 
 
+def _takes_nothing(text: str, call: Callable[[], Any]) -> None:
+    """Refuses a callable that can't be called without arguments."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # what is written in C may not say
+        return
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [each.name for each in parameters if each.default is each.empty and each.kind not in variadic]
+    if needed:
+        raise TargetError(
+            f"{text} needs arguments ({', '.join(needed)}); name a function without any, which calls it with yours"
+        )
+
+
 def _run(what: str, call: Callable[[], Any]) -> Any:
     """Calls the user's code; what it raises becomes one line with the place that raised."""
     try:
         return call()
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        raise TargetError(f"{what} raised {reason} ({where_raised(error)})") from error
-
-
-def where_raised(error: Exception) -> str:
-    """Gives the innermost line that isn't inside an installed package: most likely the user's own."""
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [
-        frame for frame in frames if "site-packages" not in frame.filename and "<frozen" not in frame.filename
-    ]
-    frame = (own or frames)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+        raise TargetError(f"{what} raised {described(error)}{at(error)}") from error
 
 
 def _call_module(text: str, model: torch.nn.Module, made: Sequence[torch.Tensor]) -> Target:

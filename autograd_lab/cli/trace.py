@@ -40,12 +40,14 @@ def trace(
 ) -> None:
     """Run the backward of TARGET and show what every node did."""
     from autograd_lab.backward import trace as run
-    from autograd_lab.cli.target import watched
+    from autograd_lab.cli.raised import told_in_one_line
+    from autograd_lab.cli.target import one_number, watched
     from autograd_lab.draw import trace_table
     from autograd_lab.pictures import render
 
     options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
-    with watched(target, inputs) as (found, annotated):
+    with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
+        one_number(target, found.loss)
         done = run(
             found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autograd_lab.cli.options import input_option, target_argument
-from autograd_lab.errors import LabError, OptionError, VerifyError
+from autograd_lab.errors import OptionError, VerifyError
 
 if TYPE_CHECKING:
     from autograd_lab.records import VerifyReport
@@ -64,22 +64,14 @@ def verify(
 
 def _ran(target: str, run: Callable[[], VerifyReport]) -> VerifyReport:
     """Runs the checks. What a backward raises by itself ends the command in one line: there's nothing to compare."""
-    from autograd_lab.cli.target import where_raised
+    from autograd_lab.cli.raised import at, told_in_one_line
 
     try:
-        return run()
+        with told_in_one_line(target):
+            return run()
     except VerifyError as error:
         cause = error.__cause__
-        place = f" ({where_raised(cause)})" if isinstance(cause, Exception) else ""
-        raise VerifyError(f"{error}{place}") from error
-    except LabError:
-        raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
-        click.echo(
-            f"autograd-lab: the backward of {target} raised {reason} ({where_raised(error)})", err=True
-        )
-        sys.exit(1)
+        raise VerifyError(f"{error}{at(cause) if cause is not None else ''}") from error
 
 
 def _must_be_tensors_callable(target: str, found: Any, inputs: tuple[str, ...]) -> None:

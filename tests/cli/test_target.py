@@ -111,7 +111,7 @@ def test_an_input_is_the_same_every_time(file):
         ("{file}:model", ["4by3"], "is no shape; write 1x3x224x224"),
         ("{file}:model", ["4x3:floaty"], "torch has no dtype 'floaty'"),
         ("{file}:model", ["4x3:nn"], "torch has no dtype 'nn'"),
-        ("torch.nn:Linear", ["1x3"], "calling torch.nn:Linear() raised TypeError"),
+        ("torch.nn:Linear", ["1x3"], "torch.nn:Linear needs arguments (in_features, out_features)"),
     ],
 )
 def test_wrong_targets_get_one_line(file, target, inputs, says):
