@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from autograd_lab import records
 from autograd_lab.draw.dot import to_dot
 from autograd_lab.draw.isolated import OutOfTimeError
-from autograd_lab.draw.layers import tangle
+from autograd_lab.draw.layers import tangle, widest_fan
 from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.perfetto import to_perfetto
 from autograd_lab.draw.picture import Picture
@@ -34,6 +34,9 @@ MOST_FOR_DOT = 1_500
 MOST_TANGLE_FOR_DOT = 500_000
 """As `layers.tangle` measures it. 40 steps of a recurrent network have twice as much; ``dot`` was never seen to lay out
 so tangled a graph in less than 25 s."""
+
+MOST_LEAVES_FOR_DOT = 200
+"""Leaves of one node: ``dot`` sets all of them in one row, the layered layout in a block."""
 
 SECONDS_FOR_DOT = 10.0
 """Seconds after which ``dot``'s own layout is given up for the layered one."""
@@ -252,12 +255,15 @@ def _rendered(picture: Picture, kind: Literal["svg", "png", "pdf"], settings: Se
 
 
 def _beyond_dot(picture: Picture) -> bool:
-    """Returns whether ``dot``'s own layout is sure to take too long."""
+    """Returns whether ``dot``'s own layout is sure to take too long, or would be one very long row."""
     if len(picture.boxes) > MOST_FOR_DOT:
         return True
     number = {box.key: at for at, box in enumerate(picture.boxes)}
     edges = [(number[arrow.tail], number[arrow.head]) for arrow in picture.arrows]
-    return tangle(len(number), edges) > MOST_TANGLE_FOR_DOT
+    return (
+        widest_fan(len(number), edges) > MOST_LEAVES_FOR_DOT
+        or tangle(len(number), edges) > MOST_TANGLE_FOR_DOT
+    )
 
 
 def _txt(record: Record, settings: Settings) -> str:

@@ -27,6 +27,9 @@ _KINDS = ("op", "accumulate", "function", "compiled")
 
 _MOST_METAS = 3
 _MOST_NAMES = 3
+MOST_SLOTS = 100
+"""Slots of a node that are drawn one by one; a box with more of them would be wider than any page."""
+
 _MOST_HOOKS = 3
 
 
@@ -108,11 +111,14 @@ def _box(node: Node, part: Part, names: tuple[str, ...], more: tuple[Line, ...])
         look="custom" if node.rule else node.kind if node.kind in _KINDS else "op",
         tooltip=tooltip(node) + others,
         group=part.group,
-        ins=tuple(map(str, range(len(node.grad_outputs)))) if len(node.grad_outputs) > 1 else (),
-        outs=tuple("–" if edge is None else str(slot) for slot, edge in enumerate(node.next))
-        if len(node.next) > 1
-        else (),
+        ins=_slots(tuple(map(str, range(len(node.grad_outputs))))),
+        outs=_slots(tuple("–" if edge is None else str(slot) for slot, edge in enumerate(node.next))),
     )
+
+
+def _slots(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Slots need no number where there's one, and have no room for it where there are very many."""
+    return texts if 1 < len(texts) <= MOST_SLOTS else ()
 
 
 def _lines(node: Node, names: tuple[str, ...]) -> Iterator[Line]:
@@ -124,6 +130,8 @@ def _lines(node: Node, names: tuple[str, ...]) -> Iterator[Line]:
         yield Line(node.name, "title")
     if node.grad_outputs:
         yield Line(metas(node.grad_outputs))
+    if len(node.next) > MOST_SLOTS:
+        yield Line(f"{len(node.next):,} slots", "quiet")
     if node.rule:
         yield Line(f"the lab's rule {node.rule!r}", "quiet")
     elif node.kind == "function" and node.source is not None:

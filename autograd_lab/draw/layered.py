@@ -15,6 +15,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from autograd_lab.draw.isolated import call
@@ -33,6 +34,9 @@ _SIDE_BY_SIDE = 5.0
 
 _SHAPE = 1.4
 """Width over height that the pieces together should have."""
+
+_BLOCK_ROW = 6
+"""Leaves below one vertex from which on they're a row of a block."""
 
 _WIDE = 400
 """Vertices in one layer above which neighbours aren't swapped one by one, which takes the square of their number."""
@@ -178,7 +182,29 @@ def _ordered(graph: Layered, pieces: Sequence[Sequence[int]]) -> list[list[list[
             x = {pieces[at][vertex]: place for vertex, place in places if vertex < len(pieces[at])}
             for row in found[at]:
                 row.sort(key=lambda vertex: (x[vertex], vertex))
+            _centre_trunks(found[at], graph)
     return found
+
+
+def _centre_trunks(rows: Sequence[list[int]], graph: Layered) -> None:
+    """Moves what leads on to the middle of the leaves beside it, which stand in their own order then, in place.
+
+    Else a lane down a block of leaves stands at its side, and each row of the block wanders off a bit further.
+    """
+    for upper, row in pairwise(rows):
+        at = {vertex: place for place, vertex in enumerate(row)}
+        above = Counter(other for vertex in upper for other in graph.below[vertex])
+        for vertex in upper:
+            leading = [other for other in graph.below[vertex] if graph.below[other]]
+            leaves = sorted(
+                other for other in graph.below[vertex] if not graph.below[other] and above[other] == 1
+            )
+            if len(leading) > 1 or len(leaves) < _BLOCK_ROW:
+                continue
+            half = len(leaves) // 2
+            order = [*leaves[:half], *leading, *leaves[half:]]
+            for place, other in zip(sorted(at[other] for other in order), order, strict=True):
+                row[place] = other
 
 
 def _request(graph: Layered, piece: Sequence[int], *, widest: int) -> dict[str, object]:

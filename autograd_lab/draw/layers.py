@@ -8,6 +8,7 @@ are linear in vertices + edges + waypoints.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,6 +19,12 @@ MOST_WAYPOINTS = 30_000
 
 MOST_APART = 8
 """Long edges to or from one vertex that each get a lane of their own; more of them share one."""
+
+MOST_ABREAST = 60
+"""Leaves of one vertex that stand in one layer; more of them make a block, about as wide as it's high."""
+
+_BLOCK = 1.3
+"""Leaves side by side for each one below another, in such a block: boxes are wider than they're high."""
 
 # Note [Lanes]
 # An edge over many layers goes through a waypoint in each layer between: its lane. Where many such edges lead to one
@@ -50,7 +57,8 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> Layered:
     """Puts a graph into layers.
 
     A vertex lies one layer below the lowest of those above it. One with more edges out than in is then moved down to
-    just above those below it, which shortens more edges than it lengthens.
+    just above those below it, which shortens more edges than it lengthens. A great many leaves of one vertex make a
+    block of several layers.
 
     Args:
         count: How many vertices there are.
@@ -162,7 +170,32 @@ def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
     for vertex in reversed(order):
         if into[vertex] < len(out[vertex]):
             rank[vertex] = min(rank[other] for other in out[vertex]) - 1
+    for vertex, others in enumerate(out):
+        leaves = [other for other in others if into[other] == 1 and not out[other]]
+        if len(leaves) > MOST_ABREAST:
+            abreast = math.ceil((len(leaves) * _BLOCK) ** 0.5)
+            for at, leaf in enumerate(leaves):
+                rank[leaf] = rank[vertex] + 1 + at // abreast
     return rank
+
+
+def widest_fan(count: int, edges: Sequence[tuple[int, int]]) -> int:
+    """Counts the leaves that hang from the vertex which has the most, from it alone and with nothing below them.
+
+    Args:
+        count: As for `layered`.
+        edges: As for `layered`.
+
+    Returns:
+        Their number.
+
+    Example:
+        >>> widest_fan(5, [(0, 1), (0, 2), (0, 3), (2, 3), (3, 4)])
+        1
+    """
+    out = _neighbours(count, list(dict.fromkeys(edges)))
+    into = Counter(head for _, head in set(edges))
+    return max((sum(into[b] == 1 and not out[b] for b in others) for others in out), default=0)
 
 
 class _Lanes:

@@ -60,6 +60,7 @@ def placed(picture: Picture) -> Placement:
     """
     reckoned = tuple(box_size(box, picture.direction) for box in picture.boxes)
     sizes = tuple((width * _SPARE, height * _SPARE) for width, height in reckoned)
+    slots = _Slots(picture, reckoned)
     number = {box.key: at for at, box in enumerate(picture.boxes)}
     # The way back runs beside the way there.
     backs = [arrow for arrow in picture.arrows if arrow.back]
@@ -68,7 +69,7 @@ def placed(picture: Picture) -> Placement:
     found = layout(
         sizes if upright else [(height, width) for width, height in sizes],
         [(number[arrow.tail], number[arrow.head]) for arrow in arrows],
-        ends=[_ends(arrow, picture, number, reckoned) for arrow in arrows],
+        ends=[slots.ends(arrow) for arrow in arrows],
         fold=True,
     )
 
@@ -91,31 +92,28 @@ def placed(picture: Picture) -> Placement:
     )
 
 
-def _ends(
-    arrow: Arrow, picture: Picture, number: dict[str, int], sizes: tuple[Point, ...]
-) -> tuple[float, float]:
-    """How far from the middles of their sides an arrow leaves its tail and reaches its head."""
-    across = 0 if picture.direction in ("down", "up") else 1
-    tail, head = number[arrow.tail], number[arrow.head]
-    return (
-        _offset(
-            picture.boxes[tail].outs,
-            arrow.tail_slot,
-            sizes[tail][across] - 2 * PAD[across],
-            picture.direction,
-        ),
-        _offset(
-            picture.boxes[head].ins, arrow.head_slot, sizes[head][across] - 2 * PAD[across], picture.direction
-        ),
-    )
+class _Slots:
+    """Knows where the slots of each box are: reckoned once a box, which may have 100,000."""
 
+    def __init__(self, picture: Picture, sizes: tuple[Point, ...]) -> None:
+        self._direction = picture.direction
+        self._across = 0 if picture.direction in ("down", "up") else 1
+        rooms = [size[self._across] - 2 * PAD[self._across] for size in sizes]
+        boxes = list(zip(picture.boxes, rooms, strict=True))
+        self._outs = {box.key: self._offsets(box.outs, room) for box, room in boxes if box.outs}
+        self._ins = {box.key: self._offsets(box.ins, room) for box, room in boxes if box.ins}
 
-def _offset(slots: tuple[str, ...], slot: int | None, room: float, direction: str) -> float:
-    """From the middle of a row of slots to that of one; Graphviz shares out evenly what room is left."""
-    if slot is None or not slots:
-        return 0.0
-    across = 0 if direction in ("down", "up") else 1
-    widths = [size[across] for size in slot_sizes(slots, direction)]
-    spare = (room - sum(widths)) / len(widths)
-    ends = list(accumulate(width + spare for width in widths))
-    return ends[slot] - (widths[slot] + spare) / 2 - room / 2
+    def ends(self, arrow: Arrow) -> tuple[float, float]:
+        """Returns how far from the middles of their sides an arrow leaves its tail and reaches its head."""
+        leaves, arrives = self._outs.get(arrow.tail), self._ins.get(arrow.head)
+        return (
+            0.0 if leaves is None or arrow.tail_slot is None else leaves[arrow.tail_slot],
+            0.0 if arrives is None or arrow.head_slot is None else arrives[arrow.head_slot],
+        )
+
+    def _offsets(self, slots: tuple[str, ...], room: float) -> list[float]:
+        """From the middle of a row of slots to that of each; Graphviz shares out evenly what room is left."""
+        widths = [size[self._across] for size in slot_sizes(slots, self._direction)]
+        spare = (room - sum(widths)) / len(widths)
+        ends = accumulate(width + spare for width in widths)
+        return [end - (width + spare) / 2 - room / 2 for end, width in zip(ends, widths, strict=True)]

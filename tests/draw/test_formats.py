@@ -10,7 +10,7 @@ from PIL import Image
 from autograd_lab import records
 from autograd_lab.draw import FORMATS, draw, format_of, formats
 from autograd_lab.draw.dot import to_dot
-from autograd_lab.draw.graph_view import graph_picture
+from autograd_lab.draw.graph_view import MOST_SLOTS, graph_picture
 from autograd_lab.draw.mermaid import to_mermaid
 from autograd_lab.draw.scalar_view import scalar_picture
 from autograd_lab.draw.text import graph_table, scalar_table
@@ -148,6 +148,28 @@ def test_weights_that_are_used_at_many_steps_go_to_the_layered_layout_at_once(as
     draw(unrolled(20), "svg")
     draw(unrolled(200), "svg")
     assert asked == [(False, formats.SECONDS_FOR_DOT), (True, None)]
+
+
+def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(asked):
+    def fan(leaves: int) -> Graph:
+        cat = Node(0, "CatBackward0", "op", 1, next=tuple(Edge(at + 1, 0) for at in range(leaves)))
+        return Graph(
+            (
+                cat,
+                *(
+                    Node(at + 1, "AccumulateGrad", "accumulate", LAST, variable=f"w{at}")
+                    for at in range(leaves)
+                ),
+            ),
+            (),
+        )
+
+    draw(fan(formats.MOST_LEAVES_FOR_DOT), "svg")
+    draw(fan(formats.MOST_LEAVES_FOR_DOT + 1), "svg")
+    assert [pinned for pinned, _ in asked] == [False, True]
+    few, many = (graph_picture(fan(leaves)).boxes[0] for leaves in (MOST_SLOTS, MOST_SLOTS + 1))
+    assert (len(few.outs), len(many.outs)) == (MOST_SLOTS, 0)
+    assert many.lines[-1].text == f"{MOST_SLOTS + 1} slots"
 
 
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])

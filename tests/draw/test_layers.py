@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograd_lab.draw import layers
-from autograd_lab.draw.layers import layered, tangle
+from autograd_lab.draw.layers import layered, tangle, widest_fan
 
 
 @st.composite
@@ -148,3 +148,18 @@ def test_the_tangle_is_what_passes_each_layer_squared(graph):
 def test_parallel_edges_and_loops_make_no_tangle():
     assert tangle(3, [(0, 1), (1, 2), (1, 2), (1, 1)]) == 0
     assert tangle(3, [(0, 1), (1, 2), (0, 2), (0, 2)]) == 1
+
+
+def test_the_widest_fan_is_of_leaves_that_hang_from_one_vertex_alone():
+    assert widest_fan(1, []) == 0
+    assert widest_fan(6, [(0, 1), (0, 2), (0, 2), (0, 3), (3, 4), (3, 5), (2, 5)]) == 1
+    assert widest_fan(4, [(0, 1), (0, 2), (0, 2), (0, 3)]) == 3
+
+
+def test_many_leaves_of_one_vertex_make_a_block():
+    count = layers.MOST_ABREAST + 1
+    few, many = ([(0, leaf) for leaf in range(1, leaves + 1)] for leaves in (count - 1, count))
+    assert set(layered(count, few).layer) == {0, 1}
+    found = layered(count + 1, many)
+    check(count + 1, many)
+    assert 5 < max(found.layer) < count / 5
