@@ -8,20 +8,22 @@ What it relies on: that matplotlib keeps its fonts in ``mpl-data/fonts/ttf`` (ma
 and that fontconfig reads the file that ``FONTCONFIG_FILE`` names. Graphviz on macOS draws with the system's own
 fonts, and there the configuration changes nothing.
 
-What it promises: nothing outlives the ``with`` block, neither a file nor an environment variable (the variables are
-handed out, for a child process; this process's own are never touched). DejaVu has Latin, Greek, Cyrillic and the
-mathematical signs, but no Chinese, Japanese or Korean: in PNG and PDF such characters come out as boxes that hold
-their code. SVG keeps them as text, and the browser that shows it finds a font.
+What it promises: nothing outlives the `Hold`, interrupted or not, neither a file nor an environment variable (the
+variables are handed out, for a child process; this process's own are never touched). DejaVu has Latin, Greek, Cyrillic
+and the mathematical signs, but no Chinese, Japanese or Korean: in PNG and PDF such characters come out as boxes that
+hold their code. SVG keeps them as text, and the browser that shows it finds a font.
 """
 
 import importlib.util
+import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from autograd_lab.errors import RenderError
+from autograd_lab.hold import Hold
 
 # Only DejaVu is let through: that folder also holds mathematical fonts, which would otherwise be chosen for "Times",
 # and a last-resort font with a glyph for everything, which hides that a character has no glyph.
@@ -67,21 +69,24 @@ def font_folder() -> Path:
     )
 
 
-@contextmanager
-def fonts_at_hand() -> Iterator[dict[str, str]]:
+def fonts_at_hand(held: Hold) -> dict[str, str]:
     """Writes a fontconfig configuration that knows the lab's fonts only, and takes it away again.
 
     The configuration and fontconfig's own cache live in a folder of this call's own. Reading the fonts anew each time
     costs about 0.03 s, and in exchange no two processes ever share a half-written cache.
 
-    Yields:
+    Args:
+        held: For how long.
+
+    Returns:
         The environment variables to give to the process that runs Graphviz.
 
     Raises:
-        RenderError: there's no font to offer, or no temporary folder can be written.
+        RenderError: There's no font to offer, or no temporary folder can be written.
 
     Example:
-        >>> with fonts_at_hand() as variables:
+        >>> with Hold() as held:
+        ...     variables = fonts_at_hand(held)
         ...     Path(variables["FONTCONFIG_FILE"]).is_file()
         True
         >>> Path(variables["FONTCONFIG_FILE"]).exists()
@@ -89,13 +94,14 @@ def fonts_at_hand() -> Iterator[dict[str, str]]:
     """
     fonts = font_folder()
     try:
-        folder = tempfile.TemporaryDirectory(prefix="autograd_lab_fonts_")
+        folder = Path(tempfile.gettempdir()) / f"autograd_lab_fonts_{secrets.token_hex(8)}"
+        held.add(partial(shutil.rmtree, folder, ignore_errors=True))
+        folder.mkdir(0o700)
+        configuration = folder / "fonts.conf"
+        text = _CONFIGURATION.format(fonts=escape(str(fonts)), cache=escape(str(folder / "cache")))
+        configuration.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RenderError(
             f"no temporary folder for the fonts' configuration ({error}); set TMPDIR"
         ) from error
-    with folder as name:
-        configuration = Path(name) / "fonts.conf"
-        text = _CONFIGURATION.format(fonts=escape(str(fonts)), cache=escape(str(Path(name) / "cache")))
-        configuration.write_text(text, encoding="utf-8")
-        yield {"FONTCONFIG_FILE": str(configuration), "FONTCONFIG_PATH": name}
+    return {"FONTCONFIG_FILE": str(configuration), "FONTCONFIG_PATH": str(folder)}

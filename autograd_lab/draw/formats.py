@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from autograd_lab import records
@@ -26,6 +25,7 @@ from autograd_lab.draw.trace_text import trace_table
 from autograd_lab.draw.views import NORMS, nearest, picture_maker
 from autograd_lab.errors import RenderError, article
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
+from autograd_lab.records.files import path_of
 
 MOST_FOR_DOT = 1_500
 """Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
@@ -182,13 +182,17 @@ def format_of(path: str | os.PathLike[str]) -> str:
         A key of ``FORMATS``.
 
     Raises:
-        RenderError: It has no ending, or one that is no format's.
+        RenderError: It's no path, has no ending, or one that is no format's.
 
     Example:
         >>> format_of("pictures/graph.SVG")
         'svg'
     """
-    ending = Path(path).suffix.removeprefix(".").casefold()
+    try:
+        file = path_of(path)
+    except ValueError as error:
+        raise RenderError(f"cannot draw into a file: {error}") from error
+    ending = file.suffix.removeprefix(".").casefold()
     if not ending:
         raise RenderError(f"no format given for {os.fspath(path)!r}: end the path in .{', .'.join(FORMATS)}")
     if ending not in FORMATS:

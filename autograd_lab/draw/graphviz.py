@@ -22,6 +22,7 @@ from typing import Literal, TypeAlias
 from autograd_lab.draw.fonts import fonts_at_hand
 from autograd_lab.draw.isolated import LONGEST, call
 from autograd_lab.errors import RenderError
+from autograd_lab.hold import Hold
 
 Format: TypeAlias = Literal["svg", "png", "pdf"]
 FORMATS: tuple[Format, ...] = ("svg", "png", "pdf")
@@ -43,8 +44,11 @@ _POINTS = 72
 _SMALL = 8_000
 """Characters of text that can't describe a picture near the limits above, so that it needn't be measured."""
 
-_NOISE = re.compile(r"Fontconfig (warning|error)|.*Pango-WARNING|.*too large for cairo-renderer bitmaps|\s*$")
-"""What is said about the system's own fonts, which aren't used, and of a bitmap that Graphviz itself made fit."""
+_NOISE = re.compile(
+    r"Fontconfig (warning|error)|.*Pango-WARNING|.*too large for cairo-renderer bitmaps|.*no value for width of|\s*$"
+)
+"""What is said about the system's own fonts, which aren't used, of a bitmap that Graphviz itself made fit, and of a
+sign whose width it has to guess."""
 
 _ADVICE = (
     "pip install pygraphviz (its wheel carries Graphviz), or install Graphviz so that `dot` is on the PATH"
@@ -131,7 +135,8 @@ def run(
         raise RenderError(f"unknown format {format!r}: use one of {', '.join(FORMATS)}")
     engine = "nop2" if pinned else "dot"
     until = time.monotonic() + (LONGEST if limit is None else limit)
-    with fonts_at_hand() as variables:
+    with Hold() as held:
+        variables = fonts_at_hand(held)
         attributes = {} if dpi is None or format != "png" else {"dpi": f"{dpi}"}
         if format != "svg" and len(dot_text) > _SMALL:
             attributes |= _fit(*_extent(dot_text, engine, variables, until), format, dpi or PNG_DPI)

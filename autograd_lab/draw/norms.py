@@ -186,7 +186,7 @@ def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
             place, row, f" {word} ", ha=side, va="center", color=theme.VERMILLION, fontsize=8,
             bbox={"facecolor": theme.PAPER, "edgecolor": "none", "pad": 0.5}, zorder=3,
         )  # fmt: skip
-    axes.set_yticks(range(len(found)), list(map(_plain, found)), fontsize=8)
+    axes.set_yticks(range(len(found)), list(map(plots.literal, found)), fontsize=8)
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xlabel("norm of the gradient that arrived", fontsize=9)
     return _saved(figure, axes, title, kind, dpi)
@@ -204,7 +204,8 @@ def _of_several(
     for place, name in enumerate(names):
         series = [each.get(name) for each in found]
         drawn = [norm if _word(norm) is None else math.nan for norm in series]
-        label = _plain(name) if place < MOST_LABELS else "_"  # what begins so has no place in a legend
+        # What begins with "_" has no place in a legend: a name that does so is set behind a space.
+        label = f" {plots.literal(name)}" if place < MOST_LABELS else "_"
         colour, style = line_look(place)
         axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
         for number, norm in zip(numbers, series, strict=True):
@@ -224,7 +225,7 @@ def _of_several(
 
 
 def _saved(figure: Any, axes: Any, title: str, kind: str, dpi: int | None) -> bytes:
-    plots.dress(axes, title)
+    plots.dress(axes, plots.literal(title))
     return plots.write(figure, kind, dpi=dpi)
 
 
@@ -271,11 +272,6 @@ def _word(norm: Norm) -> str | None:
     if norm == 0:
         return "zero"
     return None if math.isfinite(norm) else "NaN" if math.isnan(norm) else "inf"
-
-
-def _plain(name: str) -> str:
-    """A name as it stands: between dollar signs matplotlib would read mathematics."""
-    return name.replace("$", r"\$")
 
 
 def _by_block(found: Norms) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from autograd_lab.errors import RenderError
 from autograd_lab.records import GradStats, Node, Step, TensorMeta, Trace
+from autograd_lab.records.jsonio import in_utf8
 
 Event = dict[str, Any]
 
@@ -54,7 +55,7 @@ def to_perfetto(traces: Sequence[Trace]) -> str:
         events.extend(_events(trace, process, offset))
         offset += _length(trace) + GAP_NS
     lines = ",\n".join(json.dumps(event, ensure_ascii=False) for event in events)
-    return f'{{"displayTimeUnit": "ns", "traceEvents": [\n{lines}\n]}}\n'
+    return in_utf8(f'{{"displayTimeUnit": "ns", "traceEvents": [\n{lines}\n]}}\n')
 
 
 def nbytes(meta: TensorMeta | None) -> int | None:

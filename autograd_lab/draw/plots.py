@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from typing import Any
 
 from autograd_lab.draw import theme
+from autograd_lab.draw.picture import clean
 from autograd_lab.errors import RenderError
 
 COLOURS = (
@@ -75,6 +77,22 @@ def dress(axes: Any, title: str) -> None:
         spine.set_color(theme.FAINT)
 
 
+def literal(text: str) -> str:
+    r"""Writes a text that comes from outside so that matplotlib shows it as it stands.
+
+    Args:
+        text: Any text, such as a parameter's name.
+
+    Returns:
+        The text without what can't be shown, and without mathematics, which matplotlib reads between dollar signs.
+
+    Example:
+        >>> print(literal("cost in $\x00"))
+        cost in \$␀
+    """
+    return clean(text).replace("$", r"\$")
+
+
 def is_plot(thing: object) -> bool:
     """Says whether something is one of matplotlib's figures, without importing matplotlib.
 
@@ -112,8 +130,11 @@ def write(figure: Any, kind: str, *, dpi: int | None = None) -> bytes:
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
     # Text as outlines looks the same on a machine without fonts. A fixed salt and no date give the same bytes.
     with (
+        warnings.catch_warnings(),
         style.context("default"),
         rc_context({"svg.fonttype": "path", "svg.hashsalt": "autograd_lab", "font.family": theme.FONT}),
     ):
+        # A sign that the font hasn't is drawn as a box, as in the other pictures.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         figure.savefig(stream, format=kind, dpi=dpi or 150, bbox_inches="tight", metadata=metadata)
     return stream.getvalue()

@@ -81,15 +81,20 @@ def load(path: str | os.PathLike[str]) -> Record:
             says that a later version of the lab wrote it.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        file = files.path_of(path)
+    except ValueError as error:
+        raise RecordError(f"cannot read a record: {error}") from error
+    name = files.shown(file)
+    try:
+        text = file.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: not a record: the file isn't UTF-8 text") from error
+        raise RecordError(f"{name}: not a record: the file isn't UTF-8 text") from error
     except OSError as error:
-        raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise RecordError(f"{name}: cannot be read: {error.strerror or error}") from error
     try:
         return loads(text)
     except RecordError as error:
-        raise RecordError(f"{path}: {error}") from error
+        raise RecordError(f"{name}: {error}") from error
 
 
 def dumps(record: Record) -> str:
@@ -110,7 +115,11 @@ def dumps(record: Record) -> str:
     head = json.dumps({"schema": SCHEMA, "record": name})
     fields = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items())
     text = f'{{"autograd_lab": {head},\n"data": {{\n{fields}\n}}}}\n'
-    # UTF-8 has no place for half a surrogate pair, which Python's names for oddly named files hold; JSON writes \udcff
+    return in_utf8(text)
+
+
+def in_utf8(text: str) -> str:
+    r"""Returns JSON text that UTF-8 has a place for: half a surrogate pair, as in oddly named files, becomes ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -159,15 +168,15 @@ def _read_head(document: Any) -> type:
         raise RecordError("autograd_lab: missing; this isn't a file that lab.save wrote")
     schema = head.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise RecordError(f"autograd_lab.schema: expected a version from 1, found {schema!r}")
+        raise _wrong("autograd_lab.schema", "a version from 1", schema)
     if schema > SCHEMA:
         raise RecordError(
-            f"autograd_lab.schema: version {schema} was written by a later release, and this one reads up "
+            f"autograd_lab.schema: version {_shown(schema)} was written by a later release, and this one reads up "
             f"to {SCHEMA}; upgrade autograd-lab"
         )
     name = head.get("record")
     if not isinstance(name, str) or name not in RECORDS:
-        raise RecordError(f"autograd_lab.record: expected one of {', '.join(RECORDS)}, found {name!r}")
+        raise _wrong("autograd_lab.record", f"one of {', '.join(RECORDS)}", name)
     return RECORDS[name]
 
 
@@ -245,7 +254,7 @@ def _record_decoder(record_type: type) -> Decoder:
             raise _wrong(place, f"the fields of a {record_type.__name__}", value)
         for name in value:
             if name not in known:
-                raise RecordError(f"{place}.{name}: a {record_type.__name__} has no such field")
+                raise RecordError(f"{place}.{_shown(name)[1:-1]}: a {record_type.__name__} has no such field")
         found = {}
         for name, read, required in fields:
             if name in value:
@@ -340,7 +349,10 @@ _ANNOTATED: dict[str, Decoder] = {"scalar": _scalar, "number": _number}
 
 
 def _wrong(place: str, expected: str, found: Any) -> RecordError:
-    shown = json.dumps(found)
-    return RecordError(
-        f"{place}: expected {expected}, found {shown if len(shown) <= 60 else shown[:57] + '...'}"
-    )
+    return RecordError(f"{place}: expected {expected}, found {_shown(found)}")
+
+
+def _shown(found: Any) -> str:
+    """Returns a value as a message quotes it: not at any length."""
+    text = json.dumps(found)
+    return text if len(text) <= 60 else text[:57] + "..."

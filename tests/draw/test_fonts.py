@@ -10,6 +10,7 @@ import pytest
 
 from autograd_lab.draw.fonts import font_folder, fonts_at_hand
 from autograd_lab.errors import RenderError
+from autograd_lab.hold import Hold
 
 
 def test_the_folder_holds_the_faces_that_pictures_use():
@@ -18,7 +19,8 @@ def test_the_folder_holds_the_faces_that_pictures_use():
 
 
 def test_the_configuration_names_that_folder_and_no_other():
-    with fonts_at_hand() as variables:
+    with Hold() as held:
+        variables = fonts_at_hand(held)
         root = ElementTree.parse(variables["FONTCONFIG_FILE"]).getroot()
     assert [found.text for found in root.findall("dir")] == [str(font_folder())]
     assert root.findall("include") == []
@@ -28,7 +30,8 @@ def test_a_folder_with_odd_characters_in_its_name_is_written_right(tmp_path, mon
     odd = tmp_path / "a & b <c>"
     odd.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
-    with fonts_at_hand() as variables:
+    with Hold() as held:
+        variables = fonts_at_hand(held)
         root = ElementTree.parse(variables["FONTCONFIG_FILE"]).getroot()
         assert Path(root.findtext("cachedir") or "").parent.parent == odd
 
@@ -36,7 +39,8 @@ def test_a_folder_with_odd_characters_in_its_name_is_written_right(tmp_path, mon
 def test_nothing_outlives_the_block(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = dict(os.environ)
-    with fonts_at_hand() as variables:
+    with Hold() as held:
+        variables = fonts_at_hand(held)
         assert Path(variables["FONTCONFIG_FILE"]).is_relative_to(tmp_path)
         assert dict(os.environ) == before
     assert list(tmp_path.iterdir()) == []
@@ -44,8 +48,15 @@ def test_nothing_outlives_the_block(tmp_path, monkeypatch):
 
 def test_nothing_outlives_a_block_that_raised(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(KeyError), fonts_at_hand():
-        raise KeyError
+
+    def drawing():
+        with Hold() as held:
+            fonts_at_hand(held)
+            assert list(tmp_path.iterdir())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        drawing()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -57,5 +68,5 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
 
 def test_without_a_temporary_folder_the_error_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(RenderError, match="TMPDIR"), fonts_at_hand():
-        pass
+    with Hold() as held, pytest.raises(RenderError, match="TMPDIR"):
+        fonts_at_hand(held)

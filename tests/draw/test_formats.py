@@ -229,3 +229,9 @@ def test_an_ending_that_says_no_format(path, message):
     with pytest.raises(RenderError) as caught:
         format_of(path)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("path", [b"a.svg", "a\0.svg", None, 3])
+def test_what_is_no_path_has_no_ending(path):
+    with pytest.raises(RenderError, match=r"^cannot draw into a file: a path (must|can't) .*$"):
+        format_of(path)

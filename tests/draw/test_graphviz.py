@@ -7,8 +7,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -177,9 +175,8 @@ def test_without_any_fonts_two_words_look_different_in_a_png(bare):
 
 
 def test_the_check_above_would_see_empty_boxes(monkeypatch, tmp_path):
-    @contextmanager
-    def no_fonts() -> Iterator[dict[str, str]]:
-        yield {"FONTCONFIG_FILE": os.devnull}
+    def no_fonts(_held: object) -> dict[str, str]:
+        return {"FONTCONFIG_FILE": os.devnull}
 
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(graphviz, "fonts_at_hand", no_fonts)

@@ -70,5 +70,5 @@ def test_the_package_imports_the_ground_floor_records_and_itself_alone(repositor
 
 
 def test_blocking_a_module_blocks_it(residual, repository):
-    with pytest.raises(AssertionError, match=r"ModuleNotFoundError: import of rich"):
+    with pytest.raises(AssertionError, match=r"ModuleNotFoundError: No module named 'rich"):
         run(residual, repository, blocked=["rich"], formats=["txt"], watched=["rich"])

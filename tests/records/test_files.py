@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
+import interrupts
 import pytest
 
-from autograd_lab.records import files
+import autograd_lab
+from autograd_lab.errors import LabError
+from autograd_lab.records import Graph, files, load, save
 from autograd_lab.records.files import UnwritableError, check_writable, make_folder, write
 
 
@@ -66,3 +70,82 @@ def test_folders(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UnwritableError, match="cannot make the folder"):
         make_folder(tmp_path / "file" / "c")
+
+
+# --- interrupts ----------------------------------------------------------------------
+
+
+# Between ``open`` and the block that closes it, Python itself closes the file, and warns of it where that's asked for.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("old", [None, "old"])
+def test_an_interrupt_at_any_moment_leaves_the_old_file_or_the_new_one(tmp_path, old):
+    target = tmp_path / "a"
+    umask = os.umask(0o027)
+    try:
+        moments = 0
+
+        def prepare_and_write():
+            if old is None:
+                target.unlink(missing_ok=True)
+            else:
+                target.write_text(old)
+            write(target, "new")
+
+        for _ in interrupts.each_moment(prepare_and_write):
+            moments += 1
+            assert [path.name for path in tmp_path.iterdir()] in ([["a"]] if old else [[], ["a"]])
+            assert not target.exists() or target.read_text() in (old, "new")
+            assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(umask)
+    assert moments > 150
+
+
+# --- paths ---------------------------------------------------------------------------
+
+BAD_PATHS = {
+    "null": ("a\0b.json", "a path can't hold a null character"),
+    "bytes": (b"a.json", "a path must be a str or a pathlib.Path, not bytes"),
+    "number": (3, "a path must be a str or a pathlib.Path, not int"),
+    "surrogate": ("a\ud800.json", "the path holds characters that no file's name can have here"),
+    "too long": ("a" * 300 + ".json", "File name too long"),
+    "folder": (".", "folder|directory"),
+    "under a file": ("file/a.json", "no folder|Not a directory"),
+    "no folder": ("nowhere/a.json", "no folder|No such file"),
+    "empty": ("", "folder|directory"),
+    "two lines": ("no\nwhere/a.json", r"'no\\nwhere"),
+}
+"""Paths at which there can be no file, and what is said of them."""
+
+
+@pytest.fixture
+def in_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def render(path):
+    return autograd_lab.render(Graph((), ()), path, format="json")
+
+
+def render_by_ending(path):
+    # An ending that says no format is another error, told first.
+    return autograd_lab.render(Graph((), ()), path, format=None if str(path).endswith("json") else "json")
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+@pytest.mark.parametrize("act", [lambda path: save(Graph((), ()), path), load, render, render_by_ending])
+def test_a_bad_path_is_one_line(in_a_folder, act, path):
+    bad, said = BAD_PATHS[path]
+    with pytest.raises(LabError, match=said) as caught:
+        act(bad)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).encode()
+    assert [each.name for each in in_a_folder.iterdir()] == ["file"]
+
+
+def test_a_path_may_be_anything_that_the_system_takes(in_a_folder):
+    for name in ("ŷ.json", "a b.json", "-.json", os.fsdecode(b"\xff.json")):
+        assert load(save(Graph((), ()), name)) == Graph((), ())
+        assert load(Path(name)) == Graph((), ())

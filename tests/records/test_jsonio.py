@@ -215,3 +215,21 @@ def test_only_records_that_stand_by_themselves_are_saved(tmp_path):
     with pytest.raises(RecordError, match="cannot save a Edge: give one of EngineCheck, Graph"):
         save(Edge(0, 0), tmp_path / "edge.json")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        document(autograd_lab__schema="x" * 10_000),
+        document(autograd_lab__schema=10**4_000),
+        document(autograd_lab__schema=["x" * 10_000]),
+        document(autograd_lab__record="x" * 10_000),
+        document(autograd_lab__record=["x\ny"] * 10_000),
+        document(**{f"data__{'x' * 10_000}": 1}),
+    ],
+)
+def test_no_value_is_quoted_at_any_length(text):
+    with pytest.raises(RecordError) as caught:
+        loads(text)
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
