@@ -50,7 +50,7 @@ def table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | 
         at = len(rows) - len(rows) // 3
         rows = [*rows[:at], gap + [""] * (len(names) - len(gap)), *rows[at:]]
     width = max(width, LEAST)
-    cells = [[clean(cell) for cell in row] for row in rows]
+    names, *cells = [[clean(cell) for cell in row] for row in (names, *rows)]
     natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
     pieces = [max(map(longest_piece, column)) for column in zip(names, *cells, strict=True)]
     rooms = fitted(natural, width - 2 - 3 * len(names), pieces)

@@ -119,7 +119,7 @@ def dumps(record: Record) -> str:
 
 
 def in_utf8(text: str) -> str:
-    r"""Returns JSON text that UTF-8 has a place for: half a surrogate pair, as in oddly named files, becomes ``\udcff``."""
+    r"""Returns JSON text that UTF-8 has a place for: half a surrogate pair (of an oddly named file) as ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
