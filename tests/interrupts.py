@@ -7,6 +7,7 @@ storms in ``test_storm.py``.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,8 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
 
     before = sys.gettrace()
     came = False
+    collects = gc.isenabled()
+    gc.disable()  # Python prints what is raised in a collector's callback, hypothesis's own for one, and goes on
     sys.settrace(trace)
     try:
         call()
@@ -57,6 +60,8 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
         came = True
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
     assert came == (left == 0), f"the interrupt at moment {moment} was lost"
     return came
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import warnings
 
 import torch
@@ -10,6 +12,7 @@ from torch.autograd.function import _HookMixin
 from torch.utils import _python_dispatch
 
 from autograd_lab._torch import hooks
+from autograd_lab.functions import rules
 
 _module = torch.nn.modules.module
 
@@ -38,7 +41,27 @@ def everywhere():
         "grad mode": torch.is_grad_enabled(),
         "multithreading": torch._C._is_multithreading_enabled(),
         "profile": sys.getprofile(),
+        "trace function": sys.gettrace(),
+        "inference mode": torch.is_inference_mode_enabled(),
+        "anomaly mode": torch.is_anomaly_enabled(),
+        "forward-mode level": torch.autograd.forward_ad._current_level,
+        "defaults": (torch.get_default_dtype(), torch.get_default_device()),
+        "execution engine": type(torch.autograd.Variable._execution_engine),
+        "threads": threading.active_count(),
+        "interrupts": signal.getsignal(signal.SIGINT),
     }  # fmt: skip
+
+
+def kernels():
+    """The operations with rules at whose own autograd key a kernel stands; PyTorch registers none there."""
+    names = {name for rule in rules.values() for name in (*rule.replaces, *rule.in_place)}
+    return [name for name in sorted(names) if "\nAutogradCPU:" in torch._C._dispatch_dump(f"aten::{name}")]
+
+
+def own_hooks(nodes):
+    """The lab's own hooks, the probe among them, that are on nodes."""
+    found = [hook for node in nodes for table in on_node(node) for hook in table.values()]
+    return [hook for hook in found if hooks.is_own(hook) or hook is hooks._probe]
 
 
 def on_node(node):

@@ -49,6 +49,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from autograd_lab._torch.settings import keep_warnings
 from autograd_lab.exceptions import sets_attributes_itself
 from autograd_lab.hold import Hold
 
@@ -242,4 +243,6 @@ def makes_no_graph(module: torch.nn.Module) -> bool:
 
 def function_name(func: Any) -> str:
     """Gives the public name of a function that ``CallWatch`` told of: ``"torch.nn.functional.linear"``."""
-    return resolve_name(func) or f"{func.__module__}.{func.__qualname__}"
+    with Hold() as held:
+        keep_warnings(held)  # torch's function catches them
+        return resolve_name(func) or f"{func.__module__}.{func.__qualname__}"

@@ -36,6 +36,7 @@ import torch
 from torch.autograd.graph import GradientEdge, Node
 
 from autograd_lab._torch import hooks as _hooks
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab._torch import which_backward as _which_backward
 from autograd_lab._torch.nodes import ACCUMULATE_GRAD
@@ -168,7 +169,7 @@ def in_a_task_of_its_own(work: Callable[[], Grads], *, create_graph: bool) -> Gr
             finally:
                 torch.set_anomaly_enabled(False)
 
-        with torch.enable_grad(), torch.inference_mode(False), _tensors.unseen():
+        with _settings.grad_mode(True), _settings.not_inference(), _tensors.unseen():
             start = torch.zeros((), requires_grad=True)
             edge = GradientEdge(_Room.apply(start, inside).grad_fn, 0)  # type: ignore[no-untyped-call]
             grad = torch.ones(())

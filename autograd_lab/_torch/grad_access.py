@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.hold import Hold
 
@@ -97,12 +98,12 @@ class _Keeper:
             if id(tensor) in self._noted or not (tensor.is_leaf or tensor.retains_grad):
                 return
             grad = _GRAD.__get__(tensor)
-            with torch.no_grad(), _tensors.unseen():
+            with _settings.grad_mode(False), _tensors.unseen():
                 self._noted[id(tensor)] = tensor, grad, None if grad is None else grad.detach().clone()
 
     def put_back(self) -> None:
         """Puts all back."""
-        with torch._C.DisableTorchFunction(), torch.no_grad():
+        with torch._C.DisableTorchFunction(), _settings.grad_mode(False):
             for tensor, grad, copy in self._noted.values():
                 _GRAD.__set__(tensor, grad)
                 if grad is not None and copy is not None and not self._same(grad, copy):

@@ -63,7 +63,8 @@ GROUNDS = (
     Ground(
         _GRAPH,
         (
-            _DISPATCH + "_disable_current_modes",
+            _DISPATCH + "_push_mode",
+            "torch._C._InferenceMode",
             "torch._C.DisableTorchFunction",
             "torch._C._len_torch_dispatch_stack",
         ),
@@ -164,7 +165,7 @@ GROUNDS = (
         ("Engine",), ("torch.autograd.Variable._execution_engine.run_backward",), tries_backward.tensor_hooks
     ),
     Ground(("Engine",), (_TENSOR + "_use_count",), tries_backward.nodes_called),
-    Ground(("Engine",), ("torch._C._set_grad_enabled",), tries_backward.gradient_mode),
+    Ground(_RUNS, ("torch._C._set_grad_enabled",), tries_backward.gradient_mode),
     Ground(("Engine",), (), tries_backward.flag_of_function),
     Ground(
         ("Engine",),
@@ -178,6 +179,8 @@ GROUNDS = (
             "torch._C._IncludeDispatchKeyGuard",
             "torch._C._dispatch_has_kernel_for_dispatch_key",
             "torch.autograd.forward_ad._current_level",
+            "torch._C._enter_dual_level",
+            "torch._C._exit_dual_level",
         ),
         tries_swap.native_kernel,
     ),

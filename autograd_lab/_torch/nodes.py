@@ -24,6 +24,7 @@ import torch
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node
 
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch.saved import SavedField, read, saved_fields
 
 Sizes = tuple[int | str, ...]
@@ -111,7 +112,7 @@ def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
     with torch._C.DisableTorchFunction():
         node = tensor.grad_fn
         if node is None:
-            with torch.enable_grad(), torch.inference_mode(False):
+            with _settings.grad_mode(True), _settings.not_inference():
                 (node,) = _LeafNode.apply(tensor)  # type: ignore[no-untyped-call]
         return node, tensor.output_nr
 

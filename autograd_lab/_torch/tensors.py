@@ -2,8 +2,8 @@
 
 Relies on ``torch._C.DisableTorchFunction``: without it, asking a tensor subclass for its shape calls the user's
 ``__torch_function__``. And on ``Tensor._values`` and ``Tensor._indices`` of sparse tensors: the public ``values()``
-needs a coalesced tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack`` and
-``_disable_current_modes``: without these, a mode of the user's that counts kernels would count those that measure.
+needs a coalesced tensor, and making one would change it. ``torch._C._len_torch_dispatch_stack``: without it, modes
+would have to be put aside where there are none.
 ``torch.ops.mkldnn.data_ptr``: without it nothing tells whether two MKLDNN tensors share memory.
 ``is_traceable_wrapper_subclass``: without it, tensors like ``DTensor``, which keep their parts in slots, couldn't be
 compared.
@@ -13,14 +13,15 @@ compared.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from autograd_lab._torch.readable import plain, runs_own_code
+from autograd_lab._torch.settings import without_modes
 
 
 def no_torch_function() -> Any:
@@ -39,13 +40,7 @@ _grad: Callable[[torch.Tensor], torch.Tensor | None] = vars(torch._C.TensorBase)
 
 def unseen() -> contextlib.AbstractContextManager[Any]:
     """Gives a context in which kernels run without a subclass, a mode or a user's ``TorchDispatchMode`` noticing."""
-    return _without_modes() if torch._C._len_torch_dispatch_stack() else no_torch_function()
-
-
-@contextlib.contextmanager
-def _without_modes() -> Iterator[None]:
-    with no_torch_function(), _disable_current_modes():
-        yield
+    return without_modes() if torch._C._len_torch_dispatch_stack() else no_torch_function()
 
 
 def filled(tensor: torch.Tensor) -> tuple[Any, ...] | None:

@@ -139,7 +139,7 @@ def fake_tensors() -> None:
 
 def modes_put_aside() -> None:
     """A mode or subclass of the user's doesn't see what runs while both are put aside."""
-    from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+    from torch.utils._python_dispatch import TorchDispatchMode, _push_mode
 
     seen = []
 
@@ -157,11 +157,18 @@ def modes_put_aside() -> None:
 
     x, sub = torch.zeros(2, device="cpu"), torch.zeros(2, device="cpu").as_subclass(Sub)
     seen.clear()
-    with Mode():
+    with Mode() as mode:
         assert torch._C._len_torch_dispatch_stack() == 1
-        with _disable_current_modes(), torch._C.DisableTorchFunction():
-            _ = x + 1, sub.shape
+        assert torch._C._get_dispatch_stack_at(0) is mode
+        torch._C._pop_torch_dispatch_stack(None)
+        try:
+            with torch._C.DisableTorchFunction():
+                _ = x + 1, sub.shape
+        finally:
+            _push_mode(mode)
     assert seen == []
+    with torch.inference_mode(), torch._C._InferenceMode(False):
+        assert not torch.is_inference_mode_enabled()
 
 
 def hooks_read() -> None:

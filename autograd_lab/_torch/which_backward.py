@@ -3,8 +3,7 @@
 Relies on ``torch._C._current_graph_task_id``, ``torch._C._will_engine_execute_node`` and
 ``torch.autograd.Variable._execution_engine`` with its ``queue_callback``, ``is_checkpoint_valid`` and ``run_backward``:
 see Note [A backward's number]. Without them a checkpoint would recompute for every tensor that's unpacked, hooks that
-wait for several tensors would never be called, and final callbacks would be refused, or run at the wrong moment. And on
-``torch._C._set_grad_enabled``: an interrupt may leave ``torch.set_grad_enabled``'s block without its exit.
+wait for several tensors would never be called, and final callbacks would be refused, or run at the wrong moment.
 
 Note [A backward's number]
 A checkpoint recomputes once in a backward, and hooks on several tensors wait for all of them in a backward; both tell
@@ -120,17 +119,6 @@ def tell(held: Hold, backward: Backward | None) -> None:
     """
     held.add(functools.partial(setattr, _thread, "backward", _thread.backward))
     _thread.backward = backward
-
-
-def set_grad_mode(held: Hold, enabled: bool) -> None:
-    """Turns gradients on or off in this thread.
-
-    Args:
-        held: For how long.
-        enabled: Whether they're on.
-    """
-    held.add(functools.partial(torch._C._set_grad_enabled, torch.is_grad_enabled()))
-    torch._C._set_grad_enabled(enabled)
 
 
 def as_backward(held: Hold, backward: Backward) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import torch
 
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch import tensors as _tensors
 
 
@@ -22,7 +23,7 @@ def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
         return a is b
     if type(a) is not type(b):
         return False
-    with torch.no_grad(), _tensors.unseen():
+    with _settings.grad_mode(False), _tensors.unseen():
         mine, theirs = _tensors.parts(a), _tensors.parts(b)
         if mine is not None and theirs is not None:
             return mine.keys() == theirs.keys() and all(same_bits(mine[name], theirs[name]) for name in mine)

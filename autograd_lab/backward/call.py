@@ -39,6 +39,7 @@ from autograd_lab._torch import glass as _glass
 from autograd_lab._torch import hooks as _hooks
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import python_function as _python_function
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab._torch import which_backward as _which_backward
 from autograd_lab.errors import GradientError, ReleasedError
@@ -205,7 +206,7 @@ def refuse_nan(name: str, grads: Grads) -> None:
     if not (torch.is_anomaly_enabled() and torch.is_anomaly_check_nan_enabled()):
         return
     for index, grad in enumerate(grads):
-        with torch.no_grad(), _tensors.unseen():
+        with _settings.grad_mode(False), _tensors.unseen():
             elements = None if grad is None else _tensors.elements(grad)
             if elements is not None and bool(torch.isnan(elements).any()):
                 raise GradientError(f"Function '{name}' returned nan values in its {index}th output.")

@@ -67,6 +67,7 @@ import torch
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import python_function as _python_function
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch import which_backward as _which_backward
 from autograd_lab.backward import accumulate, call
 from autograd_lab.backward.buffers import InputBuffer
@@ -149,7 +150,7 @@ class GraphTask:
     def _begin(self, gradients: Grads) -> None:
         """Sends each root its gradient. See Note [The root node]."""
         gradients = self._slots.fitting(gradients, self.graph.roots)
-        with torch.set_grad_enabled(self._create_graph):
+        with _settings.grad_mode(self._create_graph):
             self._send(None, self.graph.roots, gradients, self._measured(gradients))
 
     def _next(self) -> Step:
@@ -271,7 +272,7 @@ class GraphTask:
 
     def _become_a_backward(self, held: Hold) -> None:
         """Sets what is set while nodes run. See Note [The backward of a backward]."""
-        _which_backward.set_grad_mode(held, self._create_graph)
+        _settings.set_grad_mode(held, self._create_graph)
         _which_backward.as_backward(
             held,
             _which_backward.Backward(

@@ -24,6 +24,7 @@ from torch.autograd.graph import Node
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import saved as _saved
+from autograd_lab._torch import settings as _settings
 from autograd_lab._torch import tensors as _tensors
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.graph import live
@@ -105,7 +106,7 @@ def capture_scalar(
         >>> [(variable.name, variable.value, variable.grad) for variable in graph.variables[3:]]
         [(None, 0.0, -8.0), ('x', 2.0, None), ('w', 0.0, -16.0)]
     """
-    with _tensors.no_torch_function(), torch.no_grad():
+    with _tensors.no_torch_function(), _settings.grad_mode(False):
         graph, nodes = live(outputs, model=model, names=names)
         _check(graph)
         book = NameBook(model, names)

@@ -11,6 +11,7 @@ statistics are constants, and the norm is no more than a scale and a shift.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from autograd_lab.functions.samples import SUBSETS, Sample, needing, tensor
 from autograd_lab.functions.shapes import others, per_channel
 from autograd_lab.functions.standardize import scaled, standardized, through
 from autograd_lab.functions.unbroadcast import fit
+from autograd_lab.hold import Hold
 
 
 def and_update(
@@ -44,7 +46,9 @@ def and_update(
         return None
     given = (input, weight, bias, running_mean, running_var, training, momentum, eps)
     if training and (running_mean is not None or running_var is not None):
-        with torch.no_grad():
+        with Hold() as held:  # torch.no_grad() would stay on if it were interrupted
+            held.add(functools.partial(torch.set_grad_enabled, torch.is_grad_enabled()))
+            torch.set_grad_enabled(False)
             torch.batch_norm(*given, cudnn_enabled)
     return given
 

@@ -15,6 +15,7 @@ import torch
 
 from autograd_lab._torch import nodes as _nodes
 from autograd_lab._torch import saved as _saved
+from autograd_lab._torch.settings import grad_mode
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.records import Mismatch
 from autograd_lab.verify.compare import Terms, compare, mismatch
@@ -128,7 +129,7 @@ def reproducible(subject: Subject, sample: Sample) -> Fault | None:
     for what, call in (("the forward", subject.call), ("native", subject.native)):
         if call is None or (call is subject.native and not subject.given):
             continue
-        with torch.no_grad():
+        with grad_mode(False):
             live = list(tensors(call(*copies(sample.args))))
         first = taken(live)
         runs: list[Sequence[Taken | None]] = [results_of(call, copies(sample.args))]
@@ -155,7 +156,7 @@ def differ(first: Sequence[Taken | None], second: Sequence[Taken | None]) -> boo
 def forward(subject: Subject, sample: Sample) -> Fault | float | None:
     """The result is PyTorch's."""
     assert subject.native is not None
-    with torch.no_grad():
+    with grad_mode(False):
         expected = taken(outputs_of(subject.native, copies(sample.args)))
     found = taken(outputs_of(subject.call, sample.args))
     if len(found) != len(expected):

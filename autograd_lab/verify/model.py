@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,12 +19,13 @@ import torch
 from autograd_lab.backward import trace, watch
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError, article
+from autograd_lab.hold import Hold
 from autograd_lab.records import Check, Graph, Trace, VerifyReport
 from autograd_lab.swap import swap
 from autograd_lab.verify.checks import described
 from autograd_lab.verify.compare import Terms, compare
 from autograd_lab.verify.parting import first_parting
-from autograd_lab.verify.randomness import random_state_kept, seed_all
+from autograd_lab.verify.randomness import keep_random_state, seed_all
 from autograd_lab.verify.results import Taken, taken
 from autograd_lab.verify.terms import Measured, measure
 
@@ -57,7 +58,8 @@ def verify_step(
         SwapError: There is no rule of one of these names.
     """
     swapped = swap(*names)
-    with random_state_kept():
+    with Hold() as held:
+        keep_random_state(held)
         native = _run(_explained(name, step), seed, contextlib.nullcontext(), inputs)
         try:
             ours = _run(step, seed, swapped, inputs)
@@ -106,7 +108,8 @@ def _run(
             made = step()
         outputs, model = _taken_apart(made)
         seen = watcher.capture(outputs)
-    with _without_grads(model):
+    with Hold() as held:
+        _put_grads_aside(held, model)
         done = trace(
             outputs,
             model=model,
@@ -173,17 +176,11 @@ class StepTerms:
         return max((self._measured.sent.get(slot, 0.0) for slot in slots), default=0.0)
 
 
-@contextlib.contextmanager
-def _without_grads(model: torch.nn.Module | None) -> Iterator[None]:
+def _put_grads_aside(held: Hold, model: torch.nn.Module | None) -> None:
     """Has ``.grad`` empty for the run and puts back what was in it."""
-    held = [] if model is None else [(parameter, parameter.grad) for parameter in model.parameters()]
-    for parameter, _ in held:
+    for parameter in () if model is None else model.parameters():
+        held.add(functools.partial(setattr, parameter, "grad", parameter.grad))
         parameter.grad = None
-    try:
-        yield
-    finally:
-        for parameter, grad in held:
-            parameter.grad = grad
 
 
 def _losses(expected: Sequence[Taken | None], found: Sequence[Taken | None]) -> list[Check]:

@@ -11,9 +11,8 @@ queues a seed, which the user's own first call there would then meet.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 
@@ -26,13 +25,15 @@ def seed_all(seed: int, more: Iterable[object] = ()) -> None:
         generator.manual_seed(seed)
 
 
-@contextlib.contextmanager
-def random_state_kept(more: Iterable[object] = ()) -> Iterator[None]:
-    """Leaves the random states of the CPU, of devices in use and of generators among some arguments as they were."""
-    with Hold() as held:
-        for generator in _generators(more):
-            held.add(functools.partial(generator.set_state, generator.get_state()))
-        yield
+def keep_random_state(held: Hold, more: Iterable[object] = ()) -> None:
+    """Leaves the random states of the CPU, of devices in use and of generators among some arguments as they were.
+
+    Args:
+        held: For how long.
+        more: The arguments.
+    """
+    for generator in _generators(more):
+        held.add(functools.partial(generator.set_state, generator.get_state()))
 
 
 def _generators(more: Iterable[object]) -> list[torch.Generator]:

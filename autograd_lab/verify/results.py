@@ -13,6 +13,7 @@ from typing import Any, NewType
 
 import torch
 
+from autograd_lab._torch.settings import grad_mode
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.verify.compare import dense
 
@@ -38,7 +39,7 @@ def outputs_of(call: Call, args: Args) -> Tensors:
 
 def results_of(call: Call, args: Args) -> list[Taken | None]:
     """Calls without recording a graph, and returns copies of all tensors that came."""
-    with torch.no_grad():
+    with grad_mode(False):
         return taken(tensors(call(*args)))
 
 

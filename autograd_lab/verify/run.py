@@ -13,14 +13,16 @@ from typing import Any
 
 import torch
 
+from autograd_lab._torch.settings import keep_settings, not_inference, set_grad_mode
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError, article
 from autograd_lab.functions import rules
+from autograd_lab.hold import Hold
 from autograd_lab.records import Check, VerifyReport
 from autograd_lab.verify import checks, rows
 from autograd_lab.verify.checks import described
 from autograd_lab.verify.model import verify_step
-from autograd_lab.verify.randomness import random_state_kept
+from autograd_lab.verify.randomness import keep_random_state
 from autograd_lab.verify.results import Args, Call, Taken, copies, outputs_of, results_of, wants
 from autograd_lab.verify.samples import made_up, refused, variations
 from autograd_lab.verify.subject import (
@@ -32,7 +34,7 @@ from autograd_lab.verify.subject import (
     reference,
     steady,
 )
-from autograd_lab.verify.warned import warnings_stay_warnings
+from autograd_lab.verify.warned import show_warnings
 
 
 def verify(
@@ -89,19 +91,20 @@ def verify(
     """
     left_out = (skip,) if isinstance(skip, str) else tuple(skip)
     if swap is not None:
-        with warnings_stay_warnings():
+        with Hold() as held:
+            keep_settings(held)
+            show_warnings(held)
             report = verify_step(
                 _name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs)
             )
         return _without(report, left_out)
     _must_be_checks(left_out, [row.name for row in rows.ROWS])
     args = () if inputs is None else _tuple(inputs)
-    with (
-        warnings_stay_warnings(),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        random_state_kept(args),
-    ):
+    with not_inference(), Hold() as held:
+        keep_settings(held)
+        keep_random_state(held, args)
+        show_warnings(held)
+        set_grad_mode(held, True)
         subject = _rule(target, seed) if isinstance(target, str) else _subject(target, inputs, native, seed)
         return _report(subject, left_out)
 

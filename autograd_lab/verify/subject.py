@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from autograd_lab._torch.settings import grad_mode
 from autograd_lab.verify.randomness import seed_all
 from autograd_lab.verify.results import Args, Call, Taken, copies, wants
 
@@ -138,7 +139,7 @@ def reference(function: type[torch.autograd.Function]) -> Call:
 def dirty(function: type[torch.autograd.Function], args: Args) -> frozenset[int]:
     """Returns the places of the arguments that a Function marks as changed in place."""
     held = copies(args)
-    with torch.no_grad():
+    with grad_mode(False):
         _, ctx = told(function, held)
     return frozenset(place for place, arg in enumerate(held) if id(arg) in ctx.dirty)
 
