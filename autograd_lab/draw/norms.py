@@ -205,7 +205,14 @@ def _of_several(
         series = [each.get(name) for each in found]
         drawn = [norm if _word(norm) is None else math.nan for norm in series]
         # What begins with "_" has no place in a legend: a name that does so is set behind a space.
-        label = f" {plots.literal(name)}" if place < MOST_LABELS else "_"
+        shown = plots.literal(name)
+        label = (
+            "_"
+            if place >= MOST_LABELS
+            else f" {shown}"
+            if shown.startswith(("_", " ")) or not shown
+            else shown
+        )
         colour, style = line_look(place)
         axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
         for number, norm in zip(numbers, series, strict=True):

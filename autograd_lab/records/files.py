@@ -67,6 +67,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
         UnwritableError: The folder isn't there, isn't a folder or can't be written, or ``path`` is no file.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write(Path(folder) / "a.txt", "ŷ").read_text("utf-8")
         'ŷ'
