@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import torch
-import torchviz
 
 from autograd_lab import draw
 from autograd_lab.capture import capture, capture_scalar
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
-from autograd_lab.draw import graphviz
-from autograd_lab.draw.views import nearest
+from autograd_lab.draw.words import nearest
 from autograd_lab.errors import RenderError, article
 from autograd_lab.records import Graph, ScalarGraph, Trace, files
-
-VIEWS = ("graph", "scalar", "torchviz")
 
 
 def render(
@@ -78,18 +75,21 @@ def render(
 def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
-    if isinstance(record, Graph | ScalarGraph | Trace) or _are_traces(record):
+    live = not isinstance(record, Graph | ScalarGraph | Trace) and not _are_traces(record)
+    if not live:
         if view == "torchviz":
             raise RenderError(
                 f"view='torchviz' needs live outputs, not {article(type(record).__name__)}; pass the loss"
             )
         return draw.draw(record, chosen, view=view, **options)
-    if view == "torchviz":
-        return _torchviz(record, chosen, **reading, **options)
-    read = {None: capture, "graph": capture, "scalar": capture_scalar}.get(view)
-    if read is None:
-        raise RenderError(f"no view {view!r}: {nearest(str(view), VIEWS)}")
-    return draw.draw(read(record, **reading), chosen, view=view, **options)
+    name = view or "graph"
+    if name not in LIVE:
+        if name in draw.VIEWS:
+            raise RenderError(
+                f"view {name!r} is of a Trace: trace the outputs first, with lab.trace or lab.watch"
+            )
+        raise RenderError(f"no view {name!r}: {nearest(name, LIVE)}")
+    return LIVE[name](record, chosen, reading, options)
 
 
 def _are_traces(record: Any) -> bool:
@@ -98,34 +98,54 @@ def _are_traces(record: Any) -> bool:
     )
 
 
-def _torchviz(
+def _graph(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict[str, Any]) -> str | bytes:
+    return draw.draw(capture(outputs, **reading), chosen, view="graph", **options)
+
+
+def _scalar(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict[str, Any]) -> str | bytes:
+    return draw.draw(capture_scalar(outputs, **reading), chosen, view="scalar", **options)
+
+
+def _torchviz(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict[str, Any]) -> str | bytes:
+    """The picture that torchviz users know, made by torchviz itself."""
+    if wrong := [name for name in options if name != "saved"]:
+        raise RenderError(f"view 'torchviz' has no option {wrong[0]!r}; its one option is saved")
+    if chosen not in ("dot", "svg", "png", "pdf"):
+        raise RenderError(f"torchviz makes no {chosen}; use dot, svg, png or pdf, or view='graph'")
+    source = _made_by_torchviz(outputs, **reading, **options)
+    if chosen == "dot":
+        return source
+    from autograd_lab.draw.native import graphviz
+
+    made = graphviz.run(source, cast(Literal["svg", "png", "pdf"], chosen))
+    return made.decode("utf-8") if chosen == "svg" else made
+
+
+LIVE: dict[str, Callable[[Outputs, str, dict[str, Any], dict[str, Any]], str | bytes]] = {
+    "graph": _graph,
+    "scalar": _scalar,
+    "torchviz": _torchviz,
+}
+"""View's name → what draws live outputs in it."""
+
+
+def _made_by_torchviz(
     outputs: Outputs,
-    chosen: str,
     *,
     model: torch.nn.Module | None,
     names: Names | None,
     saved: bool = False,
-    **others: Any,
-) -> str | bytes:
-    """The picture that torchviz users know, made by torchviz itself."""
-    if others:
-        raise RenderError(f"view 'torchviz' has no option {next(iter(others))!r}; its one option is saved")
+) -> str:
     params = {**dict(Models.of(model).named()), **(names or {})}
     live = tuple(tensor for tensor in tensors(outputs) if tensor.requires_grad)
     roots(outputs)  # says it in one line if there is no graph
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "distutils Version classes", DeprecationWarning)
-            source = torchviz.make_dot(live, params=params, show_saved=saved).source
+            import torchviz  # slow, and it imports distutils: only for whoever asks for its view
+
+            return str(torchviz.make_dot(live, params=params, show_saved=saved).source)
     except RecursionError as error:
         raise RenderError("torchviz can't draw a graph this deep; use view='graph'") from error
     except (RuntimeError, AttributeError, AssertionError) as error:
         raise RenderError(f"torchviz can't draw this graph ({error}); use view='graph'") from error
-    match chosen:
-        case "dot":
-            return str(source)
-        case "svg":
-            return graphviz.run(source, "svg").decode("utf-8")
-        case "png" | "pdf":
-            return graphviz.run(source, chosen)
-    raise RenderError(f"torchviz makes no {chosen}; use dot, svg, png or pdf, or view='graph'")

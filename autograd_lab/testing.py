@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from autograd_lab.draw.verify_text import verify_faults
+from autograd_lab.draw.tables.verify import verify_faults
 from autograd_lab.records import VerifyReport
 from autograd_lab.verify import verify
 

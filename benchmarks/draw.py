@@ -17,7 +17,8 @@ from rich.table import Table
 from torch import nn
 
 import autograd_lab as lab
-from autograd_lab.draw import graph_picture, graphviz, to_dot
+from autograd_lab.draw import graph_picture, to_dot
+from autograd_lab.draw.native import graphviz
 
 MOST_FOR_DOT = 2_000
 """Nodes above which ``dot`` isn't asked: it would take minutes."""

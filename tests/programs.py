@@ -287,7 +287,11 @@ def bits(tensor: torch.Tensor | None) -> Any:
         parts = (bits(tensor._indices()), bits(tensor._values()), tensor.is_coalesced())
         return "sparse", tuple(tensor.shape), *parts
     flat = torch.view_as_real(tensor.detach().resolve_conj()) if tensor.is_complex() else tensor.detach()
-    content = flat.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    content = (
+        flat.clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8).numpy().tobytes()
+        if flat.numel()
+        else b""
+    )
     strides = tensor.stride() if tensor.numel() else ()
     return str(tensor.dtype), tuple(tensor.shape), strides, tensor.requires_grad, content
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,24 +60,26 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> set[str]:
-    """Every part and outside package that a file imports, inside functions too."""
-    found = set()
+def modules_imported(path: Path) -> Iterator[str]:
+    """Every name that a file imports, with its module before it, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            modules = [f"{node.module}.{alias.name}" for alias in node.names] if node.module else []
-        else:
-            continue
-        for module in modules:
-            top, _, rest = module.partition(".")
-            if top == "autograd_lab":
-                name = rest.partition(".")[0]
-                known = (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
-                found.add(name if name and known else "")
-            elif top in OUTSIDE:
-                found.add(top)
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imports(path: Path) -> set[str]:
+    """Every part and outside package that a file imports."""
+    found = set()
+    for module in modules_imported(path):
+        top, _, rest = module.partition(".")
+        if top == "autograd_lab":
+            name = rest.partition(".")[0]
+            known = (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()
+            found.add(name if name and known else "")
+        elif top in OUTSIDE:
+            found.add(top)
     return found
 
 
@@ -85,6 +88,38 @@ def test_imports_go_in_one_direction(path):
     if path == PACKAGE / "__init__.py":
         return  # the public face: it imports whatever is public
     assert imports(path) <= MAY_IMPORT[part_of(path)]
+
+
+GROUND = {"picture", "groups", "theme", "words", "digits", "progress"}
+
+IN_DRAW = {
+    "picture": set(),
+    "groups": {"picture"},
+    "theme": set(),
+    "digits": set(),
+    "words": {"digits"},
+    "progress": set(),
+    "native": {"native"},
+    "layout": GROUND | {"native", "layout"},
+    "write": GROUND | {"layout", "write"},
+    "views": GROUND | {"plots", "views"},  # plots: the registry's row for norms
+    "plots": GROUND | {"plots"},
+    "tables": GROUND | {"tables"},
+    "images": GROUND | {"layout", "native", "write"},
+    "formats": GROUND | {"images", "tables", "views", "write"},
+    "notebook": {"formats"},
+}
+"""For each room of ``draw``, the rooms that it may import."""
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "draw").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_stages_of_drawing_follow_one_another(path):
+    room = path.relative_to(PACKAGE / "draw").parts[0].removesuffix(".py")
+    if room == "__init__":
+        return  # the room's face
+    for module in modules_imported(path):
+        if module.startswith("autograd_lab.draw."):
+            assert module.split(".")[2] in IN_DRAW[room], module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -20,7 +20,7 @@ import torch
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.raised import at, described
-from autograd_lab.draw.saved_view import called
+from autograd_lab.draw.words import called
 from autograd_lab.errors import LabError, OptionError
 from autograd_lab.records import Node
 

@@ -113,14 +113,14 @@ def _torch() -> str:
 
 
 def _graphviz() -> str:
-    from autograd_lab.draw.graphviz import which
+    from autograd_lab.draw.native.graphviz import which
 
     found = which()
     return f"{found.source}, version {found.version} ({found.path})"
 
 
 def _fonts() -> str:
-    from autograd_lab.draw.graphviz import run
+    from autograd_lab.draw.native.graphviz import run
 
     size = len(run('digraph { a [label="ŷ = w·x"] }', "png"))
     return f"drew a PNG of {size} bytes with its own DejaVu Sans"

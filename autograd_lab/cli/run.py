@@ -118,10 +118,10 @@ def _report(traces: Sequence[Trace], count: int, chosen: Chosen, whole: bool) ->
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:
     """One file for all where the format can hold several backwards, else one for each."""
-    from autograd_lab.draw import format_of
+    from autograd_lab.draw import format_of, takes_several
     from autograd_lab.pictures import render
 
-    if options.get("view") == "norms" or format_of(path) == "perfetto":
+    if takes_several(format_of(path), options.get("view")):
         render(traces, path, **options)
         _say(path)
         return

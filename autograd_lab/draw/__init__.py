@@ -1,23 +1,25 @@
 """Records to tables, dot, Mermaid and pictures. Imports the records, never torch.
 
-A record becomes a ``Picture`` (``graph_view``, ``scalar_view``), a picture becomes text (``dot``, ``mermaid``), and
-Graphviz makes an image of that; tables (``text``) come from the record itself. How things look is in ``theme``.
+The rooms are the stages: a record becomes a ``Picture`` (``views``), a large picture gets its places (``layout``), it
+becomes text (``write``), and Graphviz makes an image of that (``images``, ``native``). ``tables`` and ``plots`` come
+from the record itself. How things look is in ``theme``, how they are called in ``words`` and ``digits``.
+
 Importing this package teaches records to show themselves: ``str(graph)`` is a table, and a notebook shows a picture.
 """
 
 from autograd_lab.draw import notebook as _notebook  # noqa: F401 - registers the notebook's display
-from autograd_lab.draw.check_text import check_text
-from autograd_lab.draw.dot import to_dot
-from autograd_lab.draw.formats import FORMATS, check, draw, format_of
-from autograd_lab.draw.graph_view import graph_picture
-from autograd_lab.draw.mermaid import to_mermaid
+from autograd_lab.draw.formats import FORMATS, check, draw, format_of, takes_several
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
-from autograd_lab.draw.scalar_view import scalar_picture
-from autograd_lab.draw.text import graph_table, scalar_table
-from autograd_lab.draw.trace_text import trace_table, traces_table
-from autograd_lab.draw.trace_view import trace_picture
-from autograd_lab.draw.verify_text import verify_table
-from autograd_lab.draw.views import VIEWS, picture_maker
+from autograd_lab.draw.tables.check import check_text
+from autograd_lab.draw.tables.graph import graph_table, scalar_table
+from autograd_lab.draw.tables.trace import trace_table, traces_table
+from autograd_lab.draw.tables.verify import verify_table
+from autograd_lab.draw.views.graph import graph_picture
+from autograd_lab.draw.views.registry import VIEWS, picture_maker
+from autograd_lab.draw.views.scalar import scalar_picture
+from autograd_lab.draw.views.trace import trace_picture
+from autograd_lab.draw.write.dot import to_dot
+from autograd_lab.draw.write.mermaid import to_mermaid
 
 __all__ = [
     "FORMATS",
@@ -35,6 +37,7 @@ __all__ = [
     "picture_maker",
     "scalar_picture",
     "scalar_table",
+    "takes_several",
     "to_dot",
     "to_mermaid",
     "trace_picture",

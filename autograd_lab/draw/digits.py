@@ -82,3 +82,13 @@ def nbytes(count: int) -> str:
             return f"{size:.4g} {unit}"
         size /= 1024
     return f"{size:.4g} TiB"
+
+
+def count(count: int, one: str, many: str | None = None) -> str:
+    """Writes how many there are.
+
+    Example:
+        >>> count(1, "leaf", "leaves"), count(1200, "node")
+        ('1 leaf', '1,200 nodes')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""Every format that a record can be drawn in: one row for each.
+"""Which formats there are: one row for each, with what is written in it and how.
 
 Relies on the views and the writers; the module that runs Graphviz and the fast layout are imported when a format
 needs them, so that a table needs neither. Promises that every format listed works, and that nothing is written to
@@ -9,37 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from autograd_lab import records
-from autograd_lab.draw.dot import to_dot
-from autograd_lab.draw.isolated import OutOfTimeError
-from autograd_lab.draw.layers import tangle, widest_fan
-from autograd_lab.draw.mermaid import to_mermaid
-from autograd_lab.draw.perfetto import to_perfetto
+from autograd_lab.draw.images import image
 from autograd_lab.draw.picture import Picture
-from autograd_lab.draw.progress import progress
-from autograd_lab.draw.tables import WIDTH
-from autograd_lab.draw.text import graph_table, scalar_table
-from autograd_lab.draw.trace_text import trace_table
-from autograd_lab.draw.views import NORMS, nearest, picture_maker
+from autograd_lab.draw.tables.graph import graph_table, scalar_table
+from autograd_lab.draw.tables.grid import WIDTH
+from autograd_lab.draw.tables.trace import trace_table
+from autograd_lab.draw.views.registry import VIEWS, chosen, picture_maker
+from autograd_lab.draw.words import nearest
+from autograd_lab.draw.write.dot import to_dot
+from autograd_lab.draw.write.mermaid import to_mermaid
+from autograd_lab.draw.write.perfetto import to_perfetto
 from autograd_lab.errors import RenderError, article
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 from autograd_lab.records.files import path_of
-
-MOST_FOR_DOT = 1_500
-"""Boxes: of larger pictures ``dot``'s own layout takes minutes, so they get the fast one."""
-
-
-MOST_TANGLE_FOR_DOT = 500_000
-"""As `layers.tangle` measures it. 40 steps of a recurrent network have twice as much; ``dot`` was never seen to lay out
-so tangled a graph in less than 25 s."""
-
-MOST_LEAVES_FOR_DOT = 200
-"""Leaves of one node: ``dot`` sets all of them in one row, the layered layout in a block."""
-
-SECONDS_FOR_DOT = 10.0
-"""Seconds after which ``dot``'s own layout is given up for the layered one."""
 
 
 class Settings(NamedTuple):
@@ -59,12 +44,13 @@ class Settings(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A format.
+    """A format: what it is, and what is written in it. One of the writers is there.
 
     Attributes:
         means: What it is, in a few words.
-        of_picture: Writes a picture; ``None`` where the record itself is written.
-        of_record: Writes the record.
+        of_picture: Writes a picture.
+        of_record: Writes a record itself, whatever the view.
+        of_traces: Writes a list of traces, whatever the view.
 
     Example:
         >>> FORMATS["md"].means
@@ -74,6 +60,7 @@ class Format(NamedTuple):
     means: str
     of_picture: Callable[[Picture, Settings], str | bytes] | None = None
     of_record: Callable[[Record, Settings], str] | None = None
+    of_traces: Callable[[Sequence[Trace], Settings], str] | None = None
 
 
 def draw(
@@ -88,11 +75,10 @@ def draw(
     """Draws a record.
 
     Args:
-        record: A ``Graph``, a ``ScalarGraph`` or a ``Trace``; for view ``"norms"`` and format ``"perfetto"`` also a
-            list of traces.
+        record: A ``Graph``, a ``ScalarGraph`` or a ``Trace``; where `takes_several`, also a list of traces.
         format: A key of ``FORMATS``.
-        view: A key of ``views.VIEWS``, or ``"norms"``: a plot of gradient norms, by layer or over several traces.
-            ``None`` takes the usual one of the record.
+        view: A key of ``views.registry.VIEWS``. ``"norms"`` is a plot of gradient norms, by layer or over several
+            traces. ``None`` takes the usual one of the record.
         width: Characters, for ``"txt"``.
         dpi: Pixels to the inch, for ``"png"``.
         **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
@@ -111,32 +97,45 @@ def draw(
         >>> draw(Graph((), ()), "md").splitlines()[:2]
         ['```mermaid', 'flowchart TB']
     """
-    if format not in FORMATS:
-        raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
-    row = FORMATS[format]
     settings = Settings(width or WIDTH, dpi)
-    if view == NORMS:
-        return _plot(record, format, settings, **options)
-    if format == "perfetto" and not isinstance(record, Trace):
-        return _perfetto(record, settings)
-    # A wrong option is an error for tables too, although they don't look at it.
-    make = picture_maker(record, view, **options)
-    if row.of_picture is not None:
-        return row.of_picture(make(), settings)
-    assert row.of_record is not None
-    return row.of_record(record, settings)
+    several = _are_traces(record)
+    kind = Trace if several else type(record)
+    name = check(format, view, of=kind, several=several, **options)
+    row, drawing = FORMATS[format], VIEWS[name]
+    traces = record if several else [record]
+    if drawing.plot is not None:
+        made = drawing.plot(traces, format, dpi=dpi, **options)
+        return made.decode("utf-8") if format == "svg" else made
+    if row.of_traces is not None:
+        return row.of_traces(traces, settings)
+    if row.of_record is not None:
+        return row.of_record(record, settings)
+    assert row.of_picture is not None
+    return row.of_picture(picture_maker(record, name, **options)(), settings)
 
 
-def check(format: str, view: str | None, **options: Any) -> None:  # noqa: A002 - as in draw
-    """Checks what is asked for before there's a trace, so that nobody waits for one in vain.
+def check(
+    format: str,  # noqa: A002 - as in draw
+    view: str | None,
+    *,
+    of: type = Trace,
+    several: bool = False,
+    **options: Any,
+) -> str:
+    """Checks what is asked for, also before there's a record, so that nobody waits for one in vain.
 
     Args:
-        format: As for ``draw``.
-        view: As for ``draw``.
-        **options: As for ``draw``.
+        format: As for `draw`.
+        view: As for `draw`.
+        of: The type of record.
+        several: Whether there's a list of them.
+        **options: As for `draw`.
+
+    Returns:
+        The view's name.
 
     Raises:
-        RenderError: As ``draw`` would.
+        RenderError: As `draw` would.
 
     Example:
         >>> check("json", "norms")
@@ -145,31 +144,41 @@ def check(format: str, view: str | None, **options: Any) -> None:  # noqa: A002 
     """
     if format not in FORMATS:
         raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
-    if view == NORMS:
-        _check_plot(format, **options)
-    else:
-        picture_maker(Trace(Graph((), ()), ()), view, **options)
+    if FORMATS[format].of_traces is not None and not issubclass(of, Trace):
+        raise RenderError(
+            f"format {format!r} is of a Trace, or a list of them, not of {article(of.__name__)}"
+        )
+    # A wrong option is an error for tables too, although they don't look at it.
+    name = chosen(of, view, **options)
+    makes = VIEWS[name].formats
+    if makes and format not in makes:
+        raise RenderError(f"view {name!r} makes no {format}: use {', '.join(makes[:-1])} or {makes[-1]}")
+    if several and not takes_several(format, name):
+        raise RenderError(
+            f"format {format!r} holds one trace, not a list of them: give one, or view='norms' or format='perfetto'"
+        )
+    return name
 
 
-def _check_plot(kind: str, *, title: str | None = None, **others: Any) -> None:
-    from autograd_lab.draw.norms import KINDS
+def takes_several(format: str, view: str | None) -> bool:  # noqa: A002 - as in draw
+    """Returns whether a list of traces becomes one file.
 
-    del title
-    wrong = [name for name, value in others.items() if value is not None]
-    if wrong:
-        raise RenderError(f"view 'norms' has no option {wrong[0]!r}: {nearest(wrong[0], ['title'])}")
-    if kind not in KINDS:
-        raise RenderError(f"view 'norms' makes no {kind}: use svg, png or pdf")
+    Args:
+        format: A key of `FORMATS`.
+        view: A view of traces, or ``None``.
+
+    Example:
+        >>> takes_several("perfetto", None), takes_several("svg", "norms"), takes_several("svg", "trace")
+        (True, True, False)
+    """
+    row = None if view is None else VIEWS.get(view)
+    return FORMATS[format].of_traces is not None or (row is not None and row.plot is not None)
 
 
-def _plot(
-    record: Record, kind: str, settings: Settings, *, title: str | None = None, **others: Any
-) -> str | bytes:
-    from autograd_lab.draw.norms import norms_plot
-
-    _check_plot(kind, **others)
-    made = norms_plot(_traces(record, "view 'norms'"), kind, title=title, dpi=settings.dpi)
-    return made.decode("utf-8") if kind == "svg" else made
+def _are_traces(record: Any) -> bool:
+    return (
+        isinstance(record, list | tuple) and bool(record) and all(isinstance(each, Trace) for each in record)
+    )
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -213,61 +222,21 @@ def _md(picture: Picture, settings: Settings) -> str:
     return to_mermaid(picture)
 
 
-def _perfetto(record: Record, settings: Settings) -> str:
+def _perfetto(traces: Sequence[Trace], settings: Settings) -> str:
     del settings
-    return to_perfetto(_traces(record, "format 'perfetto'"))
-
-
-def _traces(record: Record, what: str) -> Sequence[Trace]:
-    """One trace or several, as a sequence."""
-    found = [record] if isinstance(record, Trace) else record
-    if isinstance(found, list | tuple) and found and all(isinstance(each, Trace) for each in found):
-        return found
-    raise RenderError(f"{what} is of a Trace, or a list of them, not of {article(type(record).__name__)}")
+    return to_perfetto(traces)
 
 
 def _svg(picture: Picture, settings: Settings) -> str:
-    return _rendered(picture, "svg", settings).decode("utf-8")
+    return image(picture, "svg", dpi=settings.dpi).decode("utf-8")
 
 
 def _png(picture: Picture, settings: Settings) -> bytes:
-    return _rendered(picture, "png", settings)
+    return image(picture, "png", dpi=settings.dpi)
 
 
 def _pdf(picture: Picture, settings: Settings) -> bytes:
-    return _rendered(picture, "pdf", settings)
-
-
-def _rendered(picture: Picture, kind: Literal["svg", "png", "pdf"], settings: Settings) -> bytes:
-    """Draws with ``dot``'s own layout, or where that would take too long with the layered one."""
-    from autograd_lab.draw import graphviz
-
-    if not _beyond_dot(picture):
-        try:
-            return graphviz.run(to_dot(picture), kind, dpi=settings.dpi, limit=SECONDS_FOR_DOT)
-        except OutOfTimeError:
-            pass  # what it would have taken can't be told beforehand
-    from autograd_lab.draw.placing import placed
-
-    with progress(3, shown=True) as step:
-        step("laying out")
-        placement = placed(picture)
-        step("writing dot")
-        text = to_dot(picture, placement)
-        step(f"drawing {len(picture.boxes):,} boxes")
-        return graphviz.run(text, kind, pinned=True, dpi=settings.dpi)
-
-
-def _beyond_dot(picture: Picture) -> bool:
-    """Returns whether ``dot``'s own layout is sure to take too long, or would be one very long row."""
-    if len(picture.boxes) > MOST_FOR_DOT:
-        return True
-    number = {box.key: at for at, box in enumerate(picture.boxes)}
-    edges = [(number[arrow.tail], number[arrow.head]) for arrow in picture.arrows]
-    return (
-        widest_fan(len(number), edges) > MOST_LEAVES_FOR_DOT
-        or tangle(len(number), edges) > MOST_TANGLE_FOR_DOT
-    )
+    return image(picture, "pdf", dpi=settings.dpi)
 
 
 def _txt(record: Record, settings: Settings) -> str:
@@ -292,6 +261,6 @@ FORMATS: dict[str, Format] = {
     "txt": Format("a table for the terminal", of_record=_txt),
     "md": Format("a Mermaid chart in Markdown", of_picture=_md),
     "json": Format("the record itself; autograd_lab.load reads it", of_record=_json),
-    "perfetto": Format("a time line of a trace; ui.perfetto.dev opens it", of_record=_perfetto),
+    "perfetto": Format("a time line of a trace; ui.perfetto.dev opens it", of_traces=_perfetto),
 }
 """Format's name → what writes it."""

@@ -1,6 +1,6 @@
 """How records show themselves in a notebook: a picture and, for what can't show one, the table.
 
-Importing it makes a record that ends a cell a picture. Relies on ``formats`` and ``text``.
+Importing it makes a record that ends a cell a picture. Relies on ``formats`` and ``tables``.
 Promises that a record can always be shown: of a large one, or where Graphviz can't be had, there's the table alone.
 """
 

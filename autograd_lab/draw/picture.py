@@ -1,6 +1,6 @@
 """The lowered form: boxes with text and arrows between them, before any language of pictures.
 
-Views (``graph_view``, ``scalar_view``) make a ``Picture`` of a record; writers (``dot``, ``mermaid``) put it in
+Views (``views``) make a ``Picture`` of a record; writers (``write``) put it in
 words. Relies on the standard library only. Promises that a picture is plain data that compares by value, so a
 view can be tested without drawing anything.
 """

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from autograd_lab.draw import plots, traces_table
-from autograd_lab.draw.tables import terminal_width
+from autograd_lab.draw import traces_table
+from autograd_lab.draw.plots import frame
+from autograd_lab.draw.tables.grid import terminal_width
 from autograd_lab.records import Graph, ScalarGraph, Trace, files
 
 FOLDER = "AUTOGRAD_LAB_FIGURES"
@@ -81,15 +82,15 @@ def plot(
         >>> show(figure)
         [plot: The loss over the weight]
     """
-    figure, axes = plots.new(*size, projection=projection)
-    plots.dress(axes, title)
+    figure, axes = frame.new(*size, projection=projection)
+    frame.dress(axes, title)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     return figure, axes
 
 
 def _text(thing: Any, options: dict[str, Any]) -> str:
-    if plots.is_plot(thing):
+    if frame.is_plot(thing):
         return f"[plot: {_title(thing)}]"
     if isinstance(thing, list | tuple) and thing and all(isinstance(each, Trace) for each in thing):
         return traces_table(thing).rstrip("\n")
@@ -111,8 +112,8 @@ _SIDES = ("left", "center", "right")
 
 
 def _picture(thing: Any, kind: str, options: dict[str, Any]) -> str | bytes:
-    if plots.is_plot(thing):
-        made = plots.write(thing, kind)
+    if frame.is_plot(thing):
+        made = frame.write(thing, kind)
         return made.decode("utf-8") if kind == "svg" else made
     picture = _render(thing, format=kind, **options)
     assert isinstance(picture, str | bytes)

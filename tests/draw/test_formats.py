@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from autograd_lab import records
-from autograd_lab.draw import FORMATS, draw, format_of, formats
-from autograd_lab.draw.dot import to_dot
-from autograd_lab.draw.graph_view import MOST_SLOTS, graph_picture
-from autograd_lab.draw.mermaid import to_mermaid
-from autograd_lab.draw.scalar_view import scalar_picture
-from autograd_lab.draw.text import graph_table, scalar_table
+from autograd_lab.draw import FORMATS, draw, format_of, images
+from autograd_lab.draw.tables.graph import graph_table, scalar_table
+from autograd_lab.draw.views.graph import MOST_SLOTS, graph_picture
+from autograd_lab.draw.views.scalar import scalar_picture
+from autograd_lab.draw.write.dot import to_dot
+from autograd_lab.draw.write.mermaid import to_mermaid
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Edge, Graph, Node, ScalarGraph, TensorMeta, Trace
 
@@ -101,7 +101,7 @@ def test_a_big_picture_is_placed_and_whole(direction):
 @pytest.fixture
 def asked(monkeypatch):
     """What Graphviz is asked for: whether boxes have their places already, and for how long."""
-    from autograd_lab.draw import graphviz
+    from autograd_lab.draw.native import graphviz
 
     calls = []
 
@@ -115,10 +115,10 @@ def asked(monkeypatch):
 
 
 def test_a_small_picture_is_laid_out_by_dot_and_a_big_one_is_not(asked):
-    for boxes in (formats.MOST_FOR_DOT, formats.MOST_FOR_DOT + 1):
+    for boxes in (images.MOST_FOR_DOT, images.MOST_FOR_DOT + 1):
         nodes = tuple(Node(at, "X", "op", 0) for at in range(boxes))
         draw(Graph(nodes, ()), "svg")
-    assert asked == [(False, formats.SECONDS_FOR_DOT), (True, None)]
+    assert asked == [(False, images.SECONDS_FOR_DOT), (True, None)]
 
 
 def unrolled(steps: int) -> Graph:
@@ -147,7 +147,7 @@ def unrolled(steps: int) -> Graph:
 def test_weights_that_are_used_at_many_steps_go_to_the_layered_layout_at_once(asked):
     draw(unrolled(20), "svg")
     draw(unrolled(200), "svg")
-    assert asked == [(False, formats.SECONDS_FOR_DOT), (True, None)]
+    assert asked == [(False, images.SECONDS_FOR_DOT), (True, None)]
 
 
 def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(asked):
@@ -164,8 +164,8 @@ def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(as
             (),
         )
 
-    draw(fan(formats.MOST_LEAVES_FOR_DOT), "svg")
-    draw(fan(formats.MOST_LEAVES_FOR_DOT + 1), "svg")
+    draw(fan(images.MOST_LEAVES_FOR_DOT), "svg")
+    draw(fan(images.MOST_LEAVES_FOR_DOT + 1), "svg")
     assert [pinned for pinned, _ in asked] == [False, True]
     few, many = (graph_picture(fan(leaves)).boxes[0] for leaves in (MOST_SLOTS, MOST_SLOTS + 1))
     assert (len(few.outs), len(many.outs)) == (MOST_SLOTS, 0)
@@ -176,7 +176,7 @@ def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(as
 def test_what_dot_cannot_lay_out_in_time_is_laid_out_otherwise(monkeypatch, residual, kind):
     """Dot answers in less than the time that any process takes to start, so this is its limit and no other."""
     whole = draw(residual, kind)
-    monkeypatch.setattr(formats, "SECONDS_FOR_DOT", 0.001)
+    monkeypatch.setattr(images, "SECONDS_FOR_DOT", 0.001)
     found = draw(residual, kind)
     assert found != whole
     if kind == "svg":

@@ -53,7 +53,7 @@ def test_text_needs_nothing_that_draws(residual, repository):
 def test_the_package_imports_the_ground_floor_records_and_itself_alone(repository):
     allowed = ("autograd_lab.records", "autograd_lab.errors", "autograd_lab.hold", "autograd_lab.draw")
     elsewhere = {}
-    for path in sorted((repository / "autograd_lab" / "draw").glob("*.py")):
+    for path in sorted((repository / "autograd_lab" / "draw").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             modules = (
                 [alias.name for alias in node.names]

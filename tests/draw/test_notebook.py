@@ -1,6 +1,6 @@
 """What a notebook shows."""
 
-from autograd_lab.draw import graphviz
+from autograd_lab.draw.native import graphviz
 from autograd_lab.draw.notebook import MOST
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Node

@@ -7,9 +7,9 @@ import json
 import pytest
 
 import autograd_lab as lab
-from autograd_lab.draw.module_view import together as side_by_side
-from autograd_lab.draw.norms import UNMEASURED, norms, together
-from autograd_lab.draw.trace_text import trace_table, traces_table
+from autograd_lab.draw.plots.norms import UNMEASURED, norms, together
+from autograd_lab.draw.tables.trace import trace_table, traces_table
+from autograd_lab.draw.views.module import together as side_by_side
 from autograd_lab.records import (
     Accumulation,
     Contribution,

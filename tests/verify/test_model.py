@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from autograd_lab.draw.verify_text import verify_table
+from autograd_lab.draw.tables.verify import verify_table
 from autograd_lab.errors import SwapError, VerifyError
 from autograd_lab.functions import Mul, Rule, rule, rules
 from autograd_lab.records import dumps, loads

@@ -1,0 +1,57 @@
+"""An ``EngineCheck`` as text. Importing it makes ``str()`` of one such a text."""
+
+from __future__ import annotations
+
+from autograd_lab.draw.digits import count
+from autograd_lab.records import Difference, EngineCheck
+from autograd_lab.records.display import as_text
+
+
+@as_text.register(EngineCheck)
+def check_text(check: EngineCheck) -> str:
+    """Writes what a check found.
+
+    Args:
+        check: The check.
+
+    Returns:
+        One line where all is the same; otherwise what differs first, and how.
+
+    Example:
+        >>> print(check_text(EngineCheck(3, 8)))
+        the same: 3 steps in the same order, 8 gradients with the same bits
+        >>> print(check_text(EngineCheck(3, 8, Difference("order", 1, 2, "MulBackward0", None, "#1", "#2"))))
+        different at step 1, node 2 (MulBackward0): order
+          native: #1
+          glass:  #2
+    """
+    if check.difference is not None:
+        return _different(check.difference)
+    bits = "the same bits"
+    if not check.deterministic:
+        bits = "the same values within a tolerance (the native engine differs too)"
+    return f"the same: {count(check.steps, 'step')} in the same order, {count(check.gradients, 'gradient')} with {bits}"
+
+
+def _different(difference: Difference) -> str:
+    if difference.what == "runs_once":
+        return _runs_once(difference)
+    step = "" if difference.step is None else f" at step {difference.step}"
+    node = "" if difference.node is None else f", node {difference.node}"
+    name = "" if difference.name is None else f" ({difference.name})"
+    slot = "" if difference.slot is None else f"[{difference.slot}]"
+    return (
+        f"different{step}{node}{name}: {difference.what}{slot}\n"
+        f"  native: {difference.expected}\n  glass:  {difference.found}"
+    )
+
+
+def _runs_once(difference: Difference) -> str:
+    once = "can't be run twice natively, so the engines can't be compared:"
+    if difference.node is None:
+        return f"{once} the second native run raised {difference.found}"
+    slot = "" if difference.slot is None else f", gradient {difference.slot}"
+    return (
+        f"{once} the second native run differs at node {difference.node} ({difference.name}){slot}\n"
+        f"  first:  {difference.expected}\n  second: {difference.found}"
+    )

@@ -1,0 +1,1 @@
+"""Records to pictures: boxes with text, arrows and clusters, as plain data."""

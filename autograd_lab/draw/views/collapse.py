@@ -1,0 +1,233 @@
+"""What is drawn as one: modules below a depth, and blocks that repeat.
+
+Relies on the records, ``modules`` (where nodes belong), ``repeats`` (which blocks are alike) and ``groups``.
+Promises that every node stands for itself or lies in exactly one part, that every edge lies inside a part or is counted
+by exactly one link, and that without ``depth`` and ``repeats`` each node is a part and each edge a link of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from autograd_lab.draw.groups import group_paths
+from autograd_lab.draw.views.homes import Path, homes
+from autograd_lab.draw.views.repeats import Repeats, find_repeats, inner_name, no_repeats
+from autograd_lab.records import Edge, Graph, Node
+
+WHOLE = "whole model"
+"""The name of the box that ``depth=0`` makes."""
+
+
+class Part(NamedTuple):
+    """One box, and what it stands for.
+
+    Attributes:
+        key: ``n3`` for node 3, ``m0``, ``m1``, … for modules.
+        nodes: The ids of the nodes that it stands for, in the graph's order.
+        node: The id of the node that is drawn; ``None`` for a module.
+        module: Title of the module that it is; ``None`` for a node.
+        group: The clusters that it's in, outermost first.
+        times: How many blocks that are alike it stands for.
+
+    Example:
+        >>> Part("n3", (3,), 3).times
+        1
+    """
+
+    key: str
+    nodes: tuple[int, ...]
+    node: int | None = None
+    module: str | None = None
+    group: tuple[str, ...] = ()
+    times: int = 1
+
+
+class Link(NamedTuple):
+    """One arrow, and the edges that it counts.
+
+    Attributes:
+        tail: Number of the part that it leaves.
+        head: Number of the part that it leads to.
+        edges: ``(node, slot)`` of each edge, in the graph's order.
+        again: Whether it leads from one block of a run to the next, which is drawn as the same.
+
+    Example:
+        >>> Link(0, 1, ((0, 0),)).again
+        False
+    """
+
+    tail: int
+    head: int
+    edges: tuple[tuple[int, int], ...]
+    again: bool = False
+
+
+class Plan(NamedTuple):
+    """What is drawn of a graph.
+
+    Attributes:
+        parts: The boxes, in the order in which the first node of each stands in the graph.
+        links: For each part the arrows that leave it.
+        part_of: For each node the number of its part.
+        names: For each node the names of the leaf that it feeds; in a block that's drawn for others they speak for all.
+
+    Example:
+        >>> plan(Graph((Node(0, "ExpBackward0", "op", 0),), ())).parts
+        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1),)
+    """
+
+    parts: tuple[Part, ...]
+    links: tuple[tuple[Link, ...], ...]
+    part_of: tuple[int, ...]
+    names: tuple[tuple[str, ...], ...]
+
+
+def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False) -> Plan:
+    """Chooses what is drawn as one.
+
+    Args:
+        graph: The graph.
+        depth: Modules this deep become one box each; 0 is the whole model. ``None`` leaves every node by itself.
+        repeats: Whether blocks that are alike are drawn once.
+
+    Returns:
+        The plan.
+
+    Example:
+        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module="net.exp") for at in range(2)]
+        >>> plan(Graph(tuple(nodes), ()), depth=1).parts
+        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1),)
+    """
+    at_home = homes(graph)
+    found = find_repeats(graph, at_home, depth) if repeats else no_repeats(graph)
+    drawn: dict[int | Path, list[int]] = {}
+    for at, image in enumerate(found.image):
+        home = at_home[image]
+        whole = depth is not None and home is not None and len(home) >= depth
+        drawn.setdefault(home[:depth] if whole and home is not None else image, []).append(at)
+    parts = _parts(drawn, at_home, found)
+    part_of = [0] * len(graph)
+    for number, part in enumerate(parts):
+        for at in part.nodes:
+            part_of[at] = number
+    names = tuple(_names(node, at_home[node.id], found) for node in graph.nodes)
+    return Plan(parts, _links(graph, parts, part_of, found), tuple(part_of), names)
+
+
+# --- boxes ---------------------------------------------------------------------------
+
+
+def _parts(
+    drawn: dict[int | Path, list[int]], at_home: Sequence[Path | None], found: Repeats
+) -> tuple[Part, ...]:
+    paths = {what: what if isinstance(what, tuple) else at_home[what] for what in drawn}
+    texts = {what: _text(path, found) for what, path in paths.items() if path}
+    groups = group_paths(texts.values())
+    parts = []
+    modules = 0
+    for what, nodes in drawn.items():
+        group = groups[texts[what]] if what in texts else ()
+        times = _times(paths[what], found)
+        if isinstance(what, tuple):
+            title = _title(what, found)
+            parts.append(Part(f"m{modules}", tuple(nodes), None, title, group[:-1], times))
+            modules += 1
+        else:
+            parts.append(Part(f"n{what}", tuple(nodes), what, None, group, times))
+    return tuple(parts)
+
+
+def _text(path: Path, found: Repeats) -> str:
+    """A path, where the blocks of a run are told together: ``h.0 … 11 × 12.attn``."""
+    parts = []
+    for length, name in enumerate(path, start=1):
+        times = found.times.get(path[:length])
+        parts.append(f"{found.texts[path[:length]]} × {times}" if times else name)
+    return ".".join(parts)
+
+
+def _title(path: Path, found: Repeats) -> str:
+    """A path where only its own blocks are counted, not those around it: ``h.0 … 11.attn``."""
+    told = ".".join(found.texts.get(path[:length], name) for length, name in enumerate(path, start=1))
+    return f"{told} × {found.times[path]}" if path in found.times else told or WHOLE
+
+
+def _times(path: Path | None, found: Repeats) -> int:
+    return math.prod(found.times.get((path or ())[:length], 1) for length in range(1, len(path or ()) + 1))
+
+
+def _names(node: Node, home: Path | None, found: Repeats) -> tuple[str, ...]:
+    return tuple(
+        _name(name, home or (), found) for name in (node.variable, *node.aliases) if name is not None
+    )
+
+
+def _name(name: str, home: Path, found: Repeats) -> str:
+    for length in range(len(home), 0, -1):
+        block = home[:length]
+        inner = inner_name(name, block)
+        if inner != name:
+            told = ".".join(found.texts.get(block[:at], block[at - 1]) for at in range(1, length + 1))
+            return told + inner if _times(block, found) > 1 else name
+    return name
+
+
+# --- arrows --------------------------------------------------------------------------
+
+
+class _Way(NamedTuple):
+    """What edges have in common that leave one part and are counted together."""
+
+    head: int
+    again: bool
+    slot: int | None
+    input_nr: int | None
+
+
+def _links(
+    graph: Graph, parts: Sequence[Part], part_of: Sequence[int], found: Repeats
+) -> tuple[tuple[Link, ...], ...]:
+    """Edges are told apart by their slots at nodes, and not at modules, unless one edge is drawn for many."""
+    kept: list[dict[_Way, list[tuple[int, int]]]] = [{} for _ in parts]
+    for tail, slot, edge in graph.edges:
+        start, end = part_of[tail], part_of[edge.node]
+        if start == end and parts[start].module is not None:
+            continue
+        way = _Way(
+            end,
+            _differ(found.places[tail], found.places[edge.node]),
+            slot if parts[start].module is None else None,
+            edge.input_nr if parts[end].module is None else None,
+        )
+        kept[start].setdefault(way, []).append((tail, slot))
+    return tuple(
+        tuple(Link(start, way.head, tuple(edges), way.again) for way, edges in leaving.items())
+        for start, leaving in enumerate(kept)
+    )
+
+
+def _differ(one: dict[int, int], other: dict[int, int]) -> bool:
+    """Whether two nodes lie in different blocks of one run."""
+    return any(other.get(run, place) != place for run, place in one.items())
+
+
+def edge_of(graph: Graph, node: int, slot: int) -> Edge:
+    """Gives an edge that a link counts.
+
+    Args:
+        graph: The graph.
+        node: The id of the node that it leaves.
+        slot: Which of the node's ``next`` it is.
+
+    Returns:
+        The edge.
+
+    Raises:
+        KeyError: No gradient goes there.
+    """
+    edge = graph.nodes[node].next[slot]
+    if edge is None:
+        raise KeyError(f"node {node} wants no gradient from slot {slot}")
+    return edge

@@ -1,0 +1,290 @@
+"""Blocks that are alike and follow one another, so that one of them can be drawn for all.
+
+A block is a module and all that lies in it. Relies on the records and ``modules``. Promises that only blocks are
+put together which are the same in every fact that a picture shows and are wired alike: see Note [Alike].
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple
+
+from autograd_lab.draw.views.homes import Path, bare
+from autograd_lab.records import Edge, Graph, Node
+
+# Note [Alike]
+# Blocks of one run have the same nodes (names, kinds, shapes, modules inside, saved values, hooks, the leaves' names
+# inside the block), the same edges inside, and the same wiring: every block sends the same gradients to its follower,
+# and beyond that all of them have edges to and from the same nodes outside. Only where the chain
+# begins and ends it may differ: what the first gets from outside in its neighbour's place, and where the last sends
+# what would go to a follower. Which node is which follows from the order in which the forward made them, so that no
+# search is needed; where that order differs the blocks aren't alike. The comparison is of whole descriptions, not of
+# hashes.
+
+
+class Repeats(NamedTuple):
+    """Which blocks are drawn for which.
+
+    Attributes:
+        image: For each node the one that is drawn for it, often itself.
+        texts: Path of a block that is drawn for a run → what its last part is called, such as ``"0 … 11"``.
+        times: Path of such a block → how many there are.
+        places: For each node in a run: number of the run → which block of it, the first in the backward's order 0.
+
+    Example:
+        >>> find_repeats(Graph((Node(0, "ExpBackward0", "op", 0),), ()), [None], None).image
+        [0]
+    """
+
+    image: list[int]
+    texts: dict[Path, str]
+    times: dict[Path, int]
+    places: list[dict[int, int]]
+
+
+class _Block(NamedTuple):
+    """A module, its nodes in the order in which they correspond, and what is compared."""
+
+    name: str
+    nodes: tuple[int, ...]
+    inside: Hashable
+    outs: frozenset[tuple[int, int, int, int, str | None]]
+    """(place of the node, slot, node that it leads to, input_nr, name)."""
+    ins: Counter[tuple[int, int, str | None, int]]
+    """(place of the node, input_nr, name, node that it comes from), and how many such edges."""
+
+
+def no_repeats(graph: Graph) -> Repeats:
+    """Says that every node is drawn for itself.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        No runs at all.
+    """
+    return Repeats(list(range(len(graph))), {}, {}, [{} for _ in graph.nodes])
+
+
+def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) -> Repeats:
+    """Finds the runs of blocks that are alike, those inside others too.
+
+    Args:
+        graph: The graph.
+        homes: Which module each node belongs to, as ``modules.homes`` says.
+        depth: Modules deeper than this aren't looked into; ``None`` for all.
+
+    Returns:
+        What is drawn for what.
+    """
+    found = no_repeats(graph)
+    into = _into(graph)
+    runs = 0
+    waiting: list[tuple[Path, list[int]]] = [
+        ((), [at for at, home in enumerate(homes) if home is not None and home])
+    ]
+    while waiting:
+        parent, nodes = waiting.pop()
+        if depth is not None and len(parent) >= depth:
+            continue
+        children: dict[str, list[int]] = defaultdict(list)
+        for at in nodes:
+            children[_home(homes, at)[len(parent)]].append(at)
+        blocks = [_block(graph, homes, into, (*parent, name), inside) for name, inside in children.items()]
+        drawn = {block.name for block in blocks}
+        for run in _runs(blocks):
+            first = run[0]
+            path = (*parent, first.name)
+            found.texts[path], found.times[path] = f"{run[-1].name} … {first.name}", len(run)
+            for place, block in enumerate(run):
+                for own, at in zip(first.nodes, block.nodes, strict=True):
+                    found.image[at] = own
+                    found.places[at][runs] = place
+            drawn -= {block.name for block in run[1:]}
+            runs += 1
+        waiting += (
+            ((*parent, name), [at for at in inside if len(_home(homes, at)) > len(parent) + 1])
+            for name, inside in children.items()
+            if name in drawn
+        )
+    return _resolved(found)
+
+
+def _resolved(found: Repeats) -> Repeats:
+    """A run inside a block that is drawn for others holds for those too."""
+    for at in range(len(found.image)):
+        way = [at]
+        while found.image[way[-1]] != way[-1]:
+            way.append(found.image[way[-1]])
+        found.image[at] = way[-1]
+        found.places[at] = {run: place for node in reversed(way) for run, place in found.places[node].items()}
+    return found
+
+
+def _home(homes: Sequence[Path | None], at: int) -> Path:
+    home = homes[at]
+    assert home is not None
+    return home
+
+
+def _into(graph: Graph) -> list[list[tuple[int, Edge]]]:
+    """For each node the edges that lead to it; an output counts as a node with a number below 0."""
+    into: list[list[tuple[int, Edge]]] = [[] for _ in graph.nodes]
+    for tail, _, edge in graph.edges:
+        into[edge.node].append((tail, edge))
+    for number, edge in enumerate(graph.roots):
+        into[edge.node].append((-1 - number, edge))
+    return into
+
+
+# --- what a block is -----------------------------------------------------------------
+
+
+def _block(
+    graph: Graph,
+    homes: Sequence[Path | None],
+    into: list[list[tuple[int, Edge]]],
+    path: Path,
+    inside: list[int],
+) -> _Block:
+    nodes = _in_order(graph, inside)
+    place = {at: number for number, at in enumerate(nodes)}
+    outs = [
+        (number, slot, edge)
+        for number, at in enumerate(nodes)
+        for slot, edge in enumerate(graph.nodes[at].next)
+        if edge is not None
+    ]
+    return _Block(
+        path[-1],
+        nodes,
+        (
+            tuple(_described(graph.nodes[at], _home(homes, at)[len(path) :], path) for at in nodes),
+            tuple(
+                (number, slot, place[edge.node], edge.input_nr, edge.name)
+                for number, slot, edge in outs
+                if edge.node in place
+            ),
+        ),
+        frozenset(
+            (number, slot, edge.node, edge.input_nr, edge.name)
+            for number, slot, edge in outs
+            if edge.node not in place
+        ),
+        Counter(
+            (number, edge.input_nr, edge.name, tail)
+            for number, at in enumerate(nodes)
+            for tail, edge in into[at]
+            if tail not in place
+        ),
+    )
+
+
+def _in_order(graph: Graph, inside: Iterable[int]) -> tuple[int, ...]:
+    """Operations from the last made to the first, then leaves in the order in which those lead to them."""
+    nodes = [graph.nodes[at] for at in inside]
+    operations = [node for node in nodes if node.kind != "accumulate"]
+    operations.sort(key=lambda node: (-node.sequence_nr, node.id))
+    leaves = dict.fromkeys(node.id for node in nodes if node.kind == "accumulate")
+    met = dict.fromkeys(
+        edge.node for node in operations for edge in node.next if edge is not None and edge.node in leaves
+    )
+    return (*(node.id for node in operations), *(met | leaves))
+
+
+def _described(node: Node, module: Path, block: Path) -> Hashable:
+    """All that a picture shows of a node, but for its edges."""
+    return (
+        node.name,
+        node.kind,
+        module,
+        node.grad_outputs,
+        tuple(edge is None for edge in node.next),
+        tuple(
+            repr((saved.name, saved.meta, saved.value, saved.released, saved.packed)) for saved in node.saved
+        ),
+        tuple((hook.kind, hook.name, hook.input_nr) for hook in node.hooks),
+        tuple(inner_name(name, block) for name in (node.variable, *node.aliases) if name is not None),
+        node.source if node.kind == "function" else None,
+    )
+
+
+def inner_name(name: str, block: Path) -> str:
+    """Writes a leaf's name as it reads from inside a block.
+
+    Args:
+        name: The name.
+        block: The block's path.
+
+    Returns:
+        What follows the block's path, after a dot; the whole name where it doesn't begin with that.
+
+    Example:
+        >>> inner_name("h.0.fc.weight", ("h", "0")), inner_name("wte.weight", ("h", "0"))
+        ('.fc.weight', 'wte.weight')
+    """
+    start = ".".join(bare(block))
+    return name.removeprefix(start) if name.startswith(f"{start}.") else name
+
+
+# --- which blocks are alike ----------------------------------------------------------
+
+
+def _runs(blocks: Sequence[_Block]) -> list[list[_Block]]:
+    """Runs of two blocks or more, each as long as it can be, from the first on."""
+    found = []
+    start = 0
+    while start < len(blocks):
+        run = _run_from(blocks, start)
+        if len(run) > 1:
+            found.append(run)
+        start += len(run)
+    return found
+
+
+def _run_from(blocks: Sequence[_Block], start: int) -> list[_Block]:
+    """Note [Alike]."""
+    run = [blocks[start]]
+    if start + 1 == len(blocks) or blocks[start + 1].inside != run[0].inside:
+        return run
+    first, second = run[0], blocks[start + 1]
+    links = _links(first, second)
+    heads = {link[2:4] for link in links}
+    of_first, of_second = set(first.nodes), set(second.nodes)
+    outs = {out for out in first.outs if out[2] not in of_second}
+    ins = _but_from(second.ins, of_first)
+    first_only = first.ins - ins
+    if not ins <= first.ins or not {(at, nr) for at, nr, *_ in first_only} <= heads:
+        return run
+    seen = set(first.nodes)
+    for block in blocks[start + 1 :]:
+        # What a block sends beyond `outs` leaves from the slots of `links`, since blocks that are the same inside have
+        # the same slots that lead outside.
+        if (
+            block.inside != first.inside
+            or _links(run[-1], block) != links
+            or _but_from(block.ins, set(run[-1].nodes)) != ins
+            or not outs <= block.outs
+            or any(out[2] in seen for out in block.outs)  # back into the run
+        ):
+            break
+        run.append(block)
+        seen |= set(block.nodes)
+    return run
+
+
+def _but_from(
+    ins: Counter[tuple[int, int, str | None, int]], nodes: set[int]
+) -> Counter[tuple[int, int, str | None, int]]:
+    return Counter({into: number for into, number in ins.items() if into[3] not in nodes})
+
+
+def _links(block: _Block, follower: _Block) -> set[tuple[int, int, int, int, str | None]]:
+    """The edges from one block to the next, told by the places of their nodes."""
+    place = {at: number for number, at in enumerate(follower.nodes)}
+    return {
+        (at, slot, place[node], input_nr, name)
+        for at, slot, node, input_nr, name in block.outs
+        if node in place
+    }

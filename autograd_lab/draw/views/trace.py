@@ -1,0 +1,126 @@
+"""The ``"trace"`` view: a backward graph with what flowed through it.
+
+Relies on ``views.graph``, which draws the graph; this adds the norms of gradients to boxes and arrows. Promises to add
+nothing where nothing was measured or a node didn't run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from autograd_lab.draw import digits
+from autograd_lab.draw.picture import Arrow, Box, Line, Picture
+from autograd_lab.draw.views.collapse import Link, Part, Plan, plan
+from autograd_lab.draw.views.graph import planned_picture
+from autograd_lab.draw.views.module import gradient_lines, gradients_of, step_lines, together
+from autograd_lab.draw.words import brief
+from autograd_lab.records import Edge, GradStats, Step, Trace
+
+
+def trace_picture(
+    trace: Trace,
+    *,
+    saved: bool = False,
+    depth: int | None = None,
+    repeats: bool = False,
+    direction: str = "down",
+    title: str = "",
+) -> Picture:
+    """Makes the picture of a trace.
+
+    Args:
+        trace: The trace.
+        saved: As for ``graph_picture``.
+        depth: As for ``graph_picture``.
+        repeats: As for ``graph_picture``.
+        direction: As for ``graph_picture``.
+        title: As for ``graph_picture``.
+
+    Returns:
+        The graph's picture; each box also says when its node ran, each arrow the norm of the gradient it carried. A
+        module's box says how long its nodes took, and, as an arrow that stands for several edges does, the norm of
+        all gradients together: the root of the sum of their norms' squares.
+
+    Example:
+        >>> from autograd_lab.records import Edge, Graph, Node
+        >>> graph = Graph((Node(0, "ExpBackward0", "op", 0),), (Edge(0, 0, "loss"),))
+        >>> [line.text for line in trace_picture(Trace(graph, (Step(0, 0),))).boxes[1].lines]
+        ['ExpBackward0', 'step 0']
+    """
+    drawn = plan(trace.graph, depth=depth, repeats=repeats)
+    picture = planned_picture(trace.graph, drawn, saved, direction, title)
+    steps = {step.node: step for step in trace.steps}
+    parts = {part.key: part for part in drawn.parts}
+    links = [link for leaving in drawn.links for link in leaving]
+    ways = _Ways(drawn, links)
+    following, starts = iter(links), iter(enumerate(trace.graph.roots))
+    return Picture(
+        tuple(
+            _with_steps(box, parts[box.key], ways, steps) if box.key in parts else box
+            for box in picture.boxes
+        ),
+        tuple(
+            _with_start(arrow, *next(starts), steps)
+            if arrow.look == "root"
+            else arrow
+            if arrow.look == "saved"
+            else _with_gradient(arrow, next(following), steps)
+            for arrow in picture.arrows
+        ),
+        picture.title,
+        picture.direction,
+    )
+
+
+class _Ways:
+    """The edges that lead to each box and away from it."""
+
+    def __init__(self, drawn: Plan, links: Iterable[Link]) -> None:
+        self.came: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        self.went: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for link in links:
+            self.went[drawn.parts[link.tail].key] += link.edges
+            self.came[drawn.parts[link.head].key] += link.edges
+
+
+def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Box:
+    if part.node is None:
+        gradients = gradient_lines(part, ways.came[part.key], ways.went[part.key], steps)
+        return box._replace(lines=(*box.lines, *step_lines(part, steps), *gradients))
+    if len(part.nodes) > 1:
+        return box._replace(lines=(*box.lines, *step_lines(part, steps)))
+    step = steps.get(part.node)
+    if step is None:
+        return box
+    lines = [Line(f"step {step.index}", "quiet")]
+    if step.accumulation is not None and step.accumulation.after is not None:
+        how = step.accumulation.how
+        lines.append(Line(f"‖.grad‖ = {brief(step.accumulation.after)} ({how})", "gradient"))
+    return box._replace(lines=(*box.lines, *lines))
+
+
+def _with_start(arrow: Arrow, output: int, root: Edge, steps: dict[int, Step]) -> Arrow:
+    """What the backward was started with is what the root was sent by no node."""
+    came = steps[root.node].contributions if root.node in steps else ()
+    stats = next((each.stats for each in came if each.source is None and each.slot == output), None)
+    return _labelled(arrow, None if stats is None else _text(stats))
+
+
+def _with_gradient(arrow: Arrow, link: Link, steps: dict[int, Step]) -> Arrow:
+    found = gradients_of(link.edges, steps)
+    if len(link.edges) > 1:
+        norm = together(found)
+        text = None if norm is None else digits.number(norm)
+    else:
+        text = _text(found[0]) if found else None
+    return _labelled(arrow, text)
+
+
+def _text(stats: GradStats) -> str | None:
+    """What is written beside an arrow: the reason why a gradient wasn't measured would be too long."""
+    return None if stats.norm is None and stats.unmeasured is None else brief(stats)
+
+
+def _labelled(arrow: Arrow, text: str | None) -> Arrow:
+    return arrow if text is None else arrow._replace(lines=(*arrow.lines, Line(text, "gradient")))
