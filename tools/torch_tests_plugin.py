@@ -7,44 +7,72 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 
 import autograd_lab as lab
+from autograd_lab.errors import GraphError
 
 
 @contextlib.contextmanager
 def in_the_engine() -> Iterator[None]:
-    """Has the lab's engine run every backward, where torch would start its own."""
+    """Has the lab's engine run every backward, where torch would start its own.
+
+    What has no graph goes to torch's: whether that is an error, and which, torch says.
+    """
     native = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
 
     def run(outputs: Any, *args: Any, **kwargs: Any) -> Any:
-        grad_tensors, _keeps, create_graph, inputs = args
-        accumulate = kwargs["accumulate_grad"]
-        options: dict[str, Any] = {
-            "grad_tensors": list(grad_tensors),
-            "create_graph": create_graph,
-            "stats": None,
-        }
-        engine = lab.Engine(list(outputs), inputs=list(inputs) or None, accumulate=accumulate, **options)
+        __tracebackhide__ = True
+        started = Started(*args, **kwargs)
+        try:
+            engine = started.engine(outputs)
+        except GraphError:
+            return native(outputs, *args, **kwargs)
         engine.run()
-        if accumulate:
-            return None
-        found = tuple(engine.grads.get(f"inputs[{number}]") for number in range(len(inputs)))
-        if None in [type(each) for each in found] and not kwargs["allow_unreachable"]:
-            raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph."
-            )
-        return found
+        return started.result(engine)
 
     torch.autograd._engine_run_backward = run  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.autograd._engine_run_backward = native  # type: ignore[attr-defined]
+
+
+class Started(NamedTuple):
+    """What torch starts its engine with, besides the outputs."""
+
+    grad_tensors: Sequence[torch.Tensor | None]
+    keep_graph: bool
+    create_graph: bool
+    inputs: Sequence[Any]
+    allow_unreachable: bool = False
+    accumulate_grad: bool = False
+
+    def engine(self, outputs: Sequence[Any]) -> lab.Engine:
+        """Returns the lab's engine, about to run the same backward."""
+        return lab.Engine(
+            list(outputs),
+            grad_tensors=list(self.grad_tensors),
+            inputs=list(self.inputs) or None,
+            create_graph=self.create_graph,
+            stats=None,
+            accumulate=self.accumulate_grad,
+        )
+
+    def result(self, engine: lab.Engine) -> tuple[torch.Tensor | None, ...] | None:
+        """Returns what torch's engine would, now that the lab's has run."""
+        if self.accumulate_grad:
+            return None
+        found = tuple(engine.grads.get(f"inputs[{number}]") for number in range(len(self.inputs)))
+        if not self.allow_unreachable and any(grad is None for grad in found):
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph."
+            )
+        return found
 
 
 WAYS: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
