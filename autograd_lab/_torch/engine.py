@@ -111,26 +111,17 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
     __tracebackhide__ = True
     grad_tensors, retain_graph, create_graph, *_ = args
 
-    def run() -> Any:
-        __tracebackhide__ = True
-        return door.native(t_outputs, *args, **kwargs)
-
+    run: Run = functools.partial(door.native, t_outputs, *args, **kwargs)
     visitors = door.visitors
     if not visitors or any(map(_is_batched, t_outputs)) or any(map(_is_batched, grad_tensors)):
         return run()
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
     start = Start(t_outputs, grad_tensors, bool(create_graph), bool(retain_graph), name)
     for visitor in tuple(visitors):
-        run = _inside(visitor, start, run)
+        run = functools.partial(
+            visitor, start, run
+        )  # not a function: its frame would stay while the engine runs
     return run()
-
-
-def _inside(visitor: Visitor, start: Start, run: Run) -> Run:
-    def call() -> Any:
-        __tracebackhide__ = True
-        return visitor(start, run)
-
-    return call
 
 
 def _is_batched(tensor: Any) -> bool:

@@ -8,6 +8,12 @@ Note [A backward of a transform]
 ``torch.func`` transforms start the engine too, on wrappers that have no numbers of their own. Those backwards are no
 calls of the user's; they run unwatched. So do those of ``torch.autograd.grad(…, is_grads_batched=True)``, whose
 gradients are such wrappers.
+
+Note [Backwards deep inside one another]
+A Function's ``backward`` may start a backward, whose Function starts another, hundreds deep. Torch's engine takes a new
+thread, with a stack of its own, at every sixtieth, and counts on sixty of them to fit below Python's limit on
+recursion. What is on the stack to trace each of them would use that up, and the user's program would end with a
+``RecursionError``. So only the outermost few are traced; further in, the lab adds two frames to each.
 """
 
 from __future__ import annotations
@@ -56,9 +62,9 @@ def watch(
     whichever thread. Because the forward was seen too, each node knows the module in which it was made, the line of
     the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
     block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
-    transforms, and those with ``is_grads_batched=True``, run unwatched. An exception goes its way, and the trace has
-    what ran until then. A warning of torch's names a line of the lab's, not of yours, as under any
-    ``TorchFunctionMode``.
+    transforms, those with ``is_grads_batched=True``, and those inside eight others run unwatched. An exception goes
+    its way, and the trace has what ran until then. A warning of torch's names a line of the lab's, not of yours, as
+    under any ``TorchFunctionMode``.
 
     Args:
         model: Its parameters and modules are called by their dotted names. Without it, the models are found as they
@@ -103,6 +109,10 @@ def watch(
     return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit)
 
 
+_DEEPEST = 8
+"""How many backwards inside one another are traced."""
+
+
 class _Options(NamedTuple):
     """How each backward is traced."""
 
@@ -118,6 +128,7 @@ class _Backward(NamedTuple):
     Attributes:
         recorder: Records it.
         order: How many traced ones began before it.
+        depth: How many traced ones it's inside of.
         number: See ``Trace``.
         within: See ``Trace``.
         started: See ``Trace``.
@@ -126,6 +137,7 @@ class _Backward(NamedTuple):
 
     recorder: Recorder
     order: int
+    depth: int
     number: int
     within: int | None
     started: Source | None
@@ -229,7 +241,10 @@ class Watcher(Hold):
     # --- what happens ------------------------------------------------------------------
 
     def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
-        """A backward starts. See Note [A backward of a transform]."""
+        """A backward starts.
+
+        See Note [A backward of a transform] and Note [Backwards deep inside one another].
+        """
         __tracebackhide__ = True
         if _engine.in_transform():
             return run()
@@ -237,9 +252,9 @@ class Watcher(Hold):
         if current == _engine.NONE:
             return self._outermost(start, run)
         outer = next((each for each in self._running if each.recorder.is_for(current)), None)
-        if outer is None:
+        if outer is None or outer.depth + 1 == _DEEPEST:
             return run()
-        return self._traced(start, run, outer.number, outer.recorder.turn())
+        return self._traced(start, run, outer.number, outer)
 
     def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
         __tracebackhide__ = True
@@ -252,10 +267,12 @@ class Watcher(Hold):
             self._forward.grow_older()
             self._choose()
 
-    def _traced(self, start: _engine.Start, run: _engine.Run, number: int, within: int | None = None) -> Any:
+    def _traced(
+        self, start: _engine.Start, run: _engine.Run, number: int, outer: _Backward | None = None
+    ) -> Any:
         __tracebackhide__ = True
         with Hold() as held:
-            backward = self._begin(held, start, number, within)
+            backward = self._begin(held, start, number, outer)
             try:
                 result = self._recorded(backward.recorder, start, run)
             except BaseException as error:  # kept in no variable: that would be a circle through this frame
@@ -270,13 +287,14 @@ class Watcher(Hold):
             self._forward.backward(held, start.name)
             return recorder.run(run, start.grad_tensors)
 
-    def _begin(self, held: Hold, start: _engine.Start, number: int, within: int | None) -> _Backward:
+    def _begin(self, held: Hold, start: _engine.Start, number: int, outer: _Backward | None) -> _Backward:
         began = source(place())
         with self._lock:
             order = self._begun
             self._begun += 1
         recorder, unread = self._recorder(start.outputs)
-        backward = _Backward(recorder, order, number, within, began, unread)
+        depth, within = (0, None) if outer is None else (outer.depth + 1, outer.recorder.turn())
+        backward = _Backward(recorder, order, depth, number, within, began, unread)
 
         def over() -> None:
             self._running = [each for each in self._running if each is not backward]

@@ -302,6 +302,42 @@ def test_double_backward_knows_what_the_first_backward_made():
     assert second.find("TanhBackward0")[0].module == ""
 
 
+class Inner(torch.autograd.Function):
+    """Its backward starts another one, as a reentrant checkpoint's does, ``levels`` deep."""
+
+    @staticmethod
+    def forward(ctx, x, levels):
+        ctx.levels = levels
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        if ctx.levels:
+            through_layers(ctx.levels - 1, layers=4)
+        return grad * 2, None
+
+
+def through_layers(levels, layers):
+    """Starts the inner backward as user code does, some calls deep."""
+    if layers:
+        return through_layers(levels, layers - 1)
+    x = torch.ones(2, requires_grad=True)
+    with torch.enable_grad():
+        Inner.apply(x, levels).sum().backward()
+    return x.grad
+
+
+@pytest.mark.parametrize("levels", [5, 59, 130])
+def test_backwards_deep_inside_one_another_fit_on_the_stack(levels):
+    with lab.watch() as watcher:
+        grad = through_layers(levels, layers=0)
+    assert grad.tolist() == [2, 2]
+    assert watcher.count == 1
+    assert len(watcher.traces) == min(levels + 1, 8)
+    assert [trace.within is None for trace in watcher.traces] == [True, *[False] * (len(watcher.traces) - 1)]
+    assert all(trace.error is None for trace in watcher.traces)
+
+
 @pytest.mark.parametrize("use_reentrant", [True, False])
 def test_checkpoints(use_reentrant):
     model = Net()
