@@ -1,7 +1,8 @@
 """The check of gradients as an assertion and as a pytest fixture, for your own test suite.
 
 Installing the lab registers this module with pytest, so that the fixture and the option are there by themselves;
-``pytest -p no:autograd_lab`` leaves it out, and saves the import of torch where a suite needs none.
+``pytest -p no:autograd_lab`` leaves it out. Torch is imported by the first check, so a suite that needs none starts as
+fast as without the lab.
 
     def test_my_function(gradients_match):
         gradients_match(MyFunction, inputs=(torch.randn(3, requires_grad=True, dtype=torch.float64),))
@@ -16,9 +17,7 @@ from typing import Any
 
 import pytest
 
-from autograd_lab.draw.tables.verify import verify_faults
 from autograd_lab.records import VerifyReport
-from autograd_lab.verify import verify
 
 
 def assert_gradients_match(
@@ -55,6 +54,9 @@ def assert_gradients_match(
         True
     """
     __tracebackhide__ = True
+    from autograd_lab.draw.tables.verify import verify_faults
+    from autograd_lab.verify import verify
+
     report = verify(target, inputs, native=native, swap=swap, skip=skip, seed=seed)
     if not report.ok:
         raise AssertionError(verify_faults(report))

@@ -9,8 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autograd_lab import byhand, bytorch
 from autograd_lab.byhand import RUNS, Epoch, chain_rule, mean_gradient, sum_gradient, table, train

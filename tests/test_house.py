@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import autograd_lab as lab
+
 PACKAGE = Path(__file__).parent.parent / "autograd_lab"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -33,7 +35,7 @@ MAY_IMPORT = {
     "_version": set(),
     "records": {"errors", "hold", "records"},
     "_torch": {"torch", "errors", "exceptions", "hold", "_torch"},
-    "capture": {"torch", "errors", "hold", "records", "_torch", "functions", "capture"},
+    "capture": {"torch", "errors", "hold", "records", "_torch", "capture"},
     "backward": {"torch", "errors", "exceptions", "hold", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "hold", "functions"},
     "swap": {"torch", "errors", "hold", "_torch", "functions"},
@@ -162,8 +164,6 @@ print(len(graph))
 def test_a_saved_record_is_drawn_on_a_machine_without_torch(tmp_path):
     import torch
 
-    import autograd_lab as lab
-
     path = lab.save(lab.capture((torch.ones(1, requires_grad=True) * 2) ** 2), tmp_path / "graph.json")
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, str(path)], capture_output=True, text=True, check=False
@@ -171,25 +171,77 @@ def test_a_saved_record_is_drawn_on_a_machine_without_torch(tmp_path):
     assert (ran.returncode, ran.stdout) == (0, "3\n"), ran.stderr
 
 
-def test_every_public_name_is_there_and_documented():
-    import autograd_lab as lab
+PUBLIC = sorted(lab.__all__)
 
-    public = [name for name in vars(lab) if not name.startswith("_")]
-    for name in (
-        "capture",
-        "render",
-        "save",
-        "load",
-        "Graph",
-        "Node",
-        "Edge",
-        "Saved",
-        "TensorMeta",
-        "LabError",
-    ):
-        assert name in public
-    for name in public:
-        assert getattr(lab, name).__doc__
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there_and_documented(name):
+    assert getattr(lab, name).__doc__
+    assert name in dir(lab)
+
+
+def test_type_checkers_are_told_the_same_names():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    told = {
+        (alias.asname, imported.module.removeprefix("autograd_lab").lstrip("."))
+        for imported in block.body
+        for alias in imported.names
+    }
+    homes = {name: home for name, home in lab._HOMES.items() if name != "functions"}
+    assert told == set(homes.items()) | {("functions", "")}
+
+
+FIRST = """
+import sys
+import autograd_lab as lab
+{statement}
+assert lab.{name} is not sys.modules["autograd_lab.{name}"], lab.{name}
+assert callable(lab.{name})
+from autograd_lab import {name}
+assert {name} is lab.{name}
+assert "torch" in sys.modules
+"""
+
+
+@pytest.mark.parametrize("name", ["capture", "verify", "swap"])
+@pytest.mark.parametrize(
+    "statement", ["lab.{}", "import autograd_lab.{}", "from autograd_lab.{} import *", "lab.render"]
+)
+def test_a_function_is_not_hidden_by_its_package(name, statement):
+    """Whichever is asked for first."""
+    code = FIRST.format(name=name, statement=statement.format(name) + f"; import autograd_lab.{name}")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import autograd_lab as lab; lab.LabError, lab.load, dir(lab)",
+        "from autograd_lab.cli import main",
+        "import autograd_lab.testing",
+    ],
+)
+def test_torch_is_imported_when_it_is_needed(statement):
+    """``--help`` and ``load`` don't wait for it; nor for rich, Graphviz, matplotlib or torchviz."""
+    slow = "{'torch', 'numpy', 'rich', 'graphviz', 'pygraphviz', 'matplotlib', 'torchviz', 'fast_sugiyama'}"
+    code = f"import sys; {statement}; print(sorted({slow} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("[]\n", "")
+
+
+def test_distutils_waits_for_the_view_of_torchviz():
+    code = (
+        "import sys, torch, autograd_lab as lab\n"
+        "x = torch.ones(2, requires_grad=True)\n"
+        "lab.render((x * 2).sum(), format='dot')\n"
+        "assert not {'torchviz', 'distutils'} & set(sys.modules)\n"
+        "lab.render((x * 2).sum(), format='dot', view='torchviz')\n"
+        "assert 'torchviz' in sys.modules\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_the_architecture_page_names_every_module():

@@ -35,10 +35,12 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge, Node
 
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import settings as _settings
-from autograd_lab._torch import tensors as _tensors
-from autograd_lab._torch import which_backward as _which_backward
+from autograd_lab._torch import (
+    hooks as _hooks,
+    settings as _settings,
+    tensors as _tensors,
+    which_backward as _which_backward,
+)
 from autograd_lab._torch.nodes import ACCUMULATE_GRAD
 from autograd_lab._torch.retained import NothingRetained
 from autograd_lab.hold import Hold

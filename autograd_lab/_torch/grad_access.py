@@ -20,8 +20,7 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import settings as _settings
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import settings as _settings, tensors as _tensors
 from autograd_lab.hold import Hold
 
 _GRAD: Any = torch._C.TensorBase.grad

@@ -29,9 +29,7 @@ import torch
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import GradientEdge, Node
 
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import tensors as _tensors
-from autograd_lab._torch import which_backward as _which_backward
+from autograd_lab._torch import hooks as _hooks, tensors as _tensors, which_backward as _which_backward
 from autograd_lab._torch.retained import NothingRetained
 from autograd_lab.hold import Hold
 

@@ -22,9 +22,7 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import glass as _glass
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import glass as _glass, nodes as _nodes, tensors as _tensors
 from autograd_lab.records import Accumulation, GradStats
 
 _TUPLE_LOCAL_AND_ARGUMENT = 3

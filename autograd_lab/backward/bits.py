@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import torch
 
-from autograd_lab._torch import settings as _settings
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import settings as _settings, tensors as _tensors
 
 
 def same_bits(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:

@@ -35,13 +35,15 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import glass as _glass
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import python_function as _python_function
-from autograd_lab._torch import settings as _settings
-from autograd_lab._torch import tensors as _tensors
-from autograd_lab._torch import which_backward as _which_backward
+from autograd_lab._torch import (
+    glass as _glass,
+    hooks as _hooks,
+    nodes as _nodes,
+    python_function as _python_function,
+    settings as _settings,
+    tensors as _tensors,
+    which_backward as _which_backward,
+)
 from autograd_lab.errors import GradientError, ReleasedError
 from autograd_lab.records import Graph
 

@@ -29,9 +29,7 @@ from typing import Any
 import torch
 from torch.autograd.graph import GradientEdge
 
-from autograd_lab._torch import glass as _glass
-from autograd_lab._torch import grad_access as _grad_access
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import glass as _glass, grad_access as _grad_access, tensors as _tensors
 from autograd_lab.backward import call
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.engine import Engine

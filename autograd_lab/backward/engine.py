@@ -24,10 +24,7 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import glass as _glass
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import glass as _glass, hooks as _hooks, nodes as _nodes, tensors as _tensors
 from autograd_lab._torch.grounds import need
 from autograd_lab.backward import stops
 from autograd_lab.backward.buffers import Buffer

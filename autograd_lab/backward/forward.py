@@ -26,11 +26,13 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from autograd_lab._torch import engine as _engine
-from autograd_lab._torch import forward as _forward
-from autograd_lab._torch import module_hooks as _module_hooks
-from autograd_lab._torch import modules as _modules
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import (
+    engine as _engine,
+    forward as _forward,
+    module_hooks as _module_hooks,
+    modules as _modules,
+    tensors as _tensors,
+)
 from autograd_lab.backward.modules import ModuleCall, Roots
 from autograd_lab.backward.places import place, source
 from autograd_lab.backward.stats import Measure, Meter, bring

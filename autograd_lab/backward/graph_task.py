@@ -65,10 +65,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import python_function as _python_function
-from autograd_lab._torch import settings as _settings
-from autograd_lab._torch import which_backward as _which_backward
+from autograd_lab._torch import (
+    nodes as _nodes,
+    python_function as _python_function,
+    settings as _settings,
+    which_backward as _which_backward,
+)
 from autograd_lab.backward import accumulate, call
 from autograd_lab.backward.buffers import InputBuffer
 from autograd_lab.backward.exec_info import ExecInfo

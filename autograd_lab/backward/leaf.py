@@ -14,9 +14,7 @@ from collections.abc import Sequence
 
 import torch
 
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import saved as _saved
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import hooks as _hooks, saved as _saved, tensors as _tensors
 from autograd_lab.backward.stats import Measure, Meter, finished
 from autograd_lab.records import Accumulation
 

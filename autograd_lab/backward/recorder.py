@@ -20,9 +20,7 @@ from typing import TypeAlias, TypeVar
 import torch
 from torch.autograd.graph import Node as TorchNode
 
-from autograd_lab._torch import engine as _engine
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import engine as _engine, hooks as _hooks, nodes as _nodes
 from autograd_lab.backward.kernels import KernelLog
 from autograd_lab.backward.leaf import Leaf
 from autograd_lab.backward.stats import Meter, bring, finished

@@ -22,8 +22,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from autograd_lab._torch import saved as _saved
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import saved as _saved, tensors as _tensors
 from autograd_lab._torch.readable import ORDINARY, readable
 from autograd_lab.backward.numbers import numbers
 from autograd_lab.capture.saved import MetaTable

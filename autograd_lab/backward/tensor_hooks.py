@@ -19,9 +19,7 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import glass as _glass
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import glass as _glass, hooks as _hooks, nodes as _nodes
 from autograd_lab.errors import GradientError
 
 Grads = tuple[torch.Tensor | None, ...]

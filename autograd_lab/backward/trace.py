@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from autograd_lab._torch import engine as _engine
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
 from autograd_lab.backward.recorder import Keep, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked

@@ -28,9 +28,7 @@ from typing import TypeAlias
 
 import torch
 
-from autograd_lab._torch import engine as _engine
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import engine as _engine, hooks as _hooks, tensors as _tensors
 from autograd_lab._torch.engine import current_backward
 from autograd_lab.backward.kernels import KernelLog
 from autograd_lab.backward.leaf import Leaf

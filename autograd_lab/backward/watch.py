@@ -27,11 +27,9 @@ from typing import Any, NamedTuple, Self
 import torch
 from torch.autograd.graph import Node as TorchNode
 
-from autograd_lab._torch import engine as _engine
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
-from autograd_lab.backward.forward import Forward
-from autograd_lab.backward.forward import Level as ForwardLevel
+from autograd_lab.backward.forward import Forward, Level as ForwardLevel
 from autograd_lab.backward.modules import Roots
 from autograd_lab.backward.places import place, source
 from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser

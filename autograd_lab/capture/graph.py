@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch.autograd.graph import Node as TorchNode
 
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import nodes as _nodes, tensors as _tensors
 from autograd_lab._torch.grounds import need
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.models import Models

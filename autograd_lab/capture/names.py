@@ -30,8 +30,7 @@ from typing import NamedTuple
 import torch
 from torch.autograd.graph import Node
 
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import saved as _saved
+from autograd_lab._torch import nodes as _nodes, saved as _saved
 from autograd_lab.capture.models import Models
 from autograd_lab.errors import GraphError, article
 

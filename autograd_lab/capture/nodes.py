@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 from collections.abc import Container, Iterable, Sequence
@@ -10,15 +11,12 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node as TorchNode
 
-from autograd_lab._torch import deep
-from autograd_lab._torch import hooks as _hooks
-from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import deep, hooks as _hooks, nodes as _nodes
 from autograd_lab.capture import hooks as _hook_records
 from autograd_lab.capture.calls import source_of_code
 from autograd_lab.capture.names import NameBook
 from autograd_lab.capture.saved import MetaTable, SavedReader, plain
 from autograd_lab.capture.walk import Walk
-from autograd_lab.functions import Rule
 from autograd_lab.records import Hook, Node, Scalar, Source
 from autograd_lab.records.graph import rows
 
@@ -155,9 +153,9 @@ def _source(node: TorchNode, kind: str, metadata: dict[str, Any]) -> Source | No
 
 
 def _rule(node: TorchNode) -> str | None:
-    """The name of the lab's rule that a Python Function is, if it is one."""
+    """Returns the name of the lab's rule that a Python Function is: ``functions.rule`` wrote it on the class."""
     made_by = _nodes.forward_class(node)
-    return made_by.name if made_by is not None and issubclass(made_by, Rule) else None
+    return None if made_by is None else inspect.getattr_static(made_by, "lab_rule", None)
 
 
 def _plain_pairs(metadata: dict[str, Any]) -> tuple[tuple[str, Scalar], ...]:

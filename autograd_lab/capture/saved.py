@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node
 
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import readable as _readable
-from autograd_lab._torch import saved as _saved
+from autograd_lab._torch import nodes as _nodes, readable as _readable, saved as _saved
 from autograd_lab.capture.calls import qualified_name
 from autograd_lab.capture.names import NameBook
 from autograd_lab.records import Saved, Scalar, TensorMeta

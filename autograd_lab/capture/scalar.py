@@ -22,16 +22,12 @@ from typing import Any
 import torch
 from torch.autograd.graph import Node
 
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import saved as _saved
-from autograd_lab._torch import settings as _settings
-from autograd_lab._torch import tensors as _tensors
+from autograd_lab._torch import nodes as _nodes, saved as _saved, settings as _settings, tensors as _tensors
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.errors import GraphError
-from autograd_lab.records import Graph, Number, Operand, Operation, ScalarGraph, Variable
-from autograd_lab.records import Node as NodeRecord
+from autograd_lab.records import Graph, Node as NodeRecord, Number, Operand, Operation, ScalarGraph, Variable
 
 _SIGNS = {
     "Mul": "×",

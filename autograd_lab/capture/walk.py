@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from torch.autograd.graph import Node as TorchNode
 
-from autograd_lab._torch import deep
-from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch import deep, nodes as _nodes
 from autograd_lab.capture.order import Slot, execution_order
 from autograd_lab.capture.outputs import Root
 from autograd_lab.errors import GraphError

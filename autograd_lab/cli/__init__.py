@@ -27,16 +27,12 @@ from autograd_lab.errors import LabError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="autograd-lab")
-@click.pass_context
-def cli(context: click.Context) -> None:
+def cli() -> None:
     """See what loss.backward() does in PyTorch.
 
     A TARGET is path/to/file.py:name or package.module:name. What it names is a callable without arguments that
     returns a loss or (loss, model), or a module or what builds one, together with --input.
     """
-    if context.invoked_subcommand != "doctor":
-        # Raises, in one line, where the installed torch lacks what the lab imports at once:
-        getattr(autograd_lab, "verify", None)
 
 
 for command in (render, trace, run, step, verify, tour, demo, doctor):
@@ -61,7 +57,21 @@ def main() -> None:
     except LabError as error:
         _complain(str(error))
         code = WRONG_CALL
+    except (ImportError, AttributeError):
+        if (lacking := _lacking()) is None:
+            raise
+        _complain(lacking)
+        code = WRONG_CALL
     sys.exit(code or 0)
+
+
+def _lacking() -> str | None:
+    """Returns what is missing, if the lab can't even be imported for that reason: torch, or something in it."""
+    try:
+        _ = autograd_lab.verify
+    except (LabError, AttributeError) as error:
+        return str(error)
+    return None
 
 
 def _complain(message: str) -> None:

@@ -52,6 +52,7 @@ class Rule(torch.autograd.Function):
             Python expression of ``grad``, ``result`` (``result1`` for a second one), the arguments' names, these with
             ``_t`` for tangents, and the names in its module.
         needs_operand: Whether a gradient's formula names the first argument; read off the formulas.
+        lab_rule: The name again, on registered rules alone: what tells them from a user's own Function.
     """
 
     name: ClassVar[str]
@@ -59,6 +60,7 @@ class Rule(torch.autograd.Function):
     in_place: ClassVar[Mapping[str, Adapter]] = {}
     formula: ClassVar[Mapping[str, str]]
     needs_operand: ClassVar[bool]
+    lab_rule: ClassVar[str]
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -119,6 +121,7 @@ def rule(cls: R) -> R:
                 cls, part, staticmethod(own_code(_reads_outside(method) if part == "backward" else method))
             )
     cls.needs_operand = _names_the_first_argument(cls)
+    cls.lab_rule = cls.name
     rules[cls.name] = cls
     return cls
 

@@ -1,12 +1,34 @@
 """How records show themselves, without knowing who draws them.
 
 ``str(graph)`` is a table and a notebook shows a picture, but records import the standard library only. So the
-two ways of showing are open functions here, and ``draw`` registers itself for each record that it can draw.
+two ways of showing are open functions here, and ``draw`` registers itself for each record that it can draw. It's
+imported when the first record is shown.
 """
 
 from __future__ import annotations
 
+import importlib
 from functools import singledispatch
+
+_to_import: list[str] = []
+
+
+def shown_by(module: str) -> None:
+    """Names a module that registers how records are shown, to be imported before the first one is.
+
+    Args:
+        module: Its name.
+    """
+    _to_import.append(module)
+
+
+def _learned() -> bool:
+    """Imports what was named. Returns whether there was any."""
+    named = list(_to_import)
+    for module in named:
+        importlib.import_module(module)
+    _to_import.clear()
+    return bool(named)
 
 
 @singledispatch
@@ -19,7 +41,7 @@ def as_text(record: object) -> str:
     Returns:
         The table, or ``repr(record)`` where nothing was registered.
     """
-    return repr(record)
+    return as_text(record) if _learned() else repr(record)
 
 
 @singledispatch
@@ -32,7 +54,7 @@ def as_mimebundle(record: object) -> dict[str, str]:
     Returns:
         At least ``"text/plain"``.
     """
-    return {"text/plain": as_text(record)}
+    return as_mimebundle(record) if _learned() else {"text/plain": as_text(record)}
 
 
 class DisplayMixin:

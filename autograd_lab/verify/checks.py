@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from autograd_lab._torch import nodes as _nodes
-from autograd_lab._torch import saved as _saved
+from autograd_lab._torch import nodes as _nodes, saved as _saved
 from autograd_lab._torch.settings import grad_mode
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.records import Mismatch

@@ -7,8 +7,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autograd_lab._torch.readable import Readable
 from autograd_lab.backward import numbers as numbers_module

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autograd_lab.backward import timeline
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline

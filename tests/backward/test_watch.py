@@ -56,8 +56,7 @@ def grads(model):
 
 
 def test_every_way_to_start_a_backward_is_traced():
-    from torch.autograd import backward as imported_backward
-    from torch.autograd import grad as imported_grad
+    from torch.autograd import backward as imported_backward, grad as imported_grad
 
     model = Net()
     with lab.watch(model) as watcher:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from models import CASES, Several, backward, flat, leaves, live_nodes, shared
 
 from autograd_lab.capture.graph import live

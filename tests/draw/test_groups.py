@@ -1,7 +1,6 @@
 """Modules as clusters."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autograd_lab.draw.groups import Cluster, group_paths, tree
 from autograd_lab.draw.picture import Box

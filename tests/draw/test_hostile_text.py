@@ -6,8 +6,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autograd_lab import records
 from autograd_lab.draw import draw

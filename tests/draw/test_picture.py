@@ -1,7 +1,6 @@
 """What the writers may rely on: clean text."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autograd_lab.draw.picture import clean
 

@@ -4,8 +4,7 @@ import itertools
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autograd_lab.draw.layout import layers
 from autograd_lab.draw.layout.layers import layered, tangle, widest_fan

@@ -1,8 +1,7 @@
 """Tables for the terminal."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from autograd_lab.draw.tables.graph import graph_table, scalar_table

@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from autograd_lab.draw.views.chain import ChainRule
 from autograd_lab.records import Operand, Operation, ScalarGraph, Variable

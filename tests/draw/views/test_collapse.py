@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from autograd_lab.draw import draw, graph_picture, to_dot, to_mermaid, trace_picture
 from autograd_lab.draw.views.collapse import plan

@@ -6,8 +6,7 @@ Each test writes one graph with many boxes, draws it, and reads the texts back.
 import re
 from xml.etree.ElementTree import Element
 
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from autograd_lab.draw.picture import DIRECTIONS, Arrow, Box, Line, Picture, clean
 from autograd_lab.draw.theme import FONT, LOOKS, TONES

@@ -6,8 +6,7 @@ What Mermaid makes of the golden documents was looked at once with Mermaid 11.17
 import html
 import re
 
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture, clean
 from autograd_lab.draw.theme import LOOKS, STROKES
