@@ -20,12 +20,28 @@ import torch
 
 import autograd_lab as lab
 
+CLOSE = 1e-5
 PLAIN = {"AccumulateGrad", "AddmmBackward0", "TBackward0", "MeanBackward0", "SumBackward0", "MulBackward0",
          "AddBackward0", "PowBackward0", "ReluBackward0", "TanhBackward0", "ViewBackward0", "SubBackward0"}  # fmt: skip
+
+Gradients = dict[str, torch.Tensor]
+Train = Callable[[torch.Tensor, torch.nn.Module], Any]
+
+
+def make_torchvision_importable() -> None:
+    """Declares what torchvision's import asks for, where its compiled part doesn't load: PyPI's is built for CUDA."""
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", "(Tensor a, Tensor b, float threshold) -> Tensor")
 
 
 def load(path: str) -> ModuleType:
     """Returns a program's module."""
+    make_torchvision_importable()
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -39,9 +55,7 @@ class Program:
 
     def __init__(self, module: ModuleType) -> None:
         self.build = module.step
-        self.train: Callable[[torch.Tensor], Any] = getattr(
-            module, "train", lambda loss: loss.sum().backward()
-        )
+        self.train = getattr(module, "train", backward)
         self.around = getattr(module, "around", contextlib.nullcontext)
 
     def forward(self) -> tuple[torch.Tensor, torch.nn.Module]:
@@ -50,68 +64,81 @@ class Program:
         loss, model = self.build()
         return loss, model
 
-    def gradients(self) -> dict[str, torch.Tensor]:
-        """Returns the gradients of a whole step."""
+    def gradients(self, train: Train | None = None) -> Gradients:
+        """Returns the gradients of a whole step, made by the program's own ``train`` if by no other."""
         loss, model = self.forward()
         with self.around():
-            self.train(loss)
+            (train or self.train)(loss, model)
         return gradients(model)
 
 
-def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def backward(loss: torch.Tensor, _model: torch.nn.Module) -> None:
+    """Trains a model whose program says no more."""
+    loss.sum().backward()
+
+
+def gradients(model: torch.nn.Module) -> Gradients:
     """Returns what is in ``.grad`` of each parameter, sharded ones whole."""
     found = {name: each.grad for name, each in model.named_parameters() if each.grad is not None}
     return {name: getattr(each, "full_tensor", lambda each=each: each)() for name, each in found.items()}
 
 
-def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+def same(one: Gradients, two: Gradients) -> bool:
     """Returns whether gradients are the same, bit for bit."""
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
-def watched(program: Program, native: dict[str, torch.Tensor]) -> tuple[str, list[lab.Trace]]:
+def watched(program: Program, native: Gradients) -> tuple[str, list[lab.Trace]]:
     """Tries ``watch``."""
     with lab.watch() as watcher:
         found = program.gradients()
-    return "same bits" if same(found, native) else "OTHER BITS", watcher.traces
+    problems = [] if same(found, native) else ["OTHER BITS"]
+    problems += [f"NOT READ: {trace.unread}" for trace in watcher.traces if trace.unread]
+    problems += [] if watcher.traces else ["nothing recorded"]
+    return "; ".join(problems) or "same bits", watcher.traces
 
 
-def traced(program: Program, native: dict[str, torch.Tensor]) -> str:
-    """Tries ``capture`` and ``trace``."""
+def traced(program: Program, _: Gradients) -> str:
+    """Tries ``capture`` and ``trace`` on the loss."""
+    native = program.gradients(backward)
     loss, model = program.forward()
     with program.around():
         graph = lab.capture(loss, model=model)
         trace = lab.trace(loss.sum(), model=model, stats="full")
-    unnamed = [leaf.variable for leaf in graph.leaves if (leaf.variable or "").startswith("leaf")]
-    bits = "same bits" if same(gradients(model), native) else "OTHER BITS"
-    return (
-        bits + (f"; {len(unnamed)} unnamed leaves" if unnamed else "") + ("" if trace.steps else "; no steps")
-    )
+    expected = {
+        name.replace("_orig_mod.", "") for name in native
+    }  # a compiled module is called as what it wraps
+    unnamed = expected - {leaf.variable for leaf in graph.leaves}
+    problems = [] if same(gradients(model), native) else ["OTHER BITS"]
+    problems += [f"{len(unnamed)} PARAMETERS WITHOUT THEIR NAMES"] if unnamed else []
+    problems += [] if trace.steps else ["NO STEPS"]
+    return "; ".join(problems) or "same bits"
 
 
-def checked(program: Program, _: dict[str, torch.Tensor]) -> str:
+def checked(program: Program, _: Gradients) -> str:
     """Tries ``check_engine``."""
     loss, model = program.forward()
     with program.around():
-        report = lab.check_engine(loss.sum(), model=model)
-    return "same order, same bits" if report.ok else str(report).strip().splitlines()[-1]
+        check = lab.check_engine(loss.sum(), model=model)
+    print(check, file=sys.stderr)
+    if check.difference is not None:
+        return "runs only once" if check.difference.what == "runs_once" else "DIFFERENT"
+    return "same order, same bits" if check.deterministic else "same order, same values"
 
 
-def swapped(program: Program, native: dict[str, torch.Tensor]) -> str:
+def swapped(program: Program, native: Gradients) -> str:
     """Tries ``swap`` with every rule."""
     with lab.swap() as swap:
         found = program.gradients()
+    print("calls", dict(swap.calls), "left", dict(swap.left), file=sys.stderr)
     if found.keys() != native.keys():
         return "OTHER GRADIENTS"
-    worst = max(
-        (float((found[name] - native[name]).abs().max()) for name in native if native[name].numel()),
-        default=0,
-    )
-    largest = max((float(each.abs().max()) for each in native.values() if each.numel()), default=0)
-    left = f"; {sum(swap.left.values())} left" if swap.left else ""
-    if worst <= 1e-5 * max(largest, 1e-12):
-        return f"{sum(swap.calls.values())} calls{left}"
-    return f"OFF BY {worst / largest:.0e}"
+    apart = [float((found[name] - native[name]).abs().max()) for name in native if native[name].numel()]
+    largest = max((float(each.abs().max()) for each in native.values() if each.numel()), default=0.0)
+    if not max(apart, default=0.0) <= CLOSE * largest:
+        return f"OFF BY {max(apart):.0e} OF {largest:.0e}"
+    left = swap.left.total()
+    return f"{swap.calls.total()} calls" + (f", {left} left to PyTorch" if left else "")
 
 
 def drawn(program: Program, traces: list[lab.Trace]) -> str:
@@ -122,16 +149,16 @@ def drawn(program: Program, traces: list[lab.Trace]) -> str:
             lab.render(traces[-1], path, depth=2)
         else:
             lab.render(program.forward()[0], path)
-        return f"{path.stat().st_size // 1024 + 1} kB"
+        return "drawn" if b"</svg>" in path.read_bytes()[-100:] else "NOT WHOLE"
 
 
 def tried(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns what a call returned, or its exception in a line."""
+    """Returns what a call returned, or which exception it raised; the log has all of it."""
     try:
         return call(*arguments)
     except Exception as error:
         traceback.print_exc()
-        return f"{type(error).__name__}: {(str(error).strip() or ' ').splitlines()[0][:150]}"
+        return f"raises `{type(error).__name__}`"
 
 
 def main(path: str) -> dict[str, Any]:
@@ -149,6 +176,8 @@ def main(path: str) -> dict[str, Any]:
     return {
         "gradients": len(native),
         "repeatable": again,
+        "backwards": len(traces),
+        "inside": sum(trace.within is not None for trace in traces),
         "nodes": sum(len(trace.graph.nodes) for trace in traces),
         "functions": sorted(set(own)),
         "rare": [name for name, _ in nodes.most_common() if name not in own],

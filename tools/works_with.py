@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ ROOT = HERE.parent
 PROGRAMS = HERE / "works_with"
 RESULTS = PROGRAMS / "results.json"
 PAGE = ROOT / "docs" / "works-with.md"
+TORCH = next(
+    line for line in (ROOT / "constraints.txt").read_text("utf-8").split() if line.startswith("torch==")
+)
 SECONDS = 900
 
 
@@ -51,11 +55,14 @@ def described(name: str) -> dict[str, Any]:
     tree = ast.parse((PROGRAMS / f"{name}.py").read_text("utf-8"))
     found: dict[str, Any] = {"what": ast.get_docstring(tree)}
     for statement in tree.body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
-            keys = [target.id.lower() for target in statement.targets[0].elts if isinstance(target, ast.Name)]
+        if not isinstance(statement, ast.Assign):
+            continue
+        (target,) = statement.targets
+        if isinstance(target, ast.Tuple):
+            keys = [key.id.lower() for key in target.elts if isinstance(key, ast.Name)]
             found |= dict(zip(keys, ast.literal_eval(statement.value), strict=True))
-        elif isinstance(statement, ast.Assign) and getattr(statement.targets[0], "id", "") == "NOTE":
-            found["note"] = ast.literal_eval(statement.value)
+        elif isinstance(target, ast.Name) and target.id in ("NOTE", "TITLE"):
+            found[target.id.lower()] = ast.literal_eval(statement.value)
     return found
 
 
@@ -63,7 +70,7 @@ def run(name: str, folder: Path) -> dict[str, Any]:
     """Installs what a program needs and runs it beside the lab."""
     facts = described(name)
     base = environment(folder / "base", ["-c", str(ROOT / "constraints.txt"), str(ROOT)])
-    python = environment(folder / name, facts["requires"], on=base) if facts["requires"] else base
+    python = environment(folder / name, [*facts["requires"], TORCH], on=base) if facts["requires"] else base
     version = [str(python), "-c", f"import importlib.metadata as m; print(m.version({facts['package']!r}))"]
     done = subprocess.run(
         [str(python), str(HERE / "probe.py"), str(PROGRAMS / f"{name}.py")],
@@ -71,16 +78,18 @@ def run(name: str, folder: Path) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
     )  # fmt: skip
     (folder / f"{name}.log").write_text(done.stdout + done.stderr, "utf-8")
-    facts["version"] = subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip()
+    found = {"version": subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip()}
     if done.returncode:
-        return facts | {"failed": (done.stderr.strip().splitlines() or ["killed"])[-1]}
-    return facts | json.loads(done.stdout.strip().splitlines()[-1])
+        return found | {"failed": (done.stderr.strip().splitlines() or ["killed"])[-1]}
+    found.update(json.loads(done.stdout.strip().splitlines()[-1]))
+    return found
 
 
 def environment(folder: Path, requires: list[str], *, on: Path | None = None) -> Path:
-    """Makes a virtual environment, on top of another one if asked, and returns its Python."""
+    """Makes a virtual environment where there is none yet, on top of another one if asked. Returns its Python."""
     python = folder / "bin" / "python"
-    if not (folder / "done").exists():
+    done = folder / "done"
+    if not done.exists() or done.read_text("utf-8").splitlines() != requires:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         if on is not None:
             show = [str(on), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
@@ -88,7 +97,7 @@ def environment(folder: Path, requires: list[str], *, on: Path | None = None) ->
             (site,) = folder.glob("lib/python*/site-packages")
             (site / "below.pth").write_text(below + "\n", "utf-8")
         subprocess.run([str(python), "-m", "pip", "install", "-q", *requires], check=True)
-        (folder / "done").touch()
+        done.write_text("\n".join(requires), "utf-8")
     return python
 
 
@@ -96,24 +105,20 @@ def environment(folder: Path, requires: list[str], *, on: Path | None = None) ->
 
 HEAD = """# Works with
 
-Each row is a training step of a library, run plain and then with the lab: under `watch`, with `trace`, in the lab's
-own engine beside PyTorch's (`check_engine`), with every rule of `lab.swap`, and drawn. "Same bits" says that every
-parameter's gradient is the one of the plain run, bit for bit. Under `swap`, gradients agree with PyTorch's to 10⁻⁵ of
-the largest; what is counted are operations that a rule took, and those that were left to PyTorch.
+Libraries that build on autograd have Functions, hooks and adjoint methods of their own. Here a training step of each
+was run plain on torch {torch} (CPU), and then with the lab.
 
-The programs are in `tools/works_with/`; `python tools/works_with.py` makes this page.
+- **nodes that surprise**: Python Functions and compiled graphs, then the nodes that few of these libraries have.
+- **`watch`, `trace`**: "same bits" says that every gradient is the plain run's, bit for bit. Every parameter had its
+  own name in the graph, and the picture could be drawn.
+- **own engine**: `check_engine` ran the backward in the lab's own engine, beside PyTorch's.
+- **`swap()`**: all of the lab's rules took the place of PyTorch's. Gradients agreed with PyTorch's to 10⁻⁵ of the
+  largest. The number is how many calls a rule took.
 
-| library | what was run | `watch` | `trace` | `check_engine` | `swap()` | picture |
-|---|---|---|---|---|---|---|
-"""
+Rows with a † have a note below.
 
-NODES = """
-## Nodes that one meets there
-
-What isn't in every model: nodes of Python Functions and compiled graphs first, then PyTorch's own.
-
-| library | nodes | Functions | others, the most frequent first |
-|---|---|---|---|
+| library | what was run | nodes that surprise | `watch`, `trace` | own engine | `swap()` |
+|---|---|---|---|---|---|
 """
 
 NOTES = """
@@ -121,29 +126,50 @@ NOTES = """
 
 """
 
+TAIL = """
+## Make this page
+
+`python tools/works_with.py` installs each library in an environment of its own, runs the programs in
+`tools/works_with/` and writes this page. It isn't part of CI.
+"""
+
+MOST_NODES = 4
+
 
 def page(results: dict[str, dict[str, Any]]) -> str:
     """Returns the page."""
-    text = HEAD
-    for facts in results.values():
-        cells = [
-            facts.get(key, facts.get("failed", "")) for key in ("watch", "trace", "engine", "swap", "picture")
-        ]
-        text += row(f"{facts['package']} {facts['version']}", facts["what"], *cells)
-    text += NODES
-    for facts in results.values():
-        if "failed" not in facts:
-            functions, rare = ", ".join(coded(facts["functions"])), ", ".join(coded(facts["rare"][:8]))
-            text += row(facts["package"], facts["nodes"], functions, rare)
-    notes = [
-        f"- **{facts['package']}**: {facts['note']}\n" for facts in results.values() if facts.get("note")
-    ]
-    return text + (NOTES + "".join(notes) if notes else "")
+    shared = Counter(name for facts in results.values() for name in facts.get("rare", ()))
+    known = sorted(
+        (described(name) | results[name] for name in results), key=lambda facts: title(facts).lower()
+    )
+    text = HEAD.format(torch=results["ddp"]["version"].partition("+")[0])
+    for facts in known:
+        mark = " †" if facts.get("note") else ""
+        cells = [facts["failed"]] if "failed" in facts else [recorded(facts), facts["engine"], facts["swap"]]
+        text += row(title(facts) + mark, facts["what"].rstrip("."), surprising(facts, shared), *cells)
+    notes = [f"- **{title(facts)}**: {facts['note']}\n" for facts in known if "note" in facts]
+    return text + (NOTES + "".join(notes) if notes else "") + TAIL
 
 
-def coded(names: list[str]) -> list[str]:
-    """Returns names as code."""
-    return [f"`{name}`" for name in names]
+def title(facts: dict[str, Any]) -> str:
+    """Returns what a row is called."""
+    return facts.get("title") or f"{facts['package']} {facts['version']}"
+
+
+def recorded(facts: dict[str, Any]) -> str:
+    """Returns one cell of what ``watch``, ``trace`` and the picture came to."""
+    watch, trace = facts["watch"], facts["trace"]
+    said = watch if watch == trace else f"`watch`: {watch}; `trace`: {trace}"
+    return said if facts["picture"] == "drawn" else f"{said}; picture: {facts['picture']}"
+
+
+def surprising(facts: dict[str, Any], shared: Counter[str]) -> str:
+    """Returns the nodes that one doesn't meet everywhere, Functions first, and how many backwards ran inside others."""
+    rare = sorted(facts.get("rare", ()), key=lambda name: shared[name])
+    names = [*facts.get("functions", ()), *rare][: max(MOST_NODES, len(facts.get("functions", ())))]
+    inside = facts.get("inside")
+    within = f"; {inside} more backward{'s' * (inside > 1)} inside" if inside else ""
+    return (", ".join(f"`{name}`" for name in names) or "none") + within
 
 
 def row(*cells: Any) -> str:

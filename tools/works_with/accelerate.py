@@ -1,14 +1,19 @@
-"""A model and its backward through an accelerator."""
+"""A backward through an accelerator that accumulates gradients, and clipping."""
 
 import torch
 from accelerate import Accelerator
 
 PACKAGE, REQUIRES = "accelerate", ["accelerate==1.15.0"]
 
+accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+
 
 def step():
-    accelerator = Accelerator(cpu=True)
-    model = accelerator.prepare(
-        torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
-    )
-    return model(torch.randn(5, 3)).square().mean() / accelerator.gradient_accumulation_steps, model
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
+    model = accelerator.prepare(net)
+    return model(torch.randn(5, 3)).square().mean(), model
+
+
+def train(loss, model):
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_(model.parameters(), 0.1)

@@ -1,8 +1,10 @@
-"""torch's own compiler, with its eager backend."""
+"""`torch.compile`, with the backend `aot_eager`."""
 
 import torch
 
 PACKAGE, REQUIRES = "torch", []
+TITLE = "torch, compiled"
+NOTE = "Compiled code isn't swapped: its backward was made when it was compiled. `swap` counts it."
 
 
 def step():

@@ -4,6 +4,10 @@ import torch
 from curvlinops import GGNLinearOperator
 
 PACKAGE, REQUIRES = "curvlinops-for-pytorch", ["curvlinops-for-pytorch==3.0.1"]
+NOTE = (
+    "The product runs inside `torch.func.jvp`, where PyTorch hides Python numbers from any kernel "
+    "that is written in Python. `swap` says so when its block ends. Compute the product outside of the block."
+)
 
 
 def step():

@@ -1,4 +1,4 @@
-"""torch's own distributed data parallel, on gloo, one process."""
+"""`DistributedDataParallel`, on gloo, one process."""
 
 import tempfile
 
@@ -7,6 +7,7 @@ import torch.distributed
 from torch.nn.parallel import DistributedDataParallel
 
 PACKAGE, REQUIRES = "torch", []
+TITLE = "torch, DDP"
 
 
 def step():

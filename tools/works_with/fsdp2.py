@@ -1,4 +1,4 @@
-"""torch's own fully sharded data parallel, on gloo, one process."""
+"""`fully_shard` (FSDP2), on gloo, one process."""
 
 import tempfile
 
@@ -7,6 +7,7 @@ import torch.distributed
 from torch.distributed.fsdp import fully_shard
 
 PACKAGE, REQUIRES = "torch", []
+TITLE = "torch, FSDP2"
 
 
 def step():

@@ -1,4 +1,4 @@
-"""A quantum circuit as a layer, simulated by backpropagation and by the adjoint method."""
+"""A quantum circuit as a layer, differentiated by the parameter-shift rule."""
 
 import pennylane
 import torch
@@ -19,4 +19,4 @@ def step():
     model = torch.nn.Sequential(
         torch.nn.Linear(3, 2), pennylane.qnn.TorchLayer(circuit, {"weights": (1, 2)}), torch.nn.Linear(2, 1)
     )
-    return model(torch.randn(3, 3)).square().mean(), model
+    return model(torch.randn(3)).square().mean(), model

@@ -3,7 +3,7 @@
 import torch
 from pytorch_wavelets import DWTForward, DWTInverse
 
-PACKAGE, REQUIRES = "pytorch_wavelets", ["pytorch_wavelets==1.3.0", "PyWavelets", "six"]
+PACKAGE, REQUIRES = "pytorch_wavelets", ["pytorch_wavelets==1.3.0", "PyWavelets", "six", "setuptools<81"]
 
 
 class Net(torch.nn.Module):

@@ -1,4 +1,4 @@
-"""A gradient through an inner optimiser's step."""
+"""A gradient through a step of an inner optimiser."""
 
 import torch
 import torchopt

@@ -6,10 +6,14 @@ from zennit.composites import EpsilonPlus
 PACKAGE, REQUIRES = "zennit", ["zennit==0.5.1"]
 
 
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.x = torch.nn.Parameter(torch.randn(2, 3))
+        self.net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+
+
 def step():
-    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
-    x = torch.randn(2, 3, requires_grad=True)
-    composite = EpsilonPlus()
-    composite.register(model)
-    loss = model(x)[:, 0].sum()
-    return loss, model
+    model = Net()
+    EpsilonPlus().register(model.net)
+    return model.net(model.x)[:, 0].sum(), model
