@@ -1,6 +1,6 @@
 r"""Activations: what stands between a network's linear layers.
 
-Imports torch only. See ``elementwise.py`` for how a gradient and a tangent come of a slope.
+See ``elementwise.py`` for how a slope gives a gradient and a tangent.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ class Gelu(Elementwise):
 
     with the normal distribution's share below a number and its density
 
-    .. math:: \Phi(x) = \tfrac12 \left(1 + \operatorname{erf} \frac{x}{\sqrt2}\right), \qquad
+    .. math:: \Phi(x) = \tfrac{1}{2} \left(1 + \operatorname{erf} \frac{x}{\sqrt2}\right), \qquad
         \varphi(x) = \Phi'(x) = \frac{1}{\sqrt{2 \pi}} \, e^{-x^2 / 2}
 
     With ``approximate="tanh"`` the share is approximated:
 
     .. math:: t = \tanh \left(\sqrt{2 / \pi} \, (x + 0.044715 \, x^3)\right), \qquad
-        \Phi(x) \approx \tfrac12 (1 + t), \qquad
-        \varphi(x) \approx \tfrac12 (1 - t^2) \sqrt{2 / \pi} \, (1 + 0.134145 \, x^2)
+        \Phi(x) \approx \tfrac{1}{2} (1 + t), \qquad
+        \varphi(x) \approx \tfrac{1}{2} (1 - t^2) \sqrt{2 / \pi} \, (1 + 0.134145 \, x^2)
 
     Source: ``GeluBackwardKernelImpl`` in ``aten/src/ATen/native/cpu/Activation.cpp``; Hendrycks and Gimpel, *Gaussian
     Error Linear Units*, arXiv:1606.08415.

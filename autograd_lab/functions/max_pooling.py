@@ -1,7 +1,4 @@
-"""Max pooling in two and three dimensions; PyTorch computes it in one dimension as in two.
-
-Imports torch only.
-"""
+"""Max pooling in two and three dimensions; PyTorch computes it in one dimension as in two."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ def of(dims: int) -> Callable[..., tuple[Any, ...]]:
 class MaxPool(Rule):
     r"""The largest element in each window, and where it stands.
 
-    .. math:: z_i = x_{a(i)}, \quad a(i) = \operatorname*{argmax}_{j \in W_i} x_j, \qquad
+    .. math:: z_i = x_{a(i)}, \quad a(i) = \operatorname{argmax}_{j \in W_i} x_j, \qquad
         \bar x_j = \sum_{i:\, a(i) = j} \bar z_i, \qquad \dot z_i = \dot x_{a(i)}
 
     Only the place of the largest element is saved, not the input. All of a window's gradient goes to that element;

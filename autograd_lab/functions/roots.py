@@ -1,6 +1,6 @@
 """Square roots, and the absolute value, which is one: that of a number times its conjugate.
 
-Imports torch only. See ``elementwise.py`` for how a gradient and a tangent come of a slope.
+See ``elementwise.py`` for how a slope gives a gradient and a tangent.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Sqrt(Elementwise):
 class Rsqrt(Elementwise):
     r"""One over the square root.
 
-    .. math:: z = \frac{1}{\sqrt x}, \qquad \bar x = -\tfrac12 \bar z \, (z^3)^*, \qquad
-        \dot z = -\tfrac12 z^3 \dot x
+    .. math:: z = \frac{1}{\sqrt x}, \qquad \bar x = -\tfrac{1}{2} \bar z \, (z^3)^*, \qquad
+        \dot z = -\tfrac{1}{2} z^3 \dot x
 
     Source: ``rsqrt`` in ``tools/autograd/derivatives.yaml``.
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from formulas import misread
 from links import problems
 
 ROOT = Path(__file__).parent.parent.parent
@@ -58,6 +59,25 @@ def test_mathematics_is_mathml(site):
     page = (site / "reference" / "functions.html").read_text("utf-8")
     assert page.count("<math ") > 5
     assert r"\bar" not in page
+
+
+def test_mathematics_says_what_was_written(site):
+    assert misread(site) == []
+    halves = r"<mfrac[^>]*>\s*<mn>1</mn>\s*<mn>2</mn>\s*</mfrac>"
+    page = (site / "reference" / "functions.html").read_text("utf-8")
+    assert (
+        len(re.findall(halves, page)) >= 5
+    )  # GELU's Φ and φ, and the reciprocal root's gradient and tangent
+
+
+def test_no_line_ends_between_a_formula_and_its_punctuation(site):
+    for page in site.rglob("*.html"):
+        assert not re.search(r"</math>[,.;:!?)、。，；：！？）」]", _outside_unbroken(page)), page
+
+
+def _outside_unbroken(page: Path) -> str:
+    text = page.read_text("utf-8")
+    return re.sub(r'<span class="unbroken">.*?</math>[^<]*</span>', "", text, flags=re.DOTALL)
 
 
 def test_chinese_pages_say_so(site):
