@@ -1,8 +1,8 @@
 """Readable derivative rules: one family a file, one rule a class, its mathematics as its docstring.
 
-Imports torch only. A rule is a ``torch.autograd.Function`` that says which ATen operations it stands for, so that
-``lab.swap`` can put it in their place, and that brings its own samples, from which its tests are made. ``rules`` is the
-registry; ``rule`` enters a class, yours too.
+A rule is a ``torch.autograd.Function`` that says which ATen operations it stands for, so that ``lab.swap`` can put
+it in their place, and that brings its own samples, from which its tests are made. ``rules`` is the registry;
+``rule`` enters a class, yours too.
 
 Example:
     >>> import torch

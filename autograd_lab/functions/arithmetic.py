@@ -1,8 +1,8 @@
 """Sums, differences, products, quotients.
 
-Imports torch only. ``grad`` is the gradient with respect to the result. For complex numbers it is PyTorch's, the
-conjugate of the derivative in Wirtinger's sense: each local derivative stands conjugated in a formula.
-See Note [Unbroadcast] for what brings a gradient to its input's shape; the formulas below leave it out.
+``grad`` is the gradient with respect to the result. For complex numbers it is PyTorch's, the conjugate of the
+derivative in Wirtinger's sense: each local derivative stands conjugated in a formula. See Note [Unbroadcast] for
+what brings a gradient to its input's shape; the formulas below leave it out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 r"""Scaled dot-product attention, by its mathematics.
 
-Imports torch only. PyTorch computes it by one of several kernels; this is what they have in common. Results agree
-within rounding.
+PyTorch computes it by one of several kernels; this is what they have in common. Results agree within rounding.
 
 Note [Heads that share]
 There may be fewer heads of keys than of queries: then as many query heads as it takes share one (grouped-query

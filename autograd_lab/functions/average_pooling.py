@@ -1,6 +1,6 @@
 """Average pooling over windows of one size, and over as many windows as are asked for.
 
-Imports torch only. PyTorch computes one dimension as two. See Note [Windows] in ``windows.py`` for the gradient.
+PyTorch computes one dimension as two. See Note [Windows] in ``windows.py`` for the gradient.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Batch norm, and with it instance norm, which PyTorch computes as a batch norm of one sample with many channels.
 
-Imports torch only. See Note [Standardizing] in ``standardize.py`` for the derivative.
+See Note [Standardizing] in ``standardize.py`` for the derivative.
 
 Note [Running statistics]
 In training a batch norm does two things: it computes a result, and it moves the running statistics a step. A rule

@@ -1,7 +1,5 @@
 r"""Bounds: what is outside of them is put onto them.
 
-Imports torch only.
-
 Note [Kinks]
 On a bound the function has no slope, and what a gradient does there is a choice. PyTorch changed its choice in 2.14:
 

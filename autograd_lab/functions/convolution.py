@@ -1,7 +1,5 @@
 r"""Convolutions, plain and transposed, in one, two and three dimensions.
 
-Imports torch only.
-
 Note [Three convolutions]
 A convolution is linear in the input and in the weight. In one dimension, with stride :math:`s`, padding :math:`p` and
 dilation :math:`d`,

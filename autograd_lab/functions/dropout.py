@@ -1,7 +1,4 @@
-"""Dropout.
-
-Imports torch only.
-"""
+"""Dropout."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 r"""What functions of one tensor, element by element, have in common.
 
-Imports torch only. Such a function's Jacobian is diagonal: element ``i`` of the result depends on element ``i`` of the
-input alone. So one number an element, the slope, is all that there is to know:
+Such a function's Jacobian is diagonal: element ``i`` of the result depends on element ``i`` of the input alone. So
+one number an element, the slope, is all that there is to know:
 
 .. math:: z_i = f(x_i), \qquad \bar x_i = \bar z_i \, f'(x_i)^*, \qquad \dot z_i = f'(x_i) \, \dot x_i
 

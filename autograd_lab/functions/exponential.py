@@ -1,7 +1,7 @@
 """The exponential and its kin: logarithm, hyperbolic tangent, logistic function.
 
-Imports torch only. Each slope is a short formula of the result, or of the input: that is what is saved. See
-``elementwise.py`` for how a gradient and a tangent come of a slope.
+Each slope is a short formula of the result, or of the input: that is what is saved. See ``elementwise.py`` for how a
+gradient and a tangent come of a slope.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Group norm.
 
-Imports torch only. See Note [Standardizing] in ``standardize.py`` for the derivative.
+See Note [Standardizing] in ``standardize.py`` for the derivative.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 r"""Matrix products.
 
-Imports torch only. :math:`A^H` is the conjugate transpose, ``A.mH`` in torch.
+:math:`A^H` is the conjugate transpose, ``A.mH`` in torch.
 
 Note [Laid out alike]
 A matrix may lie in memory row by row or column by column (``weight.t()`` does the latter). Its gradient is made to lie

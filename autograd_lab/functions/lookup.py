@@ -1,7 +1,5 @@
 """Looking up: embeddings, and elements by their index.
 
-Imports torch only.
-
 Note [Looking up]
 A lookup copies elements to where they are asked for; one may be asked for many times, or never. So its gradient is
 what all its copies got, added up, or zero: the scattering adds. Indices have no gradient. The tangents are looked up

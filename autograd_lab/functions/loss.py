@@ -1,7 +1,5 @@
 r"""Losses: the negative log likelihood and the squared error.
 
-Imports torch only.
-
 Note [Reduction]
 A loss is computed for each element, then reduced: kept (``"none"``), summed (``"sum"``) or averaged (``"mean"``).
 :math:`R` below stands for it. A sum hands its gradient to each element, an average divides it among them: by their

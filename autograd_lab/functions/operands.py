@@ -1,7 +1,4 @@
-"""What every elementwise rule with tensors and numbers as operands needs: saving, tangents, batches.
-
-Imports torch only.
-"""
+"""What every elementwise rule with tensors and numbers as operands needs: saving, tangents, batches."""
 
 from __future__ import annotations
 

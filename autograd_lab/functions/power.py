@@ -1,7 +1,4 @@
-"""Powers, of tensors and of numbers.
-
-Imports torch only.
-"""
+"""Powers, of tensors and of numbers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Half precision: computed in single precision, rounded once at the end, as PyTorch's kernels do.
-
-Imports torch only.
-"""
+"""Half precision: computed in single precision, rounded once at the end, as PyTorch's kernels do."""
 
 from __future__ import annotations
 

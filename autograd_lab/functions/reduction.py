@@ -1,7 +1,6 @@
 r"""Sums, means, variances and largest elements, over some dimensions or over all.
 
-Imports torch only. :math:`\sum_x` is the sum over the dimensions that are reduced, :math:`N` how many elements each
-result is made of.
+:math:`\sum_x` is the sum over the dimensions that are reduced, :math:`N` how many elements each result is made of.
 
 Note [Spread]
 Each result is made of :math:`N` elements, so its gradient goes to each of these: it is *spread*, put back where the

@@ -1,7 +1,7 @@
 """What a rule is, and the registry of rules.
 
-Imports torch only. A rule promises that ``backward`` and ``jvp`` are made of differentiable operations, that it
-computes a gradient for exactly the inputs that need one, and that it changes nothing that it is given.
+A rule promises that ``backward`` and ``jvp`` are made of differentiable operations, that it computes a gradient for
+exactly the inputs that need one, and that it changes nothing that it is given.
 
 Note [A rule's own operations are PyTorch's]
 ``Mul.forward`` multiplies, and its ``backward`` multiplies again. While a swap is on, these multiplications would

@@ -1,6 +1,6 @@
 """Inputs on which rules must agree with PyTorch: what generators of samples are made of.
 
-Imports torch only. Every sample is the same at every call.
+Every sample is the same at every call.
 """
 
 from __future__ import annotations

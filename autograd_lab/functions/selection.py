@@ -1,6 +1,6 @@
 r"""Operations that choose: each element of the result is an element of one of the operands, and masks say of which.
 
-Imports torch only. Choosing is linear. Where :math:`m_k` is one where operand :math:`k` was chosen, else zero,
+Choosing is linear. Where :math:`m_k` is one where operand :math:`k` was chosen, else zero,
 
 .. math:: z = \sum_k m_k \, x_k, \qquad \bar x_k = m_k \, \bar z, \qquad \dot z = \sum_k m_k \, \dot x_k
 

@@ -1,7 +1,4 @@
-"""What layers for images say about shapes: channels are the second dimension, and one number may stand for several.
-
-Imports torch only.
-"""
+"""What layers for images say about shapes: channels are the second dimension, and one number may stand for several."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 r"""Softmax and its logarithm.
 
-Imports torch only. :math:`\sum` is over the dimension along which a softmax sums to one.
+:math:`\sum` is over the dimension along which a softmax sums to one.
 """
 
 from __future__ import annotations

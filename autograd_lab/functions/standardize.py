@@ -1,7 +1,5 @@
 r"""Mean zero and variance one: what all norms are made of, and its derivative, explained once.
 
-Imports torch only.
-
 Note [Standardizing]
 Of :math:`n` numbers :math:`x`, with mean :math:`\mu` and variance :math:`\sigma^2` (over :math:`n`, not :math:`n-1`),
 

@@ -1,7 +1,5 @@
 r"""Windows over elements: which lie in which, and what each element gets back from them, explained once.
 
-Imports torch only.
-
 Note [Windows]
 A window is a range of elements in each dimension. Along one dimension, write down every pair of a window and an element
 in it. Pooling sums over the pairs of each window; its gradient sums over the pairs of each element, since what an
