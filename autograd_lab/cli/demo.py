@@ -73,9 +73,9 @@ def _transformer(folder: Path) -> str:
     torch.manual_seed(0)
     layer = torch.nn.TransformerEncoderLayer(d_model=16, nhead=2, dim_feedforward=32, batch_first=True)
     model = torch.nn.TransformerEncoder(layer, num_layers=2, enable_nested_tensor=False)
-    x = torch.randn(2, 5, 16)
-    loss = model(x).square().mean()
-    graph = lab.capture(loss, model=model, names={"x": x})
+    x, wanted = torch.randn(2, 2, 5, 16)
+    loss = torch.nn.functional.mse_loss(model(x), wanted)
+    graph = lab.capture(loss, model=model, names={"x": x, "wanted": wanted})
     for ending in ("svg", "png", "json", "md"):
         lab.render(graph, folder / f"transformer.{ending}")
     lab.render(loss, folder / "transformer_torchviz.svg", view="torchviz", model=model)
