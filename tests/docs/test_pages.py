@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,25 @@ def cells(path):
         r"^```\{code-cell\} python\n(.*?)^```", path.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     return [re.sub(r"\A(:\w+: .*\n)+\n", "", cell) for cell in found]
+
+
+def test_what_the_cells_need_comes_with_the_docs_extra():
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["docs"]]
+    installed = {re.match(r"[\w-]+", each)[0] for each in wanted} | {"autograd_lab"}
+    code = [cell for path in EXECUTED for cell in cells(path)]
+    code += [path.read_text("utf-8") for path in DOCS.rglob("tour/*.py") if "_build" not in path.parts]
+    needed = {
+        name
+        for text in code
+        for name in re.findall(r"^(?:import|from|!python -m) +(\w+)", text, re.MULTILINE)
+    } - sys.stdlib_module_names
+    assert {"torch", "pytest", "IPython"} <= needed
+    assert {PACKAGES.get(name, name) for name in needed} <= installed
+
+
+PACKAGES = {"IPython": "myst-nb"}
+"""Which package brings a module of another name."""
 
 
 def prose(path):
