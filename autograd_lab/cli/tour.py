@@ -52,7 +52,8 @@ def _run(chapter: Chapter, folder: Path | None, *, waits: bool) -> None:
             _show(cell, console)
             if cell.kind == "code":
                 _execute(cell, chapter.path, main)
-            if waits and place < len(chapter.cells) and not _goes_on(f"{place}/{len(chapter.cells)}"):
+            where = f"{place}/{len(chapter.cells)}"
+            if waits and place < len(chapter.cells) and not _goes_on(where, chapter.language):
                 return
     if folder is not None:
         click.echo(f"\nThe figures are in {folder.resolve()}.")
@@ -84,11 +85,14 @@ def _execute(cell: Cell, path: Path, main: ModuleType) -> None:
     sys.stdout.flush()
 
 
-def _goes_on(where: str) -> bool:
+_PROMPTS = {"en": "Enter goes on, q leaves", "zh": "按 Enter 繼續，q 離開"}
+
+
+def _goes_on(where: str, language: str) -> bool:
     """Waits for Enter; ``q`` leaves."""
     click.echo()
     answer: str = click.prompt(
-        click.style(f"{where}: Enter goes on, q leaves", dim=True),
+        click.style(f"{where}: {_PROMPTS[language]}", dim=True),
         default="",
         show_default=False,
         prompt_suffix=" ",

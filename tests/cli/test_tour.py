@@ -145,6 +145,17 @@ def test_on_a_terminal_it_waits_for_enter(lab, small, terminal):
     assert ran.out.index("1/5: Enter") < ran.out.index("live 42") < ran.out.index("2/5: Enter")
 
 
+def test_in_chinese_it_asks_in_chinese(lab, small, terminal):
+    chinese = small.parent / "zh"
+    chinese.mkdir()
+    (chinese / small.name).write_text("# %% [markdown]\n# # 0 · 小小的一章\n\n# %%\nprint(7 * 6)\n", "utf-8")
+    terminal("\n")
+    ran = lab("tour", "0", "--lang", "zh")
+    assert ran.code == 0
+    assert ran.out.count("按 Enter 繼續，q 離開") == 1
+    assert "Enter goes on" not in ran.out
+
+
 def test_q_leaves(lab, small, terminal):
     terminal("q\n")
     ran = lab("tour", "0")
