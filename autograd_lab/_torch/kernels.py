@@ -8,6 +8,7 @@ Relies on
   it when the first kernel is seen, which takes seconds, and in the middle of what is timed. Where nothing was compiled
   it isn't there, and needn't be kept out: see ``watch_kernels``. Without this, the first such trace waits for it.
 - ``TorchDispatchMode.supports_higher_order_operators``: see Note [Higher-order operators].
+- ``TorchDispatchMode.ignore_compile_internals``: see Note [Compiled under a watch].
 - The flags ``_is_in_…`` of ``torch.utils._python_dispatch``, and ``torch._C._len_torch_dispatch_stack``,
   ``_get_dispatch_stack_at``, ``_pop_torch_dispatch_stack`` and ``_push_on_torch_dispatch_stack``: what a mode's
   ``__enter__`` changes. Without them, a ``KeyboardInterrupt`` in the middle of ``__enter__`` or ``__exit__`` would
@@ -26,6 +27,12 @@ Note [Higher-order operators]
 class of modes can say that its ``__torch_dispatch__`` takes them too. Then they are told of like a kernel, as
 ``higher_order::cond``, and run as without the mode; the kernels of their branches aren't told of, since torch runs
 these with no mode on the stack.
+
+Note [Compiled under a watch]
+Dynamo compiles nothing that is first called under a mode, and never tries again: a function compiled in a hook would
+stay uncompiled after the block, and ``cond`` in a checkpoint, which must be compiled, would fail for the rest of the
+process. A class of modes can say that compiling is none of its business (``ignore_compile_internals``): torch takes the
+mode off while it compiles. The kernels that the compiled code runs are told of as before.
 
 Note [Frames of other backwards]
 A hook, or a node, may start a backward of its own. What runs in that one was run, as seen from this one, by the hook or
@@ -84,6 +91,11 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Returns whether Dynamo compiles what is first called under the mode. See Note [Compiled under a watch]."""
+        return True
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None

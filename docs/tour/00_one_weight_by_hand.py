@@ -100,8 +100,8 @@ assert (dloss_ds, ds_dy_hat, dy_hat_dw) == (-8, 1, 2)
 # %% [markdown]
 # ### 3. Backpropagation
 #
-# How much does the loss change when $w$ does? If $w$ grows by 1, $\hat y$ grows twice as fast; $s$ as fast as
-# $\hat y$; and the loss $-8$ times as fast as $s$. Rates of change multiply. That is the *chain rule*:
+# How much does the loss change when $w$ does? $\hat y$ changes twice as fast as $w$, $s$ as fast as $\hat y$,
+# and the loss $-8$ times as fast as $s$. Rates of change multiply. That is the *chain rule*:
 #
 # $$\frac{d\,\text{loss}}{dw} = \frac{d\,\text{loss}}{ds} \cdot \frac{ds}{d\hat y} \cdot \frac{d\hat y}{dw}
 # = -8 \cdot 1 \cdot 2 = -16.$$
@@ -170,8 +170,8 @@ assert one[0] == (16, 0.16, -16)
 assert f"{one[-1][1]:.3f}" == "1.131"
 
 # %% [markdown]
-# After ten epochs $w$ is $1.131$. Why so slow? What's still missing to $2$ is multiplied by the same factor
-# at every step, $1 - 2 \cdot \text{lr} \cdot x^2 = 0.92$: a step takes away only 8 % of the error. That
+# After ten epochs $w$ is $1.131$. Why so slow? The remaining distance to $2$ is multiplied by the same factor
+# at every step, $1 - 2 \cdot \text{lr} \cdot x^2 = 0.92$: a step takes away only 8% of the error. That
 # follows from putting $y = 2x$ into the gradient; check it on the table:
 
 # %%
@@ -182,14 +182,17 @@ print([round(factor, 4) for factor in factors])
 assert np.allclose(factors, 1 - 2 * 0.01 * 2**2)
 
 # %% [markdown]
-# Four samples of the same rule. (The loss column shows the *mean* of the four squares; the update follows the
-# gradient of their *sum*.) At $w = 0$ the four ask for $-4$, $-16$, $-36$ and $-64$: together $-120$.
+# Four samples of the same rule. At $w = 0$ their gradients are $-4$, $-16$, $-36$ and $-64$: together $-120$.
+# The loss column shows the *mean* of the four squares, known as the *mean squared error* or MSE, but the
+# update here follows the gradient of their *sum*. The gradient of the mean is a quarter of that, $-30$; with
+# four times the learning rate it would take the very same steps.
 
 # %%
 four = train([1, 2, 3, 4], [2, 4, 6, 8])
 
 assert [2 * (0 * x - 2 * x) * x for x in (1, 2, 3, 4)] == [-4, -16, -36, -64]
 assert four[0][2] == -120
+assert np.mean([2 * (0 * x - 2 * x) * x for x in (1, 2, 3, 4)]) == -30
 assert f"{four[-1][1]:.3f}" == "2.000"
 
 # %% [markdown]
@@ -242,9 +245,11 @@ show(loss_, "chain", view="scalar", names=names, detail="gradients")
 assert torch.autograd.grad(loss_, (s_, y_hat_, w_)) == (-8, -8, -16)
 
 # %% [markdown]
-# **Two weights make a surface.** Give the network a second weight $b$, so that it says
-# $\hat y = w \cdot x + b$. Now the loss is a height over a plane, and the gradient is a pair of slopes: one
-# in the direction of $w$, one in that of $b$. Training walks down, to the lowest point at $w = 2$, $b = 0$.
+# **Two weights make a surface.** Give the network a second weight $b$, so that it says $\hat y = w \cdot x +
+# b$. Now the loss is a height over a plane, and the gradient is a pair of slopes: one in the direction of
+# $w$, one in that of $b$. Training walks down, to the lowest point at $w = 2$, $b = 0$. (Height and slopes
+# are those of the *mean* here, so the learning rate may be larger: $0.06$ for the mean is $0.015$ for the
+# sum.)
 
 
 # %%
@@ -268,11 +273,11 @@ assert np.allclose(path[-1], (2, 0), atol=0.02)
 
 # %%
 grid_w, grid_b = np.meshgrid(np.linspace(-0.5, 4.5, 40), np.linspace(-4, 4, 40))
-way_w, way_b = np.array(path).T
+path_w, path_b = np.array(path).T
 
 figure, axes = plot("The loss over two weights, and the way down", projection="3d", size=(6, 4.6))
 axes.plot_surface(grid_w, grid_b, mean_loss(grid_w, grid_b), color=theme.BLUE, alpha=0.45)
-axes.plot(way_w, way_b, mean_loss(way_w, way_b), ".-", color=theme.VERMILLION, markersize=4, zorder=10)
+axes.plot(path_w, path_b, mean_loss(path_w, path_b), ".-", color=theme.VERMILLION, markersize=4, zorder=10)
 axes.text(2.25, -0.6, 0, "w = 2, b = 0", color=theme.VERMILLION, zorder=11)
 axes.set(xlabel="w", ylabel="b", zlabel="loss")
 axes.view_init(elev=38, azim=-75)

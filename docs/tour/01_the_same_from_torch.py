@@ -28,9 +28,10 @@
 #
 # ### The forward pass
 #
-# A *tensor* is PyTorch's array of numbers; here each holds just one. `requires_grad=True` says: I shall want
-# the gradient of the result with respect to this one. A tensor that you made yourself and that asks for a
-# gradient is called a *leaf*. It has a place for its gradient, `w.grad`, which is empty (`None`) at first.
+# A *tensor* is PyTorch's array of numbers; here each holds just one. `requires_grad=True` says: later I'll
+# want the gradient with respect to this tensor. A tensor that you made yourself and that asks for a gradient
+# is called a *leaf*. (PyTorch also calls `x` and `y` leaves; here we mean those that want a gradient.) It has
+# a place for its gradient, `w.grad`, which is empty (`None`) at first.
 
 # %%
 from itertools import pairwise
@@ -72,7 +73,8 @@ note("forward")
 # ### `backward()`
 #
 # This is steps 2 and 3 of chapter 0: PyTorch asks each operation for its local gradient and multiplies, from
-# the loss back to the leaf. It writes the result into `w.grad` and touches nothing else.
+# the loss back to the leaf. It writes the result into `w.grad` and changes no weight. (It also lets go of
+# what the forward pass had left behind; chapter 3.)
 
 # %%
 loss.backward()
@@ -237,8 +239,8 @@ assert trace.steps[-1].accumulation.how == "stole"
 #
 # - `backward()` computes gradients, `step()` uses them. They share nothing but the place `.grad`.
 # - `backward()` begins with the number $1$: the gradient of the loss with respect to itself.
-# - `backward()` works for *any* loss that you build of tensors. We worked out one formula; PyTorch works it
-#   out for the whole chain, from a local rule for each operation.
+# - `backward()` works for *any* loss that you build of differentiable tensor operations. We worked out one
+#   formula; PyTorch works it out for the whole chain, from a local rule for each operation.
 #
 # ## Try changing
 #

@@ -153,8 +153,8 @@ show(apart, "input_nr")
 # - The graph isn't made by `backward()`. It grows during the forward pass, one node for each operation, and
 #   waits.
 # - It holds the operations in reverse: you enter at the end and come out at the leaves.
-# - A node points to what was there *before* it. Nothing points to the loss; if you let go of `loss`, the
-#   whole graph goes.
+# - A node points to what was there *before* it. Nothing points to the loss; if you let go of `loss`, what
+#   only `loss` held goes. (Here `s` and `y_hat` still hold theirs.)
 # - Only what can reach a leaf is in it. Constants aren't.
 #
 # ## Try changing

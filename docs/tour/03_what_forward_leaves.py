@@ -4,7 +4,7 @@
 # ## Question
 #
 # Going back, the square has to multiply by $2s$. But $s$ was computed long before, in the forward pass. Where
-# does the node have it from?
+# does the node get it from?
 #
 # ## Prediction
 #
@@ -87,9 +87,11 @@ assert [each.name for each in lab.capture(v.sin()).node(0).saved] == ["self"]
 # %% [markdown]
 # ### What it costs
 #
-# Saved tensors are the reason why training needs so much more memory than using a network: they stay until
-# the backward. Let's predict the bytes for a small network of three *layers*. 64 samples go through it
-# together, a *batch*; each is a row of 256 numbers, and a number takes 4 bytes.
+# For most models, saved tensors are the main reason why training needs so much more memory than using a
+# network: they stay until the backward. (Gradients come on top, and so does what the optimizer remembers: with
+# Adam, three times the memory of the weights in all.) Let's predict the bytes for a small network of three
+# *layers*. 64 samples go through it together, a *batch*; each is a row of 256 numbers, and a number takes 4
+# bytes.
 #
 # - In a *linear layer* each number of the result is a weighted sum of all numbers of the input. The first one
 #   makes 128 such sums of the 256 numbers. Its weights are a table $W$, and all sums together are written
@@ -127,7 +129,7 @@ assert layers_input.storage == relus_result.storage
 # ### After the backward
 #
 # When a node has run, its saved tensors are let go: their memory is needed no longer. So a second backward
-# through the same graph can't work, and PyTorch says so.
+# through the same graph can't work where something was saved, and PyTorch says so.
 
 # %%
 loss.backward()

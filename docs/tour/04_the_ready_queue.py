@@ -3,8 +3,8 @@
 #
 # ## Question
 #
-# A chain leaves no choice: one node after another. But graphs have branches. If two nodes could run next,
-# which one does?
+# A chain leaves no choice: one node after another. But graphs have branches. If two nodes are ready, which
+# one goes first?
 #
 # ## Prediction
 #
@@ -17,7 +17,7 @@
 #    numbers the nodes that it makes: `sequence_nr`. The highest number goes first, that is, the operation
 #    that ran last. A leaf's node always goes first of all: its gradient is complete, and can be put away.
 #
-# An example with a branch. One way from $w$ to the end is short, the other long:
+# An example with a branch. One path from $w$ to the end is short, the other long:
 #
 # $$a = 2w \qquad b = e^w \qquad c = \sin b \qquad \text{out} = a + c$$
 #
@@ -148,8 +148,9 @@ show(trace, "trace")
 # %% [markdown]
 # ## What to notice
 #
-# - Every node runs exactly once, however many ways lead to it. Without rule 1 the shared part of a graph
-#   would be run again for each way through it, and the number of ways may double with each layer.
+# - Every node runs at most once, however many paths lead to it. (`torch.autograd.grad(out, w)` leaves out
+#   nodes that don't lead to $w$.) Without rule 1 the shared part of a graph would be run again for each path
+#   through it, and the number of paths may double with each layer.
 # - The order is fixed by the forward pass. Two engines went back through the same graph, and did the same in
 #   the same order.
 # - Youngest first means: roughly the forward pass in reverse. What was saved last is let go first.

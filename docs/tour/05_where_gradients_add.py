@@ -15,10 +15,10 @@
 #
 # $$\frac{d\,\text{loss}}{dh} = 2h + 3 = 7 \qquad \frac{d\,\text{loss}}{dw} = 7 \cdot 2 = 14.$$
 #
-# Along a way, multiply; where ways meet, add. We expect to see a $4$ and a $3$ arrive at the node of $h$, a
+# Along a path, multiply; where paths meet, add. We expect to see a $4$ and a $3$ arrive at the node of $h$, a
 # $7$ go through it, and $14$ in `w.grad`.
 #
-# And if we go back a second time without `zero_grad()`? `.grad` is a place where ways meet too, so we expect
+# And if we go back a second time without `zero_grad()`? `.grad` is a place where paths meet too, so we expect
 # $28$.
 #
 # ## Run
@@ -148,7 +148,8 @@ assert max(forgotten[30:]) > 3.95
 #
 # ## Figure
 #
-# The backward of our example. Two arrows meet at the node of $h$; what it passes on is twice their sum.
+# The backward of our example. Two arrows, $4$ and $3$, meet at the node of $h$. It runs with their sum, $7$,
+# and passes on twice that, $14$.
 
 # %%
 show(second, "fan-in")

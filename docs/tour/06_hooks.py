@@ -3,8 +3,8 @@
 #
 # ## Question
 #
-# You want to look at a gradient while the backward runs, or to change it on its way. PyTorch lets you hang functions
-# into the graph for that: *hooks*. There are five kinds. Who is called first, and what does each get to see?
+# You want to look at a gradient while the backward runs, or to change it on its way. For that, PyTorch lets you
+# attach functions to the graph: *hooks*. There are five kinds. Who is called first, and what does each get to see?
 
 # %% [markdown]
 # ## Prediction
@@ -22,7 +22,8 @@
 #
 # At a leaf the node is `AccumulateGrad`: what runs there is the writing of `.grad`. So `w.register_hook` comes
 # *before* `.grad` is written. For the moment after, there is a kind of its own,
-# `w.register_post_accumulate_grad_hook(f)`, which is given the leaf.
+# `w.register_post_accumulate_grad_hook(f)`, which is given the leaf, and returns nothing: `.grad` is written by
+# then.
 #
 # The place decides, not the order in which you hang them. To try that, we hang them in the wrong order.
 
@@ -127,8 +128,9 @@ assert [name for name, was in written.items() if was] == ["post-accumulate hook"
 # ### A hook that changes something
 #
 # Whatever a hook returns takes the gradient's place, for all that comes after it. `None`, as in our notes, changes
-# nothing. Here a hook on `s` makes everything ten times as large. The retained gradient shows it too, since its place
-# is behind the hook's:
+# nothing. (Only a post-accumulate hook can't do that: PyTorch raises an error if it returns anything but `None`.)
+# Here a hook on `s` makes everything ten times as large. The retained gradient shows it too, since its place is
+# behind the hook's:
 
 # %%
 s = w * x - y

@@ -32,8 +32,8 @@
 # ### Mul
 #
 # A rule of your own is a class with three functions. `forward` computes the result. `setup_context` puts aside what
-# the backward will need; `ctx` is the notebook that travels from one to the other. `backward` is the line of the
-# table.
+# the backward will need, in `ctx`: a notebook that `setup_context` writes and `backward` reads. `backward` is the
+# line of the table.
 
 # %%
 import torch
@@ -158,8 +158,8 @@ assert rules["mul"].formula["self"] == "grad * conj(other)"
 assert rules["sub"].formula["other"] == "-grad * conj(alpha)"
 
 # %% [markdown]
-# `conj` matters for complex numbers only, `alpha` is 1 unless you ask for another, and the rule for pow takes care of
-# some zeros, of which chapter 9 tells.
+# `conj` matters for complex numbers only, `alpha` is 1 unless you ask for another, and the rule for pow handles zeros
+# specially (chapter 9).
 #
 # `lab.swap` puts these rules into code as it stands. Here is a small model, once as always and once swapped.
 
@@ -189,8 +189,8 @@ assert [node.name for node in swapped_graph.nodes if node.kind == "function"] ==
 ]  # fmt: skip
 
 # %% [markdown]
-# Five operations went to our rules. We wrote one `-` and one `**` ourselves. The others are in no line of Python at
-# all: `RMSNorm` does them in C++, and they were swapped there too. Do the gradients agree?
+# Five operations went to our rules. We wrote one `-` and one `**` ourselves. The others appear in no line of Python:
+# `RMSNorm` does them in C++, and they were swapped there too. Do the gradients agree?
 
 # %%
 for (name, _), before, after in zip(model.named_parameters(), native, ours, strict=True):
@@ -216,8 +216,8 @@ show(swapped_graph, "swapped")
 # ## What to notice
 #
 # - A rule is local. It never sees the model, the loss or its neighbours. It sees `grad` and what it put aside.
-# - What must be saved is what the derivative mentions: both factors for mul, the base for pow, nothing for sub.
-#   This is where the memory of a training step goes.
+# - What must be saved is what the derivative mentions: both factors for mul, the base for pow, nothing for sub. This
+#   is where most of a training step's memory goes.
 # - `backward` returns one value for each argument of `forward`, in the same order.
 # - Nothing in the engine is special about PyTorch's own operations. It asks each node the same question.
 

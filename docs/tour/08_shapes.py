@@ -66,7 +66,10 @@ for kernel in trace.step(mul.id).kernels:
 
 assert price.grad.tolist() == [5, 7, 9]
 ran_by = {kernel.name: kernel.by for kernel in trace.step(mul.id).kernels}
-assert ran_by["aten::mul.Tensor"] in ("node", None)  # None where PyTorch can't tell: not on Linux
+assert ran_by["aten::mul.Tensor"] in (
+    "node",
+    None,
+)  # None where PyTorch can't tell: on systems other than Linux
 assert ran_by["aten::sum.dim_IntList"] in ("validate_outputs", None)
 
 # %% [markdown]
@@ -175,8 +178,8 @@ show(lab.capture(wrong, names={"outputs": outputs}), "trap", saved=True, directi
 # %% [markdown]
 # ## What to notice
 #
-# - Copying and summing are each other's mirror. Wherever a forward uses a number several times, the backward adds
-#   up. Chapter 5's fan-in was the same thing, one size larger.
+# - Copying and summing are each other's mirror. Wherever a forward uses a number several times, the backward adds up.
+#   Chapter 5's fan-in is the same thing, with whole tensors in place of elements.
 # - PyTorch's nodes leave the sum to the engine. Your own Function may, too. But then whoever calls its `backward`
 #   without the engine gets the wrong shape, and `lab.verify` says so. The lab's rules do the sum themselves.
 # - A gradient always has its tensor's shape. That's a promise of the engine, and no proof that you compared what

@@ -107,15 +107,15 @@ assert [name for name, passed in passes.items() if not passed] == ["wrong sign",
 
 # %% [markdown]
 # Two are caught, and two slip through. The one that is a bit off hides below gradcheck's tolerance, which must allow
-# for measuring. And the one without the sum is right for *these* inputs: they have the same shape. A check sees what
-# it is shown.
+# for measuring. And the one without the sum can't be caught like this, whatever the shapes: gradcheck calls it
+# through the engine, and the engine does the sum (chapter 8). Other callers don't.
 #
 # ### verify
 #
 # `lab.verify` brings its own collection of nasty inputs: broadcast, empty, negative, with a zero, one tensor twice,
 # not contiguous, in other dtypes. And it doesn't only measure. Your `forward`, run without your `backward`, is a
 # plain computation that PyTorch can differentiate itself, to the last digit. So there's something exact to compare
-# with, and what is wrong can be called by its name:
+# with. It also calls `backward` without the engine. And it names the fault:
 
 # %%
 reports = {name: lab.verify(version) for name, version in versions.items()}
@@ -176,7 +176,8 @@ print(report.failed[0].message, report.failed[0].sample, sep="\n")
 assert report.failed[0].message.endswith("the gradient of input 0 is NaN where an input is zero")
 
 # %% [markdown]
-# PyTorch's own rule and the lab's put the right numbers there:
+# PyTorch's own rule and the lab's put a number there that does no harm. (At $x = 0$, $y = 0$ the slope along $y$
+# doesn't exist; both take $0$.)
 
 # %%
 for rule in (torch.pow, lab.functions.Pow.apply):
@@ -208,7 +209,7 @@ assert abs(errors[exponents.index(-2)] - 1e-4) < 1e-9
 # - Measuring needs no formula, so it is independent of the one that you derived. But it costs two forward passes
 #   for each input element and loses a third of the digits. Backward gives all of them in one go. So measuring is
 #   for checking, not for training.
-# - A check is as good as its inputs. Equal shapes hid the missing sum; random numbers hid the zero.
+# - A check is as good as its inputs and its caller. Random numbers hid the zero; the engine hid the missing sum.
 # - NaN can't be multiplied away, since NaN times 0 is NaN. A rule must *select* the right value, and that's what
 #   `torch.where` is for.
 

@@ -88,8 +88,9 @@ assert (2 * x - y) ** 2 == 0  # the loss at w = 2
 #
 # With $n$ weights the second derivatives are a table of $n \times n$ numbers, the *Hessian* $H$: how the slope along
 # each weight changes as you move along each other one. For the 4,096 weights here it would have 16,777,216 entries.
-# One rarely wants them. What one wants is $Hv$: how does the gradient change if I move in direction $v$? That's a
-# number again to be differentiated: the gradient's share along $v$.
+# One rarely wants them. What one wants is $Hv$: how does the gradient change if I move in direction $v$? Take the
+# dot product of the gradient $g$ with $v$: a single number, which we can differentiate again. $Hv = \partial (g
+# \cdot v) / \partial w$.
 
 # %%
 torch.manual_seed(0)
@@ -162,7 +163,8 @@ show(figure, "newton")
 # - The second graph hangs on the first: it holds everything that the forward saved. That's why `create_graph=True`
 #   keeps the first graph, too.
 # - Prefer `torch.autograd.grad` here. `loss.backward(create_graph=True)` puts a gradient with a history into
-#   `w.grad`, which then holds the graph, which holds `w`: a ring that Python frees late. PyTorch warns about it.
+#   `w.grad`, which then holds the graph, which holds `w`: a ring that nobody frees until you set `w.grad = None`.
+#   (It runs through C++, where Python's garbage collector can't see it.) PyTorch warns about it.
 
 # %% [markdown]
 # ## Try changing

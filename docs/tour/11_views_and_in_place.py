@@ -5,7 +5,7 @@
 #
 # `y.add_(1)` writes into `y`'s own memory: the old numbers are gone. But the backward may need them. And `y[1:]` is
 # no copy, it's a *view*: a second tensor on the same memory. Write into one and the other changes too. How does
-# autograd not get confused?
+# autograd keep this straight?
 
 # %% [markdown]
 # ## Prediction
@@ -169,7 +169,7 @@ show(after, "after", direction="right")
 # %% [markdown]
 # ## What to notice
 #
-# - Saved tensors aren't copies. That's why saving is free, and why overwriting is a question at all.
+# - Saved tensors aren't copies. That's why saving costs no copy, and why overwriting is a question at all.
 # - The check is made in the backward and only where it matters, by the node that saved. An in-place operation by
 #   itself is no fault.
 # - In the graph there are no in-place operations. `y.add_(1)` makes the same `AddBackward0` as `y + 1`, put on top

@@ -13,8 +13,8 @@
 # Take 16 layers, and let each save one tensor of 1 MiB: 16 MiB.
 #
 # *Checkpointing* cuts them into segments. Of each segment only the input is kept. When the backward reaches a
-# segment, its forward is run again from that input, all it needs is saved anew, used and freed, and on goes the
-# backward to the segment before.
+# segment, its forward is run again from that input; what it needs is saved again, used and freed; then the backward
+# moves on to the previous segment.
 #
 # With 4 segments of 4 layers there are 4 inputs, 4 MiB. For one segment at a time there's what its layers save: the
 # first one its input, which is there anyway, the other three 3 MiB. So 7 MiB where there were 16. The price: every
@@ -140,8 +140,9 @@ assert torch.equal(again, expected)
 # %% [markdown]
 # ### How many segments?
 #
-# Few segments keep few inputs, but each is long. Many segments are short, but there are many inputs. We measure: what
-# the big graph keeps, and the most that one segment saves when it is run again.
+# Few segments keep few inputs, but each is long. Many segments are short, but there are many inputs. We count the
+# bytes that are saved, not the peak of all memory: what the big graph keeps, and the most that one segment saves when
+# it is run again.
 
 # %%
 most = {}
@@ -185,7 +186,7 @@ show(figure, "memory")
 #
 # - A saved tensor is a promise that the backward can have these numbers. Keeping them is one way to fulfil it,
 #   computing them again is another.
-# - The price is one more forward, whatever the number of segments.
+# - The price is a second forward, whatever the number of segments.
 # - "The same numbers again" takes some care. Dropout must draw the same random numbers the second time;
 #   `checkpoint` puts the random state back for that. And a layer that counts its calls, as ours do, notices that it
 #   ran twice.

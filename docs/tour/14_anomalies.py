@@ -9,10 +9,10 @@
 # %% [markdown]
 # ## Prediction
 #
-# Here is a classic. Points $p$ shall have distance 1 from points $q$. The distance is a root, $d = \sqrt{s}$, of a
-# sum of squares, $s = \sum (p - q)^2$. Its derivative is $1 / (2\sqrt{s})$. If a point lies exactly on its target, $s
-# = 0$ and the derivative is $1/0$: infinite. Geometrically that's fair: the distance has a sharp tip there, like a
-# cone.
+# Here is a classic. We want each point $p$ to lie at distance 1 from its $q$. The distance is a root, $d = \sqrt{s}$,
+# of a sum of squares, $s = \sum (p - q)^2$. Its derivative is $1 / (2\sqrt{s})$. If a point lies exactly on its
+# target, $s = 0$ and the derivative is $1/0$: infinite. Geometrically that's fair: the distance has a sharp tip
+# there, like a cone.
 #
 # Next on the way back comes the square, with derivative $2 (p - q) = 0$. It multiplies: $\infty \cdot 0$. And that is
 # NaN.
@@ -57,8 +57,8 @@ assert grad[3].isnan().all()
 # %% [markdown]
 # ### PyTorch's own detector
 #
-# Under `detect_anomaly` every node's result is searched for NaN, and the backward stops at the first one. (The
-# warnings that we put away here say that it is slow, and print the line of the forward that made the node.)
+# Under `detect_anomaly` every node's result is searched for NaN, and the backward stops at the first one. (We
+# suppress its warnings here, which say that it is slow, and print the line of the forward that made the node.)
 
 # %%
 with warnings.catch_warnings():
@@ -100,8 +100,9 @@ assert engine.saved(engine.current)["result"][3] == 0
 # ### In code that you didn't write
 #
 # In a training loop you can't call an engine. `lab.watch` around it records every backward with the line of the
-# forward, and for what isn't finite it counts NaN and inf. It's cheap: one norm for each gradient. Only where that
-# isn't finite does it count.
+# forward, and for what isn't finite it counts NaN and inf. Beside the work of a real layer that's cheap: one norm for
+# each gradient, and only where it isn't finite a count. (On a toy like this one, most of the time goes into the
+# watching.)
 
 # %%
 with lab.watch(names={"p": p}) as watcher:
@@ -163,8 +164,8 @@ show(trace, "nan")
 # - From infinity to NaN it takes one more step: $\infty \cdot 0$, or $\infty - \infty$. So NaN detectors point
 #   below the cause.
 # - The forward showed nothing. The value of $\sqrt{0}$ is a perfectly good $0$; only its slope is not.
-# - NaN spreads along its own way: four of the five points have good gradients. It is the weights, shared by all
-#   points, that would have been spoilt.
+# - NaN spreads along its own path: four of the five points have good gradients. A weight that all of them share would
+#   be NaN.
 
 # %% [markdown]
 # ## Try changing

@@ -42,7 +42,8 @@ class Shortcut(nn.Sequential):
 
 def deep(block):
     torch.manual_seed(0)
-    return nn.Sequential(*(block(nn.Linear(32, 32), nn.Sigmoid()) for _ in range(12)), nn.Linear(32, 1))
+    blocks = [block(nn.Linear(32, 32), nn.Sigmoid()) for _ in range(12)]
+    return nn.Sequential(*blocks, nn.Linear(32, 1))
 
 
 # %%
@@ -51,8 +52,8 @@ x = torch.randn(64, 32)
 y = x.mean(dim=1, keepdim=True)
 
 
-def train(model, steps):
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+def train(model, steps, kind=torch.optim.SGD):
+    optimizer = kind(model.parameters(), lr=0.001)
     for _ in range(steps):
         optimizer.zero_grad()
         loss = (model(x) - y).square().mean()
@@ -67,10 +68,13 @@ with lab.watch(plain) as watcher:
     train(plain, steps=20)
 
 
+# %%
 def norms(trace):
     """The norm of the gradient that each layer's weight got, the first layer first."""
-    leaves = {trace.graph.node(step.node).variable: step for step in trace.steps if step.accumulation}
-    return {name: leaves[name].grad_outputs[0].norm for name in sorted(leaves, key=order) if "weight" in name}
+    arrived = [step for step in trace.steps if step.accumulation]
+    leaves = {trace.graph.node(step.node).variable: step for step in arrived}
+    names = sorted((name for name in leaves if "weight" in name), key=order)
+    return {name: leaves[name].grad_outputs[0].norm for name in names}
 
 
 def order(name):
@@ -99,7 +103,8 @@ assert torch.equal(before, after)
 assert torch.equal(before + before / 100_000_000, before)
 
 # %% [markdown]
-# Not a single bit. The loop ran without an error, and there *was* a gradient. The layer has starved.
+# Not a single bit. The loop ran without an error, and there *was* a gradient. With this optimizer, the layer has
+# starved.
 #
 # Or did the watching do that? The same training without it:
 
@@ -112,6 +117,25 @@ assert all(map(torch.equal, unwatched.parameters(), plain.parameters()))
 
 # %% [markdown]
 # Every weight has the same bits.
+#
+# ### An update isn't a gradient
+#
+# That was SGD: it moves a weight by its gradient times the learning rate. Adam divides each gradient by its own
+# usual size first. The same model and the same gradients: will Adam move the first layer?
+
+# %%
+with_adam = deep(nn.Sequential)
+train(with_adam, 20, torch.optim.Adam)
+moves = (with_adam[0][0].weight.detach() - before).abs()
+
+print(f"weights that changed: {(moves > 0).sum()}, by at most {moves.max():.1e}")
+assert (moves > 0).sum() > 900
+assert moves.max() < 1e-5 < 20 * 0.001 / 1000
+
+# %% [markdown]
+# Nearly all of them. But not far, less than a thousandth of what 20 whole steps of Adam are: it adds $10^{-8}$ to
+# what it divides by, and gradients far below that stay small. So what starves a layer is the gradient *and* the
+# optimizer. The gradient shows which layer is in danger.
 #
 # ### With shortcuts
 
@@ -127,7 +151,8 @@ print(f"first {first:.2g}, last {last:.2g}")
 assert first / last > 1 / 1000
 
 # %% [markdown]
-# The same layers, the same sigmoids. (`limit=1` has only the first backward traced; the others cost nothing.)
+# The same layers, the same sigmoids. (`limit=1` has only the first backward traced; the others run almost as if
+# nobody watched.)
 #
 # ### A transformer
 #
@@ -139,7 +164,8 @@ assert first / last > 1 / 1000
 class Model(nn.Module):
     def __init__(self):
         super().__init__()
-        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True, norm_first=True)
+        options = {"dropout": 0.0, "batch_first": True, "norm_first": True}
+        layer = nn.TransformerEncoderLayer(32, 4, 64, **options)
         self.embed = nn.Embedding(20, 32)
         self.encoder = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False)
         self.head = nn.Linear(32, 20)
@@ -165,13 +191,19 @@ def train_transformer(model, steps):
 # %%
 torch.manual_seed(0)
 model = Model()
-with lab.watch(model, keep=lambda node: "in_proj_weight" in (node.variable or "")) as watcher:
+in_proj = [name for name, _ in model.named_parameters() if "in_proj_weight" in name]
+with lab.watch(model, keep=lambda node: node.variable in in_proj) as watcher:
     train_transformer(model, steps=20)
 
 traces = watcher.traces
-layers = [
-    max(norm for name, norm in norms(traces[0]).items() if f"layers.{number}." in name) for number in range(4)
-]
+first_norms = norms(traces[0]).items()
+
+
+def largest(i):
+    return max(norm for name, norm in first_norms if f"layers.{i}." in name)
+
+
+layers = [largest(i) for i in range(4)]
 print("largest gradient in each layer:", *(f"{norm:.2f}" for norm in layers))
 
 assert max(layers) < 2 * min(layers)
@@ -186,9 +218,9 @@ for name, grad in traces[0].grads.items():
     assert max(queries, keys) < values / 3
 
 # %% [markdown]
-# Here somebody gets little: queries and keys, in every layer less than a third of what the values get. They only
-# decide *where* to look. At the beginning all places look alike, so looking elsewhere changes hardly anything. That
-# is attention's way to begin, and no fault.
+# Here there are poor relations: queries and keys get less than a third of what the values get, in every layer. They
+# only decide *where* to look. At the beginning all places look alike, so looking elsewhere changes hardly anything.
+# That is how attention begins, and no fault.
 
 # %% [markdown]
 # ## Figure

@@ -23,7 +23,7 @@ MOST_LINES = 25
 MOST_SECONDS = 20
 HEADINGS = {
     "en": ["Question", "Prediction", "Run", "Figure", "What to notice", "Try changing"],
-    "zh": ["問題", "預測", "執行", "圖", "注意什麼", "試著改改看"],
+    "zh": ["問題", "預測", "執行", "圖", "重點回顧", "試著改改看"],
 }
 
 english_chapters = pytest.mark.parametrize("path", ENGLISH, ids=lambda path: path.stem)

@@ -25,7 +25,7 @@
 #
 # ### Mul
 #
-# 自己的規則就是一個類別，裡面有三個函式。`forward` 計算結果；`setup_context` 把反向傳播會用到的東西留下來；`ctx` 就是從前者帶到後者的筆記本；`backward` 則是表格裡的那一列。
+# 你自己的規則就是一個類別，裡面有三個函式。`forward` 計算結果；`setup_context` 把反向傳播會用到的東西留在 `ctx` 裡，`ctx` 就像一本筆記本，由 `setup_context` 寫、讓 `backward` 讀；`backward` 則是表格裡的那一列。
 
 # %%
 import torch
@@ -112,7 +112,7 @@ assert remembers == {"PowBackward": 1, "SubBackward": 0, "MulBackward": 2, "Accu
 show(loss, "chain", names=names, saved=True, direction="right")
 
 # %% [markdown]
-# 計算圖看起來和以往沒有兩樣，只有名字變了：你的節點以你的類別命名，叫做 `MulBackward`；PyTorch 自己的則是 `MulBackward0`。你還可以讀出誰記住了什麼：pow 記住底數，mul 記住兩個因子，sub 什麼都沒記。
+# 計算圖看起來和以往沒有兩樣，只有名字變了：你的節點以你的類別命名，叫做 `MulBackward`；PyTorch 自己的則是 `MulBackward0`。從圖上還看得出誰記住了什麼：pow 記住底數，mul 記住兩個因子，sub 什麼都沒記。
 #
 # 現在來執行它。`keep="all"` 會讓 trace 把梯度本身也留下來。
 
@@ -128,11 +128,11 @@ assert gives_back["MulBackward"] == (-16, 0)
 assert w.grad == -16
 
 # %% [markdown]
-# 我們的規則說是 −16。第二欄是它們為 `y` 和 `x` 傳回的值。這兩個都是不要求梯度的普通資料，所以沒有通往它們的邊，引擎會把這些數字丟掉。
+# 我們的規則算出 −16。第二欄是它們為 `y` 和 `x` 傳回的值。這兩個都是不要求梯度的普通資料，所以沒有通往它們的邊，引擎會把這些數字丟掉。
 #
 # ### 放進一個毫不知情的模型
 #
-# 剛才我們得把 `w * x` 寫成 `Mul.apply(w, x)`。沒有人會這樣寫模型。所以 lab 備有這三條規則的完整版本，PyTorch 接受的形狀和數字，它們都接受。它們的核心就是你剛才寫的東西（PyTorch 把第一個輸入叫做 `self`，第二個叫做 `other` 或 `exponent`）：
+# 剛才我們得把 `w * x` 寫成 `Mul.apply(w, x)`。沒有人會這樣寫模型。所以 lab 備有這三條規則的完整版本，PyTorch 接受的形狀和資料型別，它們都接受。它們的核心就是你剛才寫的東西（PyTorch 把第一個輸入叫做 `self`，第二個叫做 `other` 或 `exponent`）：
 
 # %%
 rules = lab.functions.rules
@@ -144,7 +144,7 @@ assert rules["mul"].formula["self"] == "grad * conj(other)"
 assert rules["sub"].formula["other"] == "-grad * conj(alpha)"
 
 # %% [markdown]
-# `conj` 只對複數有影響，`alpha` 除非你另外指定，否則就是 1；而 pow 的規則還照顧到某些零的情形，第 9 章會說明。
+# `conj` 只對複數有影響，`alpha` 除非你另外指定，否則就是 1；而 pow 的規則還處理了底數為零的情形，第 9 章會說明。
 #
 # `lab.swap` 能把這些規則放進現成的程式碼裡，一行都不用改。下面是一個小模型，先照常執行一次，再換成我們的規則執行一次。
 
@@ -193,13 +193,13 @@ assert ((model(inputs) - targets) ** 2).grad_fn.name() == "PowBackward0"
 show(swapped_graph, "swapped")
 
 # %% [markdown]
-# 雙線框的方塊是 lab 的規則，用 Python 執行；其他的都是 PyTorch 的。它們攜手合作，而且互不知情。
+# 雙線外框的方塊是 lab 的規則，用 Python 執行；其他的都是 PyTorch 的。它們合作無間，卻不知道彼此的存在。
 
 # %% [markdown]
-# ## 注意什麼
+# ## 重點回顧
 #
 # - 規則是局部的。它從來看不到模型、損失或鄰居；它只看得到 `grad` 和自己留下來的東西。
-# - 必須留下來的，就是導數裡提到的東西：mul 是兩個因子，pow 是底數，sub 什麼都不用。訓練一步所花的記憶體，就用在這裡。
+# - 必須留下來的，就是導數裡提到的東西：mul 是兩個因子，pow 是底數，sub 什麼都不用。訓練時的記憶體，大多就花在這裡。
 # - `backward` 為 `forward` 的每個引數各傳回一個值，順序相同。
 # - 對引擎來說，PyTorch 自己的運算並沒有什麼特別。它對每個節點問的都是同一個問題。
 
