@@ -62,7 +62,7 @@ def origins(error: BaseException) -> Iterator[BaseException]:
         found = origin.__get__(error)
         if found is not None:
             yield found
-    if isinstance(error, BaseExceptionGroup):
+    if issubclass(type(error), BaseExceptionGroup):  # isinstance may ask the instance
         yield from _group.__get__(error)
 
 

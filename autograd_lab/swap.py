@@ -184,7 +184,7 @@ class _Block(Hold):
             self._owner._end(kind, error, traceback)
             return
         super()._leave(kind, error, traceback)
-        if isinstance(error, RuntimeError) and dispatch.number_in_a_transform(error):
+        if error is not None and dispatch.number_in_a_transform(error):
             raise SwapError(
                 "a number met a swapped operation inside torch.func.grad or its kin, where torch hides it; "
                 "run the transform outside lab.swap, or make the number a tensor"

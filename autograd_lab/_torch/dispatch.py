@@ -199,6 +199,11 @@ def in_forward_mode() -> bool:
     return torch.autograd.forward_ad._current_level >= 0
 
 
-def number_in_a_transform(error: RuntimeError) -> bool:
-    """Says whether an error is torch's, unable to hand to Python a number that ``torch.func.grad`` has wrapped."""
+def number_in_a_transform(error: BaseException) -> bool:
+    """Returns whether an error is torch's, unable to hand to Python a number that ``torch.func.grad`` has wrapped.
+
+    Of an exception of another class nothing is asked: see Note [Exceptions of any class] in ``exceptions.py``.
+    """
+    if type(error) is not RuntimeError:
+        return False
     return "Cannot access data pointer of Tensor that doesn't have storage" in str(error)

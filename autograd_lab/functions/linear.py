@@ -221,7 +221,9 @@ class Linear(Rule):
 
     @staticmethod
     def forward(x: torch.Tensor, weight: torch.Tensor, bias: Tensors = None) -> torch.Tensor:
-        return functional.linear(x, weight, bias)
+        made = functional.linear(x, weight, bias)
+        # It may be a view of a matrix, and a view made in a Function can't be changed in place. Detached, it's none.
+        return made if torch.is_grad_enabled() else made.detach()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:

@@ -265,3 +265,12 @@ def test_a_name_or_an_operation_is_taken_once():
     with pytest.raises(ValueError, match="rule 'neg' stands for 'neg' already"):
         enter(type("Again", (Rule,), parts | {"name": "negative"}))
     assert "negative" not in rules
+
+
+@pytest.mark.parametrize("rule", rules.values(), ids=rules)
+def test_a_result_can_be_changed_in_place_as_pytorchs_can(rule):
+    """A Function's result can't be where it's a view of something that was made in there."""
+    for sample in rule.samples(torch.float64):
+        for change in (torch.Tensor.zero_, lambda made: made[...].zero_()):
+            made = rule.apply(*sample.args)
+            change(made[0] if isinstance(made, tuple) else made)
