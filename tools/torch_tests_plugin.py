@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import autograd_lab as lab
+from autograd_lab._torch import engine as _engine
 from autograd_lab.errors import GraphError
 
 
@@ -21,13 +22,16 @@ from autograd_lab.errors import GraphError
 def in_the_engine() -> Iterator[None]:
     """Has the lab's engine run every backward, where torch would start its own.
 
-    What has no graph goes to torch's: whether that is an error, and which, torch says.
+    What has no graph goes to torch's: whether that is an error, and which, torch says. So do batches of gradients,
+    which ``watch`` leaves alone too: they are wrappers of torch's, made for its own formulas.
     """
     native = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
 
     def run(outputs: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         started = Started(*args, **kwargs)
+        if any(map(_engine.is_batched, (*outputs, *started.grad_tensors))):
+            return native(outputs, *args, **kwargs)
         try:
             engine = started.engine(outputs)
         except GraphError:
@@ -70,7 +74,8 @@ class Started(NamedTuple):
         found = tuple(engine.grads.get(f"inputs[{number}]") for number in range(len(self.inputs)))
         if not self.allow_unreachable and any(grad is None for grad in found):
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph."
+                "One of the differentiated Tensors appears to not have been used in the graph. "
+                "Set allow_unused=True if this is the desired behavior."
             )
         return found
 

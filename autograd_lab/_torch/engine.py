@@ -113,7 +113,7 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
 
     run: Run = functools.partial(door.native, t_outputs, *args, **kwargs)
     visitors = door.visitors
-    if not visitors or any(map(_is_batched, t_outputs)) or any(map(_is_batched, grad_tensors)):
+    if not visitors or any(map(is_batched, t_outputs)) or any(map(is_batched, grad_tensors)):
         return run()
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
     start = Start(t_outputs, grad_tensors, bool(create_graph), bool(retain_graph), name)
@@ -124,8 +124,8 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
     return run()
 
 
-def _is_batched(tensor: Any) -> bool:
-    """Whether a tensor is one that ``is_grads_batched=True`` and ``gradcheck(check_batched_grad=True)`` make."""
+def is_batched(tensor: Any) -> bool:
+    """Returns whether ``is_grads_batched=True`` or ``gradcheck(check_batched_grad=True)`` made a tensor."""
     return isinstance(tensor, torch.Tensor) and torch._C._functorch.is_legacy_batchedtensor(tensor)
 
 
@@ -140,9 +140,11 @@ Torch's function itself, since hooks ask it twice for each node.
 """
 
 
-def current_node() -> torch.autograd.graph.Node | None:
-    """Gives the node that this thread runs, whose tensors' hooks may be all that has run yet; ``None`` outside."""
-    return torch._C._current_autograd_node()
+current_node: Callable[[], torch.autograd.graph.Node | None] = torch._C._current_autograd_node
+"""Gives the node that this thread runs, whose tensors' hooks may be all that has run yet; ``None`` outside.
+
+The native engine's node, also while the glass engine takes a step in its turn.
+"""
 
 
 _MARKS = "autograd_lab: whose backward this is"

@@ -1,16 +1,18 @@
 """Which backward torch's own Python code takes itself to be in.
 
-Relies on ``torch._C._current_graph_task_id``, ``torch._C._will_engine_execute_node`` and
-``torch.autograd.Variable._execution_engine`` with its ``queue_callback``, ``is_checkpoint_valid`` and ``run_backward``:
-see Note [A backward's number]. Without them a checkpoint would recompute for every tensor that's unpacked, hooks that
-wait for several tensors would never be called, and final callbacks would be refused, or run at the wrong moment.
+Relies on ``torch._C._current_graph_task_id``, ``torch._C._current_autograd_node``,
+``torch._C._will_engine_execute_node`` and ``torch.autograd.Variable._execution_engine`` with its ``queue_callback``,
+``is_checkpoint_valid`` and ``run_backward``: see Note [A backward's number]. Without them a checkpoint would recompute
+for every tensor that's unpacked, hooks that wait for several tensors would never be called, final callbacks would be
+refused, or run at the wrong moment, and what is unpacked couldn't ask for which node.
 
 Note [A backward's number]
 A checkpoint recomputes once in a backward, and hooks on several tensors wait for all of them in a backward; both tell
-backwards apart by the number of their *graph task*, and ask it which nodes will run. Distributed training hands the
-graph task *final callbacks*, which run when it ends. The glass engine is no graph task. While it takes a step, this
-thread is told the engine's own number, a negative one that torch never gives, and the engine answers for its own nodes
-and keeps the callbacks. A native backward that user code starts inside a step is told of itself.
+backwards apart by the number of their *graph task*, and ask it which nodes will run. What runs in a node's turn may ask
+which one that is. Distributed training hands the graph task *final callbacks*, which run when it ends. The glass engine
+is no graph task. While it takes a step, this thread is told the engine's own number, a negative one that torch never
+gives and higher for a later engine, as torch's are; and the engine answers for its own nodes and keeps the callbacks. A
+native backward that user code starts inside a step is told of itself.
 """
 
 from __future__ import annotations
@@ -34,12 +36,14 @@ class Backward(NamedTuple):
 
     Attributes:
         number: Stands for the graph task: a number that no other backward has.
+        current_node: Returns the node whose turn it is.
         will_run: Returns whether a node is going to be run.
         can_checkpoint: Whether a reentrant checkpoint may run, as it may not under ``inputs=``.
         queue_callback: Takes a function that is called when the backward ends.
     """
 
     number: int
+    current_node: Callable[[], Node | None]
     will_run: Callable[[Node], bool]
     can_checkpoint: bool
     queue_callback: Callable[[Callable[[], object]], None]
@@ -80,7 +84,7 @@ class _ToldEngine:
 
 _thread = _Thread()
 _lock = threading.RLock()
-_next = itertools.count(2)
+_next = itertools.count(-(2**62))
 _steps: set[object] = set()
 """One entry for each step under way, in whichever thread."""
 
@@ -89,8 +93,8 @@ _originals: dict[tuple[Any, str], tuple[Any, Any]] = {}
 
 
 def new_number() -> int:
-    """Returns a number that no backward has had."""
-    return -next(_next)
+    """Returns a number that no backward has had, higher than those of the engines before."""
+    return next(_next)
 
 
 def native_number() -> int:
@@ -157,12 +161,17 @@ def _told_number(native: Callable[[], int]) -> Callable[[], int]:
     return lambda: native() if _thread.backward is None else _thread.backward.number
 
 
+def _told_node(native: Callable[[], Node | None]) -> Callable[[], Node | None]:
+    return lambda: native() if _thread.backward is None else _thread.backward.current_node()
+
+
 def _told_will_run(native: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda node: native(node) if _thread.backward is None else _thread.backward.will_run(node)
 
 
 _REPLACED: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (torch._C, "_current_graph_task_id", _told_number),
+    (torch._C, "_current_autograd_node", _told_node),
     (torch._C, "_will_engine_execute_node", _told_will_run),
     (_VARIABLE, "_execution_engine", _ToldEngine),
 )

@@ -4,12 +4,13 @@
 
 Note [Exec info]
 With ``inputs=`` only nodes from which one of these can be reached are run; a gradient that is sent to another one is
-dropped. A C++ node doesn't even compute such a gradient: it asks the engine first
-(``task_should_compute_output``), and its hooks see ``None`` there; a list of tensors is computed as a whole, if any of
-them is needed. A Python Function isn't asked; ``needs_input_grad``
-was settled in the forward. The inputs' own nodes run, as they do under ``torch.autograd.backward(inputs=…)``, whose
-rule this is, and an input's gradient is what the hooks on it made of it. (``torch.autograd.grad`` stops before them. It
-also gives the gradient from *before* the hooks if another input lies further down, and from after them otherwise.)
+dropped. A C++ node doesn't even compute such a gradient: it asks the engine first (``task_should_compute_output``), and
+its hooks see ``None`` there; a list of tensors is computed as a whole, if any of them is needed. A Python Function
+isn't asked; ``needs_input_grad`` was settled in the forward. The inputs' own nodes run, as they do under
+``torch.autograd.backward(inputs=…)``, whose rule this is, and an input's gradient is what the hooks on it made of it.
+(``torch.autograd.grad`` stops before them. It also gives the gradient from *before* the hooks if another input lies
+further down, and from after them otherwise.) Where a graph of the backward is built, an input's gradient is what
+arrived, as ``torch.autograd.grad`` gives it; ``.grad`` is a copy of it.
 
 Note [Topological numbers]
 To find which nodes lead to an input the C++ engine walks down from the roots, and turns back where a node's

@@ -243,7 +243,7 @@ class GraphTask:
             return accumulate.written(grads, node, self._measure)
         gradient, how = accumulate.accumulated(grads, _nodes.variable(node), create_graph=self._create_graph)
         self._grads[record.variable] = gradient
-        self._capture(record.id, (gradient,))
+        self._capture(record.id, grads if self._create_graph else (gradient,))
         return Accumulation(how, None, came[0])
 
     def _capture(self, place: int, grads: Grads) -> None:
@@ -278,9 +278,16 @@ class GraphTask:
         _which_backward.as_backward(
             held,
             _which_backward.Backward(
-                self._number, self._will_run, self._exec_info.everything, self._callbacks.append
+                self._number,
+                self._running,
+                self._will_run,
+                self._exec_info.everything,
+                self._callbacks.append,
             ),
         )
+
+    def _running(self) -> Any:
+        return None if self.current is None else self._nodes[self.current]
 
     def _will_run(self, node: Any) -> bool:
         place = self._places.get(node)

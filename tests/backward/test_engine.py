@@ -341,12 +341,21 @@ def test_an_engine_says_where_it_stands():
 # --- what is left behind --------------------------------------------------------------
 
 
+def told_by_torch():
+    return (
+        torch._C._current_graph_task_id,
+        torch._C._current_autograd_node,
+        torch._C._will_engine_execute_node,
+        torch.autograd._is_checkpoint_valid,
+    )
+
+
 def test_torch_is_as_it_was_after_a_step():
-    before = torch._C._current_graph_task_id, torch.autograd._is_checkpoint_valid
+    before = told_by_torch()
     lab.replay(branches()[0])
     with pytest.raises(lab.ReleasedError):
         lab.replay(released())
-    assert (torch._C._current_graph_task_id, torch.autograd._is_checkpoint_valid) == before
+    assert told_by_torch() == before
     assert torch.is_grad_enabled()
 
 

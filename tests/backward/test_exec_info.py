@@ -118,6 +118,18 @@ def test_a_leaf_that_is_an_input_still_steals():
     assert glass.grads["inputs[0]"] is glass.grads["w"]
 
 
+def test_with_a_graph_of_the_backward_an_input_has_what_arrived():
+    def nodes_of_the_gradient(gradient):
+        w = torch.tensor([0.5, 2.0], requires_grad=True)
+        return [node.name for node in lab.capture(gradient(w.exp().sum(), w)).nodes]
+
+    native = nodes_of_the_gradient(lambda loss, w: torch.autograd.grad(loss, w, create_graph=True)[0])
+    glass = nodes_of_the_gradient(
+        lambda loss, w: lab.replay(loss, inputs=[w], create_graph=True).grads["inputs[0]"]
+    )
+    assert glass == native
+
+
 def test_with_accumulate_an_input_that_is_no_leaf_keeps_its_gradient():
     grads = []
     for run in (torch.autograd.backward, lambda *a, **k: lab.replay(*a, **k, accumulate=True)):

@@ -16,6 +16,57 @@ def queue(callback):
     torch.autograd.Variable._execution_engine.queue_callback(callback)
 
 
+# --- what it's told of itself ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+def test_what_runs_in_a_nodes_turn_can_ask_which_node_that_is(run):
+    asked = {}
+
+    def asks(who):
+        asked[who] = torch._C._current_autograd_node()
+
+    class Asks(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            asks("backward")
+            return grad
+
+    def unpack(saved):
+        asks("unpack")
+        return saved
+
+    x = torch.ones(2, requires_grad=True)
+    own = Asks.apply(x)
+    with torch.autograd.graph.saved_tensors_hooks(lambda saved: saved, unpack):
+        y = own.exp()
+    y.register_hook(lambda grad: asks("tensor hook"))
+    y.grad_fn.register_prehook(lambda grads: asks("prehook"))
+    y.grad_fn.register_hook(lambda *grads: asks("posthook"))
+    x.register_post_accumulate_grad_hook(lambda leaf: asks("post-accumulate hook"))
+    run(y.sum())
+    assert asked.pop("backward") is own.grad_fn
+    assert asked.pop("post-accumulate hook") is torch.autograd.graph.get_gradient_edge(x).node
+    assert set(asked) == {"unpack", "tensor hook", "prehook", "posthook"}
+    assert all(node is y.grad_fn for node in asked.values())
+    assert torch._C._current_autograd_node() is None
+
+
+@pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
+def test_a_later_backward_has_a_higher_number(run):
+    numbers = []
+    for _ in range(3):
+        x = torch.ones(2, requires_grad=True)
+        x.register_hook(lambda grad: numbers.append(torch._C._current_graph_task_id()))
+        run(x.sum())
+    assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
+    assert torch._C._current_graph_task_id() == -1
+
+
 # --- final callbacks -------------------------------------------------------------------
 
 
