@@ -39,6 +39,8 @@ Note [In place]
 that PyTorch does where memory is shared: version counters, ``CopySlices`` under views, the refusal of a leaf. Where the
 rule may save ``x`` it is given a copy, since ``x`` is about to be overwritten; its formulas tell. What doesn't fit into
 ``x`` goes to PyTorch's own kernel, which says so in PyTorch's words.
+The product reads the ``x`` that was there before: where ``x`` is a view, hooks that were put on it before are called.
+PyTorch's own node has no edge to the view that it overwrites.
 """
 
 from __future__ import annotations
