@@ -11,7 +11,7 @@ from torch.utils import _python_dispatch
 from torch.utils.checkpoint import checkpoint
 
 from autograd_lab._torch import kernels
-from autograd_lab.backward import trace
+from autograd_lab.backward import trace, watch
 from autograd_lab.hold import Hold
 from autograd_lab.records import Kernel
 
@@ -211,3 +211,46 @@ def test_what_an_interrupted_enter_or_exit_of_the_mode_left_is_put_right():
     for within in (kernels.__file__, _python_dispatch.__file__):
         for moment in interrupts.each_moment(block, within=within):
             assert leftovers.everywhere() == before, moment
+
+
+def _watched(loss: torch.Tensor, **options: object) -> None:
+    with watch(**options):
+        loss.backward()
+
+
+def _cond(x: torch.Tensor) -> torch.Tensor:
+    return torch.cond(x.sum() > 0, sine, cosine, (x,))
+
+
+@pytest.mark.parametrize("watched", [trace, _watched], ids=["trace", "watch"])
+def test_cond_in_a_checkpoint_still_compiles_afterwards(watched):
+    def loss():
+        return checkpoint(_cond, torch.ones(2, requires_grad=True), use_reentrant=False).sum()
+
+    torch._dynamo.reset()
+    watched(loss(), kernels=True)
+
+    loss().backward()
+    _cond(torch.ones(2, requires_grad=True)).sum().backward()
+
+
+def test_a_function_that_is_first_called_in_a_hook_is_compiled():
+    compiled = []
+
+    def backend(module, example):
+        del example
+        compiled.append(module)
+        return module.forward
+
+    torch._dynamo.reset()
+    doubled = torch.compile(lambda grad: grad.sin() * 2, backend=backend)
+    x = torch.ones(2, requires_grad=True)
+    y = x * 3
+    y.register_hook(doubled)
+
+    traced = trace(y.sum(), kernels=True, retain_graph=True)
+    y.sum().backward()
+
+    assert len(compiled) == 1
+    names = [kernel.name for kernel in traced.steps[1].kernels if kernel.by == "hook"]
+    assert names == ["aten::sin", "aten::mul.Tensor"]
