@@ -45,11 +45,12 @@ def written(
         What happened to it.
     """
     variable = _nodes.variable(node)
-    old = variable.grad
+    old = _tensors.grad(variable)
     before = measure(old)
     _nodes.run(node, arrived)
-    how = "copied" if old is None else "added" if variable.grad is old else "replaced"
-    return Accumulation(how, before, measure(variable.grad))
+    new = _tensors.grad(variable)
+    how = "copied" if old is None else "added" if new is old else "replaced"
+    return Accumulation(how, before, measure(new))
 
 
 def accumulated(

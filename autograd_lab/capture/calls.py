@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import linecache
+import re
 from types import CodeType
 from typing import Any
 
 from autograd_lab.records import Source
+
+_DEF = re.compile(r"\s*(async\s+)?def\b")
 
 
 def qualified_name(call: Any) -> str:
@@ -29,8 +33,19 @@ def source_of(call: Any) -> Source | None:
 
 
 def source_of_code(code: CodeType) -> Source:
-    """Gives the place of a code object: its file and its first line."""
-    return Source(code.co_filename, code.co_firstlineno, code.co_qualname)
+    """Returns where a function's code is: its file and the line of its ``def``."""
+    return Source(code.co_filename, _line_of_def(code), code.co_qualname)
+
+
+@functools.lru_cache(maxsize=4096)
+def _line_of_def(code: CodeType) -> int:
+    """The line of ``def``; Python's ``co_firstlineno`` is the first decorator's."""
+    first = code.co_firstlineno
+    body = min((line for _, _, line in code.co_lines() if line is not None and line > first), default=first)
+    for line in range(first, body + 1):
+        if _DEF.match(linecache.getline(code.co_filename, line)):
+            return line
+    return first  # a lambda, or the file is gone
 
 
 def _inner(call: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import linecache
 import subprocess
 import sys
 import weakref
@@ -429,7 +430,7 @@ def test_a_custom_function_says_where_its_forward_is():
     record = lab.capture(custom_function()).find("SeveralBackward")[0]
     assert record.kind == "function"
     assert record.source.file == __file__
-    assert record.source.line == Several.forward.__code__.co_firstlineno
+    assert linecache.getline(__file__, record.source.line).strip() == "def forward(ctx, *xs):"
     assert [saved.name for saved in record.saved] == ["tensors[0]", "tensors[1]"]
 
 
