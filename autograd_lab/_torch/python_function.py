@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -34,6 +34,9 @@ from autograd_lab._torch.retained import NothingRetained
 from autograd_lab.hold import Hold
 
 Grads = tuple[torch.Tensor | None, ...]
+
+Begins = Callable[[Grads, int], object]
+"""Is called when a Function's backward begins, with its gradients and the time."""
 
 
 class Ran(NamedTuple):
@@ -70,7 +73,14 @@ def is_function(node: Node) -> bool:
 
 
 def run(
-    node: Any, grads: Grads, slot: int, known: Sequence[Any], *, create_graph: bool, writes_grad: bool
+    node: Any,
+    grads: Grads,
+    slot: int,
+    known: Sequence[Any],
+    *,
+    create_graph: bool,
+    writes_grad: bool,
+    begins: Begins,
 ) -> Ran:
     """Runs a Python Function's node, all but its post-hooks. See Note [A Function's turn].
 
@@ -81,6 +91,7 @@ def run(
         known: Where all gradients are undefined, the dictionaries of the hooks on its tensors that are known.
         create_graph: Whether gradients are enabled.
         writes_grad: Whether tensors that retain their gradient get it.
+        begins: Is told when its backward begins.
 
     Returns:
         What it did.
@@ -91,7 +102,7 @@ def run(
     slots = [place for place, grad in enumerate(grads) if grad is not None]
     given = tuple([grads[place] for place in slots]) or (_zeros(node, slot),)
     edges = tuple([GradientEdge(node, place) for place in slots or (slot,)])
-    turn = _Turn(node, undefined=not slots)
+    turn = _Turn(node, begins, undefined=not slots)
     del grads  # a Function may ask who else holds a gradient
     onward = tuple([GradientEdge(*edge) for edge in node.next_functions if edge[0] is not None][:1])
     with Hold() as held:
@@ -115,8 +126,9 @@ def run(
 class _Turn(_hooks.Own):
     """What stands in a node's place while the native engine runs it."""
 
-    def __init__(self, node: Any, *, undefined: bool) -> None:
+    def __init__(self, node: Any, begins: Begins, *, undefined: bool) -> None:
         self.node = node
+        self.begins = begins
         self.undefined = undefined
         self.told = _which_backward.told_here()
         self.mode: NothingRetained | None = None
@@ -208,6 +220,7 @@ class _Turn(_hooks.Own):
             if self.mode is not None:
                 self.mode.put_aside(held)
             self.started_ns = time.perf_counter_ns()
+            self.begins(self.came, self.started_ns)
             result = apply(self.node, *arguments)
             self.ended_ns = time.perf_counter_ns()
         self._put_aside(self._after)

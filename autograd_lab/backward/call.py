@@ -146,7 +146,14 @@ def run(node: Any, grads: Grads, *, create_graph: bool) -> Grads:
 
 
 def run_function(
-    node: Any, grads: Grads, slot: int, known: Sequence[Hooks], *, create_graph: bool, writes_grad: bool
+    node: Any,
+    grads: Grads,
+    slot: int,
+    known: Sequence[Hooks],
+    *,
+    create_graph: bool,
+    writes_grad: bool,
+    begins: _python_function.Begins,
 ) -> _python_function.Ran:
     """Runs a Python Function's node with the hooks before it. See Note [What a Python Function returns].
 
@@ -157,6 +164,7 @@ def run_function(
         known: As for ``_torch.python_function.run``.
         create_graph: Whether gradients are enabled.
         writes_grad: Whether tensors that retain their gradient get it.
+        begins: As for ``_torch.python_function.run``.
 
     Returns:
         What it did.
@@ -168,7 +176,7 @@ def run_function(
     """
     try:
         return _python_function.run(
-            node, grads, slot, known, create_graph=create_graph, writes_grad=writes_grad
+            node, grads, slot, known, create_graph=create_graph, writes_grad=writes_grad, begins=begins
         )
     except _python_function.RefusedError as error:
         raise GradientError(str(error)) from None

@@ -94,7 +94,7 @@ class Engine(GraphTask):
         self._outputs = _checked_starts(outputs)  # keeps the graph alive
         registered = _hooks.registered()
         with _tensors.no_torch_function():
-            graph, nodes = live(self._outputs, model=model, names=names)
+            graph, nodes = live(outputs, model=model, names=names)
         gradients = _glass.start_gradients(self._outputs, grad_tensors)
         super().__init__(
             graph, nodes, registered, inputs=inputs, create_graph=create_graph, writes_grad=accumulate, meter=meter
@@ -134,9 +134,11 @@ class Engine(GraphTask):
 
     @property
     def trace(self) -> Trace:
-        """The record of the steps so far."""
-        total = time.perf_counter_ns() - self._began
-        return Trace(self.graph, tuple(self.steps), total, grads=MappingProxyType(dict(self._grads)))
+        """The record of the steps so far; if a node raised, with its step as far as it got, and what it raised."""
+        error, last = self._raised or (None, None)
+        total = time.perf_counter_ns() - self._began if error is None else None
+        steps = self.steps if last is None else [*self.steps, last]
+        return Trace(self.graph, tuple(steps), total, error, MappingProxyType(dict(self._grads)))
 
     def saved(self, node: int) -> dict[str, Any]:
         """Gives what a node has saved now.

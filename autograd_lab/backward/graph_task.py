@@ -78,6 +78,7 @@ from autograd_lab.backward.receive import Slots
 from autograd_lab.backward.stats import Meter
 from autograd_lab.backward.tensor_hooks import TensorHooks
 from autograd_lab.capture.order import ReadyQueue, dependencies
+from autograd_lab.exceptions import described
 from autograd_lab.hold import Hold
 from autograd_lab.records import Accumulation, Contribution, Edge, GradStats, Graph, Node, Step
 
@@ -94,6 +95,18 @@ class _Turn(NamedTuple):
     started: int
     ended: int
     accumulation: Accumulation | None
+
+
+class Raised(NamedTuple):
+    """How a backward ended early.
+
+    Attributes:
+        error: What was raised, as text.
+        step: The step of the node that raised, as far as it got; ``None`` where it hadn't begun.
+    """
+
+    error: str
+    step: Step | None
 
 
 class GraphTask:
@@ -143,6 +156,8 @@ class GraphTask:
         self.current: int | None = None
         self.failed: int | None = None
         self.steps: list[Step] = []
+        self._raised: Raised | None = None
+        self._under_way: tuple[Grads, int] | None = None
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
         self._grads: dict[str, torch.Tensor] = {}
@@ -159,14 +174,31 @@ class GraphTask:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
         self.current = place = self._queue.pop()
         buffer = self._buffers.pop(place)
+        arrived = tuple(buffer.arrived)
+        self._under_way = None
         try:
-            step = self._turn(place, buffer.taken_out(), tuple(buffer.arrived))
-        except BaseException:
+            step = self._turn(place, buffer.taken_out(), arrived)
+        except BaseException as error:
             self.failed = place
+            self._raised = Raised(described(error), self._unfinished(place, arrived))
             raise
+        finally:
+            self._under_way = None
         if not self._queue:
             self._call_back()
         return step
+
+    def _runs(self, grads: Grads, started: int) -> None:
+        """The node itself begins, with what the hooks before it made of its gradients."""
+        self._under_way = grads, started
+
+    def _unfinished(self, place: int, arrived: tuple[Contribution, ...]) -> Step | None:
+        """The step of a node that raised; ``None`` where a hook before it did."""
+        if self._under_way is None:
+            return None
+        grads, started = self._under_way
+        came = self._measured(grads)
+        return Step(len(self.steps), place, came, (), started - self._began, None, contributions=arrived)
 
     def _call_back(self) -> None:
         """``exec_post_processing``. See Note [Final callbacks]."""
@@ -202,6 +234,7 @@ class GraphTask:
         came = self._measured(grads)
         has_hooks = bool(self._node_hooks.after(place, node))
         started = time.perf_counter_ns()
+        self._runs(grads, started)
         returned: Grads = ()
         accumulation = None
         if record.kind == "accumulate":
@@ -221,7 +254,7 @@ class GraphTask:
         ran = call.run_function(
             node, grads, arrived[0].input_nr,
             self._tensor_hooks.called_with_none(node) if undefined else (),
-            create_graph=self._create_graph, writes_grad=self._writes_grad,
+            create_graph=self._create_graph, writes_grad=self._writes_grad, begins=self._runs,
         )  # fmt: skip
         self._capture(record.id, ran.hooked)
         returned = self._through_post_hooks(node, record.id, ran.returned, ran.came, ran.had_hooks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.autograd.graph import Node as TorchNode
 
@@ -70,16 +72,17 @@ def live(
     book = NameBook(model, names)
     walked = walk(_outputs.roots(outputs))
     book.settle(walked.nodes)
-    walked = _with_names(walked, book)
+    walked = _with_names(walked, book, _outputs.names(outputs))
     nodes = NodeReader(book, _outputs.tensors(outputs)).read(walked)
     return Graph(nodes, walked.roots), walked.nodes
 
 
-def _with_names(walked: Walk, book: NameBook) -> Walk:
-    """Puts the names of intermediates on the edges that carry their gradients."""
+def _with_names(walked: Walk, book: NameBook, keys: Sequence[str | None]) -> Walk:
+    """Puts the names of intermediates on the edges that carry their gradients, and outputs' keys on the roots."""
+    roots = [root._replace(name=key) for root, key in zip(walked.roots, keys, strict=True)]
     wanted = dict(book.slots())
     if not wanted:
-        return walked
+        return walked._replace(roots=tuple(roots))
     names = {
         (place, input_nr): name
         for place, node in enumerate(walked.nodes)
@@ -88,9 +91,9 @@ def _with_names(walked: Walk, book: NameBook) -> Walk:
     }
 
     def named(edge: Edge | None) -> Edge | None:
-        return edge and Edge(edge.node, edge.input_nr, names.get((edge.node, edge.input_nr)))
+        return edge and edge._replace(name=names.get((edge.node, edge.input_nr), edge.name))
 
     return walked._replace(
         nexts=[tuple(map(named, edges)) for edges in walked.nexts],
-        roots=tuple(edge for edge in map(named, walked.roots) if edge),
+        roots=tuple(edge for edge in map(named, roots) if edge),
     )

@@ -7,7 +7,7 @@ tuples and dicts of them, and comes through here. Entries of such a nesting that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -50,6 +50,23 @@ def roots(outputs: Outputs) -> list[Root]:
     return edges
 
 
+def names(outputs: Outputs) -> list[str | None]:
+    """Returns what ``outputs`` itself calls each root: its path of keys, ``None`` where it stands under no key.
+
+    Args:
+        outputs: See ``Outputs``.
+
+    Returns:
+        One for each of ``roots``.
+
+    Example:
+        >>> y = torch.ones(2, requires_grad=True) * 2
+        >>> names({"loss": y.sum(), "hidden": [y, {"last": y}]}), names([y])
+        (['loss', 'hidden[0]', 'hidden[1].last'], [None])
+    """
+    return [name or None for name, item in _named(outputs) if _has_graph(item)]
+
+
 def starts(outputs: Outputs) -> list[torch.Tensor | GradientEdge]:
     """Gives what ``torch.autograd.backward`` takes: the tensors and edges in ``outputs``, in order."""
     return list(_flatten(outputs))
@@ -61,16 +78,33 @@ def tensors(outputs: Outputs) -> Iterator[torch.Tensor]:
 
 
 def _flatten(outputs: Outputs) -> Iterator[torch.Tensor | GradientEdge]:
+    return (item for _, item in _named(outputs))
+
+
+def _named(outputs: Outputs) -> Iterator[tuple[str, torch.Tensor | GradientEdge]]:
     """Walks the nesting without recursion; a ``GradientEdge`` is itself a tuple, so it's looked for first."""
-    waiting: list[Any] = [outputs]
+    waiting: list[tuple[str, Any]] = [("", outputs)]
     while waiting:
-        item = waiting.pop()
+        name, item = waiting.pop()
         if isinstance(item, torch.Tensor | GradientEdge):
-            yield item
+            yield name, item
         elif isinstance(item, Mapping):
-            waiting.extend(reversed(list(item.values())))
+            waiting.extend(_under_keys(name, item.items()))
+        elif isinstance(item, tuple) and len(fields := getattr(type(item), "_fields", ())) == len(item) > 0:
+            waiting.extend(_under_keys(name, zip(fields, item, strict=True)))
         elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
-            waiting.extend(reversed(item))
+            below = [(f"{name}[{place}]" if name else "", each) for place, each in enumerate(item)]
+            waiting.extend(reversed(below))
+
+
+def _under_keys(name: str, items: Iterable[tuple[Any, Any]]) -> list[tuple[str, Any]]:
+    below = [(f"{name}.{_key(key)}" if name else _key(key), item) for key, item in items]
+    return below[::-1]
+
+
+def _key(key: Any) -> str:
+    """A key as text; one of a class of its own runs no code here."""
+    return str(key) if type(key) in (str, int, bool, float) else f"<{type(key).__name__}>"
 
 
 def _has_graph(item: torch.Tensor | GradientEdge) -> bool:

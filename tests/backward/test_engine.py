@@ -325,6 +325,7 @@ def test_nothing_goes_on_after_a_node_has_raised(go_on):
     assert engine.failed == engine.current
     assert engine.graph.node(engine.failed).name == "MulBackward0"
     assert len(caught.value.autograd_lab_trace.steps) == len(engine.steps)
+    assert caught.value.autograd_lab_trace.error == "ZeroDivisionError('division by zero')"
     with pytest.raises(lab.OptionError, match="has raised, so nothing can go on"):
         go_on(engine)
 
@@ -405,3 +406,57 @@ def test_a_chain_of_twenty_thousand_nodes_is_replayed():
 @pytest.mark.sweep
 def test_a_chain_of_a_million_nodes_is_replayed():
     _deep(1_000_000)
+
+
+class Raises(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        raise KeyError("mine")
+
+
+def changed():
+    x = torch.ones(2, requires_grad=True)
+    y = x.exp()
+    loss = y.sum()
+    y.add_(1)
+    return loss
+
+
+def hooked(put_on):
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    put_on(y)
+    return (y * 3).sum()
+
+
+RAISING = {
+    "a node in C++": changed,
+    "a Function": lambda: Raises.apply(torch.ones(2, requires_grad=True)).sum(),
+    "a released node": released,
+    "a tensor's hook": lambda: hooked(lambda y: y.register_hook(lambda grad: 1 / 0)),
+    "a pre-hook": lambda: hooked(lambda y: y.grad_fn.register_prehook(lambda grads: 1 / 0)),
+    "a post-hook": lambda: hooked(lambda y: y.grad_fn.register_hook(lambda *grads: 1 / 0)),
+}
+
+
+@pytest.mark.parametrize("make", RAISING.values(), ids=RAISING)
+def test_the_trace_on_an_exception_is_the_native_ones(make):
+    with pytest.raises(Exception, match=r".") as native:
+        lab.trace(make(), retain_graph=True)
+    with pytest.raises(Exception, match=r".") as glass:
+        lab.replay(make())
+    theirs, ours = native.value.autograd_lab_trace, glass.value.autograd_lab_trace
+
+    def seen(trace):
+        return [
+            (step.node, step.grad_outputs, step.grad_inputs, step.duration_ns is None, step.contributions)
+            for step in trace.steps
+        ]
+
+    assert seen(ours) == seen(theirs)
+    assert ours.error == (theirs.error if make is not released else ours.error)
+    assert "stopped by" in str(ours).splitlines()[0]

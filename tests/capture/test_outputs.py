@@ -16,6 +16,10 @@ from autograd_lab.errors import GraphError
 Pair = collections.namedtuple("Pair", "first second")
 
 
+def unnamed(graph):
+    return lab.records.Graph(graph.nodes, tuple(root._replace(name=None) for root in graph.roots))
+
+
 def two():
     (x,) = leaves(1, 2)
     return x.exp().sum(), x.sin().sum()
@@ -38,7 +42,46 @@ def test_any_nesting(nest):
     a, b = two()
     graph = lab.capture(nest(a, b))
     assert [graph.node(root.node).name for root in graph.roots] == ["SumBackward0"] * 2
-    assert graph == lab.capture([a, b])
+    assert unnamed(graph) == lab.capture([a, b])
+
+
+class Key:
+    """Prints itself in no way at all."""
+
+    def __str__(self):
+        raise RuntimeError("mine")
+
+
+@pytest.mark.parametrize(
+    ("nest", "names"),
+    [
+        (lambda a, b: {"loss": a, "hidden": b}, ["loss", "hidden"]),
+        (lambda a, b: {"hidden": [a, {"last": b}]}, ["hidden[0]", "hidden[1].last"]),
+        (lambda a, b: [{"loss": a}, b], ["loss", None]),
+        (lambda a, b: {"n": 3, 0: a, "frozen": torch.ones(2), "b": (b,)}, ["0", "b[0]"]),
+        (lambda a, b: collections.OrderedDict(a=a, b=get_gradient_edge(b)), ["a", "b"]),
+        (lambda a, b: Pair(a, {"x": b}), ["first", "second.x"]),
+        (lambda a, b: {Key(): a, "b": b}, ["<Key>", "b"]),
+        (lambda a, b: [a, (b,)], [None, None]),
+    ],
+)
+def test_outputs_under_keys_are_called_by_them(nest, names):
+    graph = lab.capture(nest(*two()))
+    assert [root.name for root in graph.roots] == names
+    said = [name for name in names if name is not None]
+    assert all(f"({name})" in str(graph).splitlines()[0] for name in said)
+
+
+@pytest.mark.parametrize("run", [lab.trace, lab.replay])
+def test_a_backward_keeps_the_keys(run):
+    a, b = two()
+    assert [root.name for root in run({"loss": a, "other": [b]}).graph.roots] == ["loss", "other[0]"]
+
+
+def test_a_name_of_the_users_goes_before_a_key():
+    a, b = two()
+    roots = lab.capture({"loss": a, "other": b}, names={"mine": a}).roots
+    assert [root.name for root in roots] == ["mine", "other"]
 
 
 def test_what_transformers_returns():
@@ -46,7 +89,9 @@ def test_what_transformers_returns():
 
     a, b = two()
     output = transformers.modeling_outputs.MaskedLMOutput(loss=a, logits=b)
-    assert lab.capture(output) == lab.capture([a, b])
+    graph = lab.capture(output)
+    assert unnamed(graph) == lab.capture([a, b])
+    assert [root.name for root in graph.roots] == ["loss", "logits"]
 
 
 def test_a_gradient_edge_by_itself():
