@@ -8,18 +8,23 @@ number is known before it's put on. Promises that putting on and taking off are 
 
 And on ``torch.nn.Module._call_impl``, whose frames tell which calls are running. A call that began before the hooks
 were put on never tells when it's over.
+
+And on ``torch.utils.hooks.BackwardHook`` with its ``module``, ``user_hooks``, ``user_pre_hooks`` and
+``input_tensors_index``: ``register_full_backward_hook`` puts functions of torch's own on two nodes, which call the
+user's. Without it such a hook is called by the name of torch's function.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.modules import module as _module
+from torch.utils.hooks import BackwardHook
 
 Begins = Callable[[torch.nn.Module, Any], None]
 """A forward pre-hook: is called with the module and its arguments."""
@@ -92,3 +97,36 @@ def running() -> list[torch.nn.Module]:
             found.append(frame.f_locals["self"])
         frame = frame.f_back
     return found[::-1]
+
+
+class OfModule(NamedTuple):
+    """What torch put on a node for a module's backward hooks.
+
+    Attributes:
+        module: The module.
+        called: The user's functions that it calls. None, where it only keeps the gradients for those on another node.
+    """
+
+    module: torch.nn.Module
+    called: tuple[Callable[..., Any], ...]
+
+
+def of_module(hook: Any) -> OfModule | None:
+    """Returns which module's hooks a node's hook is for; ``None`` for any other hook."""
+    code: Any = getattr(hook, "__code__", None)
+    owner = _HOLDS_OWNER.get(getattr(code, "co_qualname", None))
+    if owner is None or "self" not in code.co_freevars:
+        return None
+    found = hook.__closure__[code.co_freevars.index("self")].cell_contents
+    return OfModule(found.module, tuple(owner(found))) if isinstance(found, BackwardHook) else None
+
+
+def _called_at_the_output(found: Any) -> Iterable[Callable[..., Any]]:
+    """Where no input of the module needs a gradient, there is no node at its input."""
+    return (*found.user_pre_hooks, *(found.user_hooks if found.input_tensors_index is None else ()))
+
+
+_HOLDS_OWNER: dict[str | None, Callable[[Any], Iterable[Callable[..., Any]]]] = {
+    "BackwardHook._set_user_hook.<locals>.hook": lambda found: found.user_hooks,
+    "BackwardHook.setup_output_hook.<locals>.fn.<locals>.hook": _called_at_the_output,
+}

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
-from autograd_lab._torch import hooks as _hooks
+from autograd_lab._torch import hooks as _hooks, module_hooks as _module_hooks
 from autograd_lab.capture.calls import qualified_name, source_of
 from autograd_lab.records import Hook
 
 _NEITHER: tuple[Sequence[Hook], Sequence[Hook]] = ((), ())
 
 
-def of_node(before: _hooks.Hooks, after: _hooks.Hooks) -> tuple[Sequence[Hook], Sequence[Hook]]:
-    """Gives a node's own hooks: those that fire before it runs, and those that fire after."""
-    return _records("pre_hook", before), _records("post_hook", after)
+def of_node(
+    before: _hooks.Hooks, after: _hooks.Hooks, name_of: Callable[[torch.nn.Module], str]
+) -> tuple[Sequence[Hook], Sequence[Hook]]:
+    """Returns a node's own hooks: those that fire before it runs, and those that fire after.
+
+    A module's hook, which torch calls from one of its own, is called by the user's function and the module.
+    """
+    others: list[Hook] = []
+    for number, hook in tuple(after.items()):
+        found = _module_hooks.of_module(hook)
+        others += _records("post_hook", {number: hook}) if found is None else _of_module(found, name_of)
+    return _records("pre_hook", before), others
+
+
+def _of_module(found: _module_hooks.OfModule, name_of: Callable[[torch.nn.Module], str]) -> list[Hook]:
+    module = name_of(found.module)
+    if not found.called:
+        return [Hook("post_hook", f"BackwardHook of {module}")]
+    return [
+        Hook("post_hook", f"{qualified_name(hook)} of {module}", None, source_of(hook))
+        for hook in found.called
+    ]
 
 
 def of_leaf(variable: torch.Tensor) -> tuple[Sequence[Hook], Sequence[Hook]]:

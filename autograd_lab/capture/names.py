@@ -31,7 +31,7 @@ import torch
 from torch.autograd.graph import Node
 
 from autograd_lab._torch import nodes as _nodes, saved as _saved
-from autograd_lab.capture.models import Models
+from autograd_lab.capture.models import Models, named_modules
 from autograd_lab.errors import GraphError, article
 
 Names = Mapping[str, torch.Tensor]
@@ -85,6 +85,7 @@ class NameBook:
             if name not in known:
                 self._tensors[name] = tensor
                 self._enter(name, tensor)
+        self._models = models
         self._stand_ins = models.stand_ins
         self._owners = _owners(models)
 
@@ -127,6 +128,14 @@ class NameBook:
     def of_tensor(self, tensor: torch.Tensor) -> list[str]:
         """Gives the names of a tensor met as itself; empty if it has none."""
         return self._by_identity.get(id(tensor), [])
+
+    def of_module(self, module: torch.nn.Module) -> str:
+        """Returns a module's path in its model; the name of its class where it has none."""
+        for prefix, model in self._models.parts:
+            for path, each in named_modules(model):
+                if each is module and prefix + path:
+                    return (prefix + path).removesuffix(".")
+        return type(module).__name__
 
     def intermediates(self) -> Iterator[torch.Tensor]:
         """Gives every named tensor that is no leaf."""

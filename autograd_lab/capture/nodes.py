@@ -118,7 +118,7 @@ class NodeReader:
         self, node: TorchNode, kind: str, pre_hooks: _hooks.Hooks, post_hooks: _hooks.Hooks
     ) -> tuple[Hook, ...]:
         """All of a node's hooks, in the order in which the engine calls them."""
-        before, after = _hook_records.of_node(pre_hooks, post_hooks)
+        before, after = _hook_records.of_node(pre_hooks, post_hooks, self._book.of_module)
         if kind == "accumulate":
             first, last = _hook_records.of_leaf(_nodes.variable(node))
             return (*first, *before, *last, *after)

@@ -221,7 +221,7 @@ class Hook(NamedTuple):
         kind: ``"tensor_pre_hook"`` (``Tensor.register_hook``), ``"pre_hook"`` (``Node.register_prehook``),
             ``"post_hook"`` (``Node.register_hook``), ``"retains_grad_hook"`` (``Tensor.retain_grad``) or
             ``"post_accumulate_grad_hook"`` (``Tensor.register_post_accumulate_grad_hook``).
-        name: The callable's qualified name.
+        name: The callable's qualified name; for a module's backward hook also the module: ``"clip of encoder"``.
         input_nr: Which of the node's ``grad_outputs`` a tensor's hook sees; ``None`` for a node's own hooks.
         source: Where the callable was written, for Python functions.
 

@@ -222,3 +222,57 @@ def test_multi_gradient_hooks_and_queued_callbacks_are_hooks_like_others():
     assert [hook.kind for leaf in lab.capture((x * y).sum()).leaves for hook in leaf.hooks] == [
         "tensor_pre_hook"
     ] * 2
+
+
+def seen(module, grad_inputs, grad_outputs):
+    return None
+
+
+def seen_before(module, grad_outputs):
+    return None
+
+
+def module_hooks(x, **options):
+    """A model's hooks, as recorded, and the model."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Tanh())
+    model[0].register_full_backward_hook(seen)
+    model[1].register_full_backward_pre_hook(seen_before)
+    model.register_full_backward_hook(seen)
+    with lab.watch(**options) as watcher:
+        model(x).sum().backward()
+    return watcher.traces[0].graph, lab.capture(model(x).sum(), model=model)
+
+
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
+@pytest.mark.parametrize("needs_grad", [True, False])
+def test_a_modules_hook_is_called_by_the_users_function_and_its_module(needs_grad):
+    watched, captured = module_hooks(torch.ones(1, 2, requires_grad=needs_grad))
+    expected = {
+        True: [
+            "BackwardHook of Sequential",
+            "seen_before of 1",
+            "BackwardHook of 1",
+            "BackwardHook of 0",
+            "seen of 0",
+            "seen of Sequential",
+        ],
+        False: ["seen of Sequential", "seen_before of 1", "BackwardHook of 1", "seen of 0"],
+    }[needs_grad]
+    assert recorded(captured) == recorded(watched) == expected
+    places = {hook.name: hook.source for node in captured.nodes for hook in node.hooks}
+    assert places["seen of 0"] == Source(__file__, seen.__code__.co_firstlineno, "seen")
+
+
+def test_a_function_of_that_name_is_no_modules_hook():
+    class BackwardHook:
+        def _set_user_hook(self, y):
+            def hook(grads, _):
+                assert self is not None
+
+            hook.__code__ = hook.__code__.replace(co_qualname="BackwardHook._set_user_hook.<locals>.hook")
+            y.grad_fn.register_hook(hook)
+
+    (x,) = leaves(1, 2)
+    y = x * 2
+    BackwardHook()._set_user_hook(y)
+    assert recorded(lab.capture(y.sum()))[0].endswith("_set_user_hook.<locals>.hook")
