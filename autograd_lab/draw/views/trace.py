@@ -7,7 +7,7 @@ nothing where nothing was measured or a node didn't run.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
@@ -38,9 +38,10 @@ def trace_picture(
         title: As for ``graph_picture``.
 
     Returns:
-        The graph's picture; each box also says when its node ran, each arrow the norm of the gradient it carried. A
-        module's box says how long its nodes took, and, as an arrow that stands for several edges does, the norm of
-        all gradients together: the root of the sum of their norms' squares.
+        The graph's picture; each box also says when its node ran and, where gradients met, what their sum was; each
+        arrow says the norm of the gradient it carried. A module's box says how long its nodes took, and, as an arrow
+        that stands for several edges does, the norm of all gradients together: the root of the sum of their norms'
+        squares.
 
     Example:
         >>> from autograd_lab.records import Edge, Graph, Node
@@ -93,11 +94,20 @@ def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Bo
     step = steps.get(part.node)
     if step is None:
         return box
-    lines = [Line(f"step {step.index}", "quiet")]
+    lines = [Line(f"step {step.index}", "quiet"), *_sums(step)]
     if step.accumulation is not None and step.accumulation.after is not None:
         how = step.accumulation.how
         lines.append(Line(f"‖.grad‖ = {brief(step.accumulation.after)} ({how})", "gradient"))
     return box._replace(lines=(*box.lines, *lines))
+
+
+def _sums(step: Step) -> Iterator[Line]:
+    """What a node ran with, for each slot at which several gradients met."""
+    for slot, stats in enumerate(step.grad_outputs):
+        met = sum(each.input_nr == slot for each in step.contributions)
+        text = _text(stats) if stats is not None and met > 1 else None
+        if text is not None:
+            yield Line(f"sum of {met} gradients: {text}", "gradient")
 
 
 def _with_start(arrow: Arrow, output: int, root: Edge, steps: dict[int, Step]) -> Arrow:

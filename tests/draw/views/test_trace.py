@@ -127,7 +127,7 @@ def test_the_picture_has_norms_on_arrows_and_grads_on_leaves(trace):
     picture = trace_picture(trace)
     texts = {box.key: [line.text for line in box.lines] for box in picture.boxes}
     assert texts["n0"][-1] == "step 0"
-    assert texts["n1"][-2:] == ["step 1", "‖.grad‖ = 3 (added)"]
+    assert texts["n1"][-3:] == ["step 1", "sum of 2 gradients: 2", "‖.grad‖ = 3 (added)"]
     labels = [[line.text for line in arrow.lines] for arrow in picture.arrows if arrow.tail == "n0"]
     assert labels == [["1"], ["∞ (1 inf)"]]
 
