@@ -1,4 +1,4 @@
-"""``.. rules::`` writes the reference of every rule that there is, from the registry: a family a section.
+"""``.. rules::`` writes the reference of every rule, from the registry: a table of all, then a section a family.
 
 A rule that is added to the package is on the page with the next build, with its mathematics, its formulas, and the
 operations it stands for.
@@ -23,8 +23,16 @@ from autograd_lab.functions import rules
 def _source_lines() -> Iterator[str]:
     """The page, as reStructuredText."""
     in_families = sorted(rules.values(), key=lambda rule: rule.__module__)
+    yield from (".. list-table::", "   :header-rows: 1", "   :widths: 22 44 34", "   :class: rules", "")
+    yield from ("   * - Rule", "     - What it is", "     - Stands for")
+    for rule in in_families:
+        yield f"   * - :class:`{rule.name} <{rule.__module__}.{rule.__name__}>`"
+        yield f"     - {(inspect.getdoc(rule) or '').partition(chr(10))[0]}"
+        yield f"     - {', '.join(f'``{each}``' for each in rule.replaces)}"
+    yield ""
     for family, members in groupby(in_families, key=lambda rule: rule.__module__):
-        title, _, more = (inspect.getdoc(sys.modules[family]) or family).partition("\n")
+        head, _, more = (inspect.getdoc(sys.modules[family]) or family).partition("\n")
+        title = head.removesuffix(".")
         yield from (f".. py:currentmodule:: {family}", "", title, "-" * len(title), *more.splitlines(), "")
         for rule in members:
             yield from (f".. autoclass:: {family}.{rule.__name__}()", "   :no-members:", "")
@@ -36,7 +44,7 @@ class Rules(SphinxDirective):
     has_content = False
 
     def run(self) -> list[nodes.Node]:
-        """Gives the sections."""
+        """Returns the table and the sections."""
         lines = StringList(list(_source_lines()), source=self.get_source_info()[0])
         found = nodes.section()
         found.document = self.state.document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import nbformat
 import pytest
 from formulas import misread
 from links import problems
+
+from autograd_lab.functions import rules
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "docs" / "_build" / "html"
@@ -83,3 +86,43 @@ def _outside_unbroken(page: Path) -> str:
 def test_chinese_pages_say_so(site):
     assert 'lang="zh-Hant-TW"' in (site / "zh" / "index.html").read_text("utf-8")
     assert 'lang="en"' in (site / "index.html").read_text("utf-8")
+
+
+def test_chapters_of_two_languages_lead_to_each_other(site):
+    for path in (site / "zh" / "tour").glob("[0-9]*.html"):
+        ours = re.search(r'<p class="chapter-links">.*?</p>', path.read_text("utf-8"), re.DOTALL)[0]
+        twin = site / "tour" / path.name
+        theirs = re.search(r'<p class="chapter-links">.*?</p>', twin.read_text("utf-8"), re.DOTALL)[0]
+        assert f'href="../../tour/{path.name}"' in ours
+        assert f'href="../zh/tour/{path.name}"' in theirs
+
+
+def test_every_picture_says_what_it_shows(site):
+    pictures = [
+        (page.name, alternative)
+        for page in site.rglob("*.html")
+        for alternative in re.findall(r'<img alt="([^"]*)" src="[^"]*_images/', page.read_text("utf-8"))
+    ]
+    assert len(pictures) > 40
+    for page, alternative in pictures:
+        assert re.match(r"(Graph|Plot): \S", alternative), page
+
+
+def test_chinese_words_are_found(site):
+    index = json.loads((site / "searchindex.js").read_text("utf-8").partition("(")[2].rpartition(")")[0])
+    for word in ("梯度", "權重", "損失"):
+        found = [index[kind].get(word, []) for kind in ("terms", "titleterms")]
+        assert len({place for places in found for place in _listed(places)}) >= 4, word
+
+
+def _listed(places: int | list[int]) -> list[int]:
+    return [places] if isinstance(places, int) else places
+
+
+def test_rules_have_a_table_and_headings_without_a_full_stop(site):
+    page = (site / "reference" / "functions.html").read_text("utf-8")
+    (table,) = re.findall(r'<table class="[^"]*rules.*?</table>', page, re.DOTALL)
+    assert table.count("<tr") == len(rules) + 1
+    headings = re.findall(r"<h2>(.*?)<a", page)
+    assert len(headings) > 10
+    assert not any(heading.endswith(".") for heading in headings)
