@@ -247,9 +247,10 @@ assert torch.autograd.grad(loss_, (s_, y_hat_, w_)) == (-8, -8, -16)
 # %% [markdown]
 # **Two weights make a surface.** Give the network a second weight $b$, so that it says $\hat y = w \cdot x +
 # b$. Now the loss is a height over a plane, and the gradient is a pair of slopes: one in the direction of
-# $w$, one in that of $b$. Training walks down, to the lowest point at $w = 2$, $b = 0$. (Height and slopes
-# are those of the *mean* here, so the learning rate may be larger: $0.06$ for the mean is $0.015$ for the
-# sum.)
+# $w$, one in that of $b$. Seen from above, it's like a map: along each line the loss is the same. The
+# gradient stands at right angles to the line that it starts from, and points uphill. Training goes the other
+# way, down to the lowest point at $w = 2$, $b = 0$. (Height and slopes are those of the *mean* here, so the
+# learning rate may be larger: $0.06$ for the mean is $0.015$ for the sum.)
 
 
 # %%
@@ -272,16 +273,18 @@ assert mean_loss(2, 0) == 0
 assert np.allclose(path[-1], (2, 0), atol=0.02)
 
 # %%
-grid_w, grid_b = np.meshgrid(np.linspace(-0.5, 4.5, 40), np.linspace(-4, 4, 40))
+grid_w, grid_b = np.meshgrid(np.linspace(-0.5, 3.5, 80), np.linspace(-1, 4, 80))
 path_w, path_b = np.array(path).T
 
-figure, axes = plot("The loss over two weights, and the way down", projection="3d", size=(6, 4.6))
-axes.plot_surface(grid_w, grid_b, mean_loss(grid_w, grid_b), color=theme.BLUE, alpha=0.45)
-axes.plot(path_w, path_b, mean_loss(path_w, path_b), ".-", color=theme.VERMILLION, markersize=4, zorder=10)
-axes.text(2.25, -0.6, 0, "w = 2, b = 0", color=theme.VERMILLION, zorder=11)
-axes.set(xlabel="w", ylabel="b", zlabel="loss")
-axes.view_init(elev=38, azim=-75)
-show(figure, "surface")
+figure, axes = plot("Contours of the loss, and the path down", x="w", y="b", size=(5, 5.4))
+levels = [0.1, 0.5, 1, 2, 4, 8, 16, 32, 64]
+lines = axes.contour(grid_w, grid_b, mean_loss(grid_w, grid_b), levels, colors=theme.BLUE)
+axes.clabel(lines, fontsize=7)
+axes.plot(path_w, path_b, ".-", color=theme.VERMILLION, markersize=4, label="300 steps")
+axes.plot(2, 0, "x", color=theme.INK, label="w = 2, b = 0")
+axes.set_aspect("equal")  # so that right angles look right
+axes.legend(frameon=False, fontsize=9, loc="lower left")
+show(figure, "contours")
 
 # %% [markdown]
 # ## What to notice

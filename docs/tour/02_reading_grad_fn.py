@@ -133,11 +133,11 @@ assert [(edge.node, edge.input_nr) for edge in twice.node(0).next] == [(1, 0), (
 #
 # ## Figure
 #
-# The example's graph. The gradient enters at the top, where the loss is, and follows the arrows down to the
+# The example's graph. The gradient enters at the left, where the loss is, and follows the arrows to the
 # leaf, which is green. Each box is a node; under its name is what flows into it.
 
 # %%
-show(graph, "seed")
+show(graph, "seed", direction="right")
 
 # %% [markdown]
 # A node with three slots, two of which are used. The numbers at the ends of arrows are slots: `0` and `1` on

@@ -153,13 +153,13 @@ assert "backward through the graph a second time" in complaint
 # Before the backward: saved tensors are the yellow notes, beside the nodes that hold them.
 
 # %%
-show(graph, "before", saved=True)
+show(graph, "before", saved=True, direction="right")
 
 # %% [markdown]
 # After it. The graph is still there, but its notes are empty.
 
 # %%
-show(after, "after", saved=True)
+show(after, "after", saved=True, direction="right")
 
 # %% [markdown]
 # ## What to notice

@@ -217,7 +217,7 @@ show(loss_, "chain", view="scalar", names=names, detail="gradients")
 assert torch.autograd.grad(loss_, (s_, y_hat_, w_)) == (-8, -8, -16)
 
 # %% [markdown]
-# **兩個權重就成了曲面。** 再給網路第二個權重 $b$，讓它回答 $\hat y = w \cdot x + b$。這時損失是平面上方的高度，梯度則是一對斜率：一個沿著 $w$ 的方向，一個沿著 $b$ 的方向。訓練就是往下走，一直走到最低點 $w = 2$、$b = 0$。（這裡的高度和斜率都是*平均*的，所以學習率可以大一些：平均用 $0.06$，就等於總和用 $0.015$。）
+# **兩個權重就成了曲面。** 再給網路第二個權重 $b$，讓它回答 $\hat y = w \cdot x + b$。這時損失是平面上方的高度，梯度則是一對斜率：一個沿著 $w$ 的方向，一個沿著 $b$ 的方向。從上面往下看，就像一張地圖：同一條線（等高線）上的損失都相同。梯度和起點所在的等高線垂直，指向上坡；訓練則反方向往下走，一直走到最低點 $w = 2$、$b = 0$。（這裡的高度和斜率都是*平均*的，所以學習率可以大一些：平均用 $0.06$，就等於總和用 $0.015$。）
 
 
 # %%
@@ -240,16 +240,18 @@ assert mean_loss(2, 0) == 0
 assert np.allclose(path[-1], (2, 0), atol=0.02)
 
 # %%
-grid_w, grid_b = np.meshgrid(np.linspace(-0.5, 4.5, 40), np.linspace(-4, 4, 40))
+grid_w, grid_b = np.meshgrid(np.linspace(-0.5, 3.5, 80), np.linspace(-1, 4, 80))
 path_w, path_b = np.array(path).T
 
-figure, axes = plot("The loss over two weights, and the way down", projection="3d", size=(6, 4.6))
-axes.plot_surface(grid_w, grid_b, mean_loss(grid_w, grid_b), color=theme.BLUE, alpha=0.45)
-axes.plot(path_w, path_b, mean_loss(path_w, path_b), ".-", color=theme.VERMILLION, markersize=4, zorder=10)
-axes.text(2.25, -0.6, 0, "w = 2, b = 0", color=theme.VERMILLION, zorder=11)
-axes.set(xlabel="w", ylabel="b", zlabel="loss")
-axes.view_init(elev=38, azim=-75)
-show(figure, "surface")
+figure, axes = plot("Contours of the loss, and the path down", x="w", y="b", size=(5, 5.4))
+levels = [0.1, 0.5, 1, 2, 4, 8, 16, 32, 64]
+lines = axes.contour(grid_w, grid_b, mean_loss(grid_w, grid_b), levels, colors=theme.BLUE)
+axes.clabel(lines, fontsize=7)
+axes.plot(path_w, path_b, ".-", color=theme.VERMILLION, markersize=4, label="300 steps")
+axes.plot(2, 0, "x", color=theme.INK, label="w = 2, b = 0")
+axes.set_aspect("equal")  # so that right angles look right
+axes.legend(frameon=False, fontsize=9, loc="lower left")
+show(figure, "contours")
 
 # %% [markdown]
 # ## 重點回顧

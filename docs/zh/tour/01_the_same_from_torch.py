@@ -208,7 +208,7 @@ s = y_hat - y
 loss = s**2
 trace = lab.trace(loss, names={"w": w, "ŷ": y_hat, "s": s, "loss": loss})
 
-show(trace, "trace")
+show(trace, "trace", direction="right")
 assert w.grad.item() == -16
 assert [step.grad_outputs[0].norm for step in trace.steps] == [1, 8, 8, 16]
 assert trace.steps[-1].accumulation.how == "stole"
