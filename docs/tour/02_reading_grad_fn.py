@@ -42,7 +42,8 @@ loss = s**2
 
 
 def edges(node):
-    return [(next_node and next_node.name(), input_nr) for next_node, input_nr in node.next_functions]
+    following = node.next_functions
+    return [(then and then.name(), input_nr) for then, input_nr in following]
 
 
 square = loss.grad_fn
