@@ -9,7 +9,7 @@ import torch
 from modules import in_modules
 
 import autograd_lab as lab
-from autograd_lab.draw.views.collapse import plan
+from autograd_lab.draw.plan.collapse import plan
 
 
 class Loop(torch.nn.Module):

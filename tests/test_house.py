@@ -99,14 +99,15 @@ IN_DRAW = {
     "groups": {"picture"},
     "theme": set(),
     "digits": set(),
-    "words": {"digits"},
+    "words": {"digits", "picture"},
+    "plan": GROUND | {"plan"},
     "progress": set(),
     "native": {"native"},
     "layout": GROUND | {"native", "layout"},
     "write": GROUND | {"layout", "write"},
-    "views": GROUND | {"plots", "views"},  # plots: the registry's row for norms
+    "views": GROUND | {"plan", "plots", "views"},  # plots: the registry's row for norms
     "plots": GROUND | {"plots"},
-    "tables": GROUND | {"tables"},
+    "tables": GROUND | {"plan", "tables"},
     "images": GROUND | {"layout", "native", "write"},
     "formats": GROUND | {"images", "tables", "views", "write"},
     "notebook": {"formats"},

@@ -18,6 +18,7 @@ without telling, so as long as one is on the stack, the frames are read again.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import threading
 from collections import deque
@@ -270,7 +271,7 @@ class Forward:
             call, line = written.get(called.number) or written.setdefault(called.number, _written(called))
             return node._replace(module=module, source=line or node.source, call=call)
 
-        return Graph(tuple(map(annotate, graph.nodes)), graph.roots)
+        return dataclasses.replace(graph, nodes=tuple(map(annotate, graph.nodes)))
 
     def _states(self, graph: Graph) -> dict[int, State]:
         """In what state this thread was when it made each node, or else another one; by id."""

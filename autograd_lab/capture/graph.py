@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import torch
@@ -74,7 +75,8 @@ def live(
     book.settle(walked.nodes)
     walked = _with_names(walked, book, _outputs.names(outputs))
     nodes = NodeReader(book, _outputs.tensors(outputs)).read(walked)
-    return Graph(nodes, walked.roots), walked.nodes
+    graph = Graph(nodes, walked.roots)
+    return dataclasses.replace(graph, unreached=book.unreached(graph)), walked.nodes
 
 
 def _with_names(walked: Walk, book: NameBook, keys: Sequence[str | None]) -> Walk:

@@ -33,6 +33,7 @@ from torch.autograd.graph import Node
 from autograd_lab._torch import nodes as _nodes, saved as _saved
 from autograd_lab.capture.models import Models, named_modules
 from autograd_lab.errors import GraphError, article
+from autograd_lab.records import Graph
 
 Names = Mapping[str, torch.Tensor]
 
@@ -76,6 +77,7 @@ class NameBook:
         for name, tensor in models.named():
             self._tensors.setdefault(name, tensor)
             self._enter(name, tensor)
+        self._of_models = dict(self._tensors)
         for name, tensor in _checked(names):
             known = self._by_identity.get(id(tensor), ())
             if self._tensors.get(name, tensor) is not tensor and name not in known:
@@ -124,6 +126,29 @@ class NameBook:
     def tensors(self) -> Mapping[str, torch.Tensor]:
         """Every named tensor."""
         return self._tensors
+
+    def unreached(self, graph: Graph) -> tuple[str, ...]:
+        """Returns the names of the models' parameters that want a gradient and aren't among a graph's leaves.
+
+        Args:
+            graph: The graph.
+        """
+        if not self._of_models:
+            return ()
+        reached = {
+            name for leaf in graph.leaves for name in (leaf.variable, *leaf.aliases) if name is not None
+        }
+        reached |= {
+            name.partition("#")[0] for name in reached
+        }  # what stands in for a parameter in a further call
+        wanting = {
+            id(tensor): name for name, tensor in reversed(self._of_models.items()) if tensor.requires_grad
+        }
+        return tuple(
+            name
+            for tensor, name in reversed(wanting.items())
+            if reached.isdisjoint((name, *self._by_identity[tensor]))
+        )
 
     def of_tensor(self, tensor: torch.Tensor) -> list[str]:
         """Gives the names of a tensor met as itself; empty if it has none."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import click
 
 from autograd_lab.errors import OptionError
+from autograd_lab.records import Graph, Trace
 
 WRONG_CALL = 2
 """The exit code of a wrong call."""
@@ -24,16 +25,21 @@ input_option = click.option(
 )
 """The shapes of a module's inputs."""
 
+nodes_option = click.option(
+    "--nodes", "--all", "whole", is_flag=True, help="List every node, however many, not the modules."
+)
+"""Whether a table has a row for each node."""
+
 depth_option = click.option(
     "--depth",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Draw modules this deep as one box each; 0: the whole model.",
+    help="Show modules this deep as one; 0: the whole model.",
 )
 """Where modules collapse."""
 
 repeats_option = click.option(
-    "--repeats", is_flag=True, help="Draw modules that follow one another and are alike once, with × 12."
+    "--repeats", is_flag=True, help="Show modules that follow one another and are alike once, with × 12."
 )
 """Whether repeated blocks are drawn once."""
 
@@ -78,10 +84,56 @@ def drawing_options(
     asked: dict[str, Any] = {"view": view, "depth": depth, "repeats": repeats or None}
     given = {name: value for name, value in asked.items() if value is not None}
     if out is None:
-        if given:
-            raise OptionError(f"--{next(iter(given))} says how a file is drawn; say which one with --out")
+        if view is not None:
+            raise OptionError("--view says how a file is drawn; say which one with --out")
         return {}
     check(format_of(check_writable(out)), **{"view": None, **given})
     if view == "norms" and stats == "none":
         raise OptionError("--view norms draws what --stats none doesn't measure; leave one of them out")
     return given
+
+
+def trace_text(trace: Trace, *, whole: bool, depth: int | None, repeats: bool) -> str:
+    """Returns a trace as a table for the terminal, and how to see more of it.
+
+    Args:
+        trace: The trace.
+        whole: Whether there's a row for each step, however many.
+        depth: Modules this deep are one row each.
+        repeats: Whether blocks that are alike are one row.
+    """
+    from autograd_lab.draw import trace_table
+    from autograd_lab.draw.tables.grid import MOST, terminal_width
+
+    most = None if whole else MOST
+    table = trace_table(trace, width=terminal_width(), most=most, depth=depth, repeats=repeats, nodes=whole)
+    return f"{table}{_more(trace.graph, whole)}".rstrip("\n")
+
+
+def graph_text(graph: Graph, *, whole: bool, depth: int | None, repeats: bool) -> str:
+    """Returns a graph as a table for the terminal, and how to see more of it.
+
+    Args:
+        graph: The graph.
+        whole: As for `trace_text`.
+        depth: As for `trace_text`.
+        repeats: As for `trace_text`.
+    """
+    from autograd_lab.draw import graph_table
+    from autograd_lab.draw.tables.grid import MOST, terminal_width
+
+    most = None if whole else MOST
+    table = graph_table(graph, width=terminal_width(), most=most, depth=depth, repeats=repeats, nodes=whole)
+    return f"{table}{_more(graph, whole)}".rstrip("\n")
+
+
+def _more(graph: Graph, whole: bool) -> str:
+    """Returns a line that says how to see more of a graph that is too large for one screen; else nothing."""
+    from autograd_lab.draw.tables.grid import MOST
+    from autograd_lab.draw.tables.modules import module_depth
+
+    if len(graph) <= MOST or whole:
+        return ""
+    depth = module_depth(graph)
+    modules = "" if depth is None else f" --depth {min(depth, 3)} --repeats"
+    return f"{len(graph):,} nodes: --nodes lists them, --out graph.svg{modules} draws them"

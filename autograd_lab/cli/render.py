@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from autograd_lab.cli.options import depth_option, input_option, repeats_option, target_argument
+from autograd_lab.cli.options import (
+    depth_option,
+    graph_text,
+    input_option,
+    nodes_option,
+    repeats_option,
+    target_argument,
+)
 
 
 @click.command()
@@ -24,6 +32,7 @@ from autograd_lab.cli.options import depth_option, input_option, repeats_option,
 @click.option("--view", metavar="NAME", default="graph", show_default=True, help="graph, scalar or torchviz.")
 @input_option
 @click.option("--saved", is_flag=True, help="Show what the forward saved for the backward.")
+@nodes_option
 @depth_option
 @repeats_option
 @click.option("--detail", metavar="NAME", help="For the scalar view: expression, values or gradients.")
@@ -35,6 +44,7 @@ def render(
     view: str,
     inputs: tuple[str, ...],
     saved: bool,
+    whole: bool,
     depth: int | None,
     repeats: bool,
     detail: str | None,
@@ -43,6 +53,7 @@ def render(
     """Draw the backward graph of TARGET."""
     from autograd_lab.capture import capture
     from autograd_lab.cli.target import watched
+    from autograd_lab.draw import check
     from autograd_lab.pictures import render as render_any
 
     asked: dict[str, Any] = {
@@ -53,10 +64,15 @@ def render(
         "direction": direction,
     }
     options = {key: value for key, value in asked.items() if value is not None}
+    picture: Path | str | bytes
     with watched(target, inputs) as (found, annotated):
         if view == "graph":
             record = annotated(capture(found.loss, model=found.model, names=found.names))
-            picture = render_any(record, out, format=format_, view=view, **options)
+            if out is None and format_ in (None, "txt"):
+                check("txt", view, of=type(record), **options)
+                picture = graph_text(record, whole=whole, depth=depth, repeats=repeats)
+            else:
+                picture = render_any(record, out, format=format_, view=view, **options)
         else:
             picture = render_any(
                 found.loss, out, format=format_, view=view, model=found.model, names=found.names, **options

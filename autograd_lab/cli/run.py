@@ -14,9 +14,11 @@ import click
 from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
+    nodes_option,
     repeats_option,
     stats_level,
     stats_option,
+    trace_text,
 )
 from autograd_lab.errors import LabError
 
@@ -65,7 +67,7 @@ class _Backwards(click.ParamType[Chosen]):
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that ran in each node's turn.")
 @depth_option
 @repeats_option
-@click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
+@nodes_option
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as after python -m.")
 @click.argument("script")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -94,7 +96,7 @@ def run(
     with watch(skip=chosen.skip, limit=chosen.limit, stats=stats_level(stats), kernels=kernels) as watcher:
         code = run_script(script, arguments, as_module=as_module)
     sys.stdout.flush()
-    _report(watcher.traces, watcher.count, chosen, whole)
+    _report(watcher.traces, watcher.count, chosen, whole=whole, depth=depth, repeats=repeats)
     if path is not None and watcher.traces:
         try:
             _write(watcher.traces, path, options)
@@ -103,17 +105,19 @@ def run(
     sys.exit(code)
 
 
-def _report(traces: Sequence[Trace], count: int, chosen: Chosen, whole: bool) -> None:
-    from autograd_lab.draw import trace_table, traces_table
+def _report(
+    traces: Sequence[Trace], count: int, chosen: Chosen, *, whole: bool, depth: int | None, repeats: bool
+) -> None:
+    from autograd_lab.draw import traces_table
+    from autograd_lab.draw.tables.grid import terminal_width
 
     if not traces:
         ran = f"it ran {count}, counted from 0" if count else "it ran none"
         click.echo(f"autograd-lab: the script never came to backward {chosen.skip}; {ran}", err=True)
-        return
-    if len(traces) > 1:
-        click.echo(traces_table(traces).rstrip("\n"), err=True)
+    elif len(traces) > 1:
+        click.echo(traces_table(traces, width=terminal_width()).rstrip("\n"), err=True)
     else:
-        click.echo(trace_table(traces[0]).rstrip("\n") if whole else str(traces[0]), err=True)
+        click.echo(trace_text(traces[0], whole=whole, depth=depth, repeats=repeats), err=True)
 
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:

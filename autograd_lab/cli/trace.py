@@ -10,10 +10,12 @@ from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
     input_option,
+    nodes_option,
     repeats_option,
     stats_level,
     stats_option,
     target_argument,
+    trace_text,
 )
 
 
@@ -26,7 +28,7 @@ from autograd_lab.cli.options import (
 @input_option
 @depth_option
 @repeats_option
-@click.option("--all", "whole", is_flag=True, help="Show every step, however many.")
+@nodes_option
 def trace(
     target: str,
     out: str | None,
@@ -42,7 +44,6 @@ def trace(
     from autograd_lab.backward import trace as run
     from autograd_lab.cli.raised import told_in_one_line
     from autograd_lab.cli.target import one_number, watched
-    from autograd_lab.draw import trace_table
     from autograd_lab.pictures import render
 
     options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
@@ -52,7 +53,7 @@ def trace(
             found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels
         )
         done = dataclasses.replace(done, graph=annotated(done.graph))
-    click.echo(trace_table(done).rstrip("\n") if whole else done)
+    click.echo(trace_text(done, whole=whole, depth=depth, repeats=repeats))
     if out is not None:
         render(done, out, **options)
         click.echo(f"wrote {out}")

@@ -33,6 +33,8 @@ class Settings(NamedTuple):
     Attributes:
         width: Characters, for tables.
         dpi: Pixels to the inch, for PNG; ``None`` leaves the choice to whoever runs Graphviz.
+        depth: For tables of graphs and traces: modules this deep are one row.
+        repeats: For tables by module: whether blocks that are alike are one row.
 
     Example:
         >>> Settings().width
@@ -41,6 +43,8 @@ class Settings(NamedTuple):
 
     width: int = WIDTH
     dpi: int | None = None
+    depth: int | None = None
+    repeats: bool = False
 
 
 class Format(NamedTuple):
@@ -51,6 +55,7 @@ class Format(NamedTuple):
         of_picture: Writes a picture.
         of_record: Writes a record itself, whatever the view.
         of_traces: Writes a list of traces, whatever the view.
+        options: Of a writer that isn't of a picture: the views' options that it heeds.
 
     Example:
         >>> FORMATS["md"].means
@@ -61,6 +66,7 @@ class Format(NamedTuple):
     of_picture: Callable[[Picture, Settings], str | bytes] | None = None
     of_record: Callable[[Record, Settings], str] | None = None
     of_traces: Callable[[Sequence[Trace], Settings], str] | None = None
+    options: tuple[str, ...] = ()
 
 
 def draw(
@@ -88,7 +94,7 @@ def draw(
             drawn once. View ``"scalar"``: ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
 
     Returns:
-        Bytes for PNG and PDF, text for the others. Tables and JSON hold the whole record, whatever the view.
+        Bytes for PNG and PDF, text for the others. JSON holds the whole record, whatever the view.
 
     Raises:
         RenderError: There's no such format, view, option or value, or Graphviz can't be had.
@@ -97,10 +103,11 @@ def draw(
         >>> draw(Graph((), ()), "md").splitlines()[:2]
         ['```mermaid', 'flowchart TB']
     """
-    settings = Settings(width or WIDTH, dpi)
+    settings = Settings(width or WIDTH, dpi, options.get("depth"), bool(options.get("repeats")))
     several = _are_traces(record)
     kind = Trace if several else type(record)
     name = check(format, view, of=kind, several=several, **options)
+    _check_modules(record, options)
     row, drawing = FORMATS[format], VIEWS[name]
     traces = record if several else [record]
     if drawing.plot is not None:
@@ -153,11 +160,44 @@ def check(
     makes = VIEWS[name].formats
     if makes and format not in makes:
         raise RenderError(f"view {name!r} makes no {format}: use {', '.join(makes[:-1])} or {makes[-1]}")
+    if makes_no_picture(format):
+        for option, value in options.items():
+            if value and option not in FORMATS[format].options:
+                raise RenderError(f"format {format!r} takes no {option}: it holds the record itself")
     if several and not takes_several(format, name):
         raise RenderError(
             f"format {format!r} holds one trace, not a list of them: give one, or view='norms' or format='perfetto'"
         )
     return name
+
+
+def _check_modules(record: Record, options: dict[str, Any]) -> None:
+    """Raises where modules are to be shown as one and none is known."""
+    graph = record.graph if isinstance(record, Trace) else record
+    asked = [name for name in ("depth", "repeats") if options.get(name) not in (None, False)]
+    if (
+        asked
+        and isinstance(graph, Graph)
+        and graph.nodes
+        and all(node.module is None for node in graph.nodes)
+    ):
+        raise RenderError(
+            f"{asked[0]} shows modules, and only a watched forward knows them: make the loss and run its backward in "
+            "`with lab.watch(model) as w:`, then render w.traces[0]"
+        )
+
+
+def makes_no_picture(format: str) -> bool:  # noqa: A002 - as in draw
+    """Returns whether a format is of the record itself.
+
+    Args:
+        format: A key of `FORMATS`.
+
+    Example:
+        >>> makes_no_picture("txt"), makes_no_picture("svg")
+        (True, False)
+    """
+    return FORMATS[format].of_picture is None
 
 
 def takes_several(format: str, view: str | None) -> bool:  # noqa: A002 - as in draw
@@ -243,9 +283,9 @@ def _txt(record: Record, settings: Settings) -> str:
     if isinstance(record, ScalarGraph):
         return scalar_table(record, width=settings.width)
     if isinstance(record, Trace):
-        return trace_table(record, width=settings.width)
+        return trace_table(record, width=settings.width, depth=settings.depth, repeats=settings.repeats)
     assert isinstance(record, Graph)
-    return graph_table(record, width=settings.width)
+    return graph_table(record, width=settings.width, depth=settings.depth, repeats=settings.repeats)
 
 
 def _json(record: Record, settings: Settings) -> str:
@@ -258,7 +298,7 @@ FORMATS: dict[str, Format] = {
     "svg": Format("a vector picture for pages", of_picture=_svg),
     "png": Format("a picture in pixels", of_picture=_png),
     "pdf": Format("a vector picture for print", of_picture=_pdf),
-    "txt": Format("a table for the terminal", of_record=_txt),
+    "txt": Format("a table for the terminal", of_record=_txt, options=("depth", "repeats", "saved")),
     "md": Format("a Mermaid chart in Markdown", of_picture=_md),
     "json": Format("the record itself; autograd_lab.load reads it", of_record=_json),
     "perfetto": Format("a time line of a trace; ui.perfetto.dev opens it", of_traces=_perfetto),

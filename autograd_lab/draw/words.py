@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from autograd_lab.draw import digits
+from autograd_lab.draw.picture import clean
 from autograd_lab.records import GradStats, Graph, Node, Saved, Source, TensorMeta
 
 _MOST_METAS = 3
@@ -227,10 +228,24 @@ def ids(nodes: tuple[int, ...]) -> str:
         >>> ids((1, 2, 5)), ids(tuple(range(40)))
         ('1, 2, 5', '0, 1, 2, 3, 4, 5, 6, 7, … 32 more')
     """
-    texts = [str(at) for at in nodes[:_MOST_IDS]]
-    if len(nodes) > _MOST_IDS:
-        texts.append(f"… {len(nodes) - _MOST_IDS} more")
-    return ", ".join(texts)
+    return some([str(node) for node in nodes])
+
+
+def some(names: Sequence[str]) -> str:
+    """Writes a list of names.
+
+    Args:
+        names: The names.
+
+    Returns:
+        One after another, the rest of many as a number.
+
+    Example:
+        >>> some(["a", "b"]), some([str(number) for number in range(40)])
+        ('a, b', '0, 1, 2, 3, 4, 5, 6, 7, … 32 more')
+    """
+    more = [f"… {len(names) - _MOST_IDS} more"] if len(names) > _MOST_IDS else []
+    return ", ".join([*map(clean, names[:_MOST_IDS]), *more])
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

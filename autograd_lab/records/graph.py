@@ -291,6 +291,8 @@ class Graph(DisplayMixin):
     Attributes:
         nodes: All nodes, in the order in which the engine would run them.
         roots: One edge for each output, in the order in which they were passed.
+        unreached: The names of the model's parameters that require a gradient and to which no path leads from the
+            outputs: they get none.
 
     Example:
         >>> leaf = Node(1, "AccumulateGrad", "accumulate", 2**64 - 1, variable="w")
@@ -301,6 +303,7 @@ class Graph(DisplayMixin):
 
     nodes: tuple[Node, ...]
     roots: tuple[Edge, ...]
+    unreached: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of nodes."""

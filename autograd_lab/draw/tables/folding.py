@@ -1,7 +1,7 @@
-"""Breaking the text of a table's cell into lines, where it hurts least.
+"""Fitting the text of a table's cell into its column, without breaking a number or a word.
 
-A line is broken at a space; if that isn't enough, at a no-break space; then inside a word after a slash, an underline
-or a point that isn't a number's; then anywhere. Promises that nothing but spaces at the ends of lines is lost.
+A line is broken at a space, and if that isn't enough at a no-break space. A piece that is longer than the column is
+shortened in its middle.
 """
 
 from __future__ import annotations
@@ -9,18 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 KEEP = "\N{NO-BREAK SPACE}"
 """Stands between words that belong together: "8 → 3"."""
 
-_PIECES = (
-    re.compile(r" *[^ ]+ *"),
-    re.compile(rf"{KEEP}*[^{KEEP}]+{KEEP}*"),
-    re.compile(r"(?:[^./_]|\.(?=\d))*(?:[/_]+|\.(?!\d))?"),
-    re.compile(r"."),
-)
-"""What a line is made up of, from the pieces that are broken last to single characters."""
+_PIECES = (re.compile(r" *[^ ]+"), re.compile(rf"{KEEP}*[^{KEEP}]+"))
+"""What a line is made up of: the pieces that are broken first, and those that these are made up of."""
 
 
 def together(words: Iterable[str]) -> str:
@@ -34,13 +29,36 @@ def together(words: Iterable[str]) -> str:
 
 
 def longest_piece(cell: str) -> int:
-    """Gives the width of the longest piece that ought not to be broken.
+    """Returns the width of the longest piece that ought not to be broken.
 
     Example:
         >>> longest_piece(f"stole: None{KEEP}→{KEEP}8")
         8
     """
     return max(map(cell_len, re.split(r"[ \n]", cell)), default=0)
+
+
+def shortened(text: str, width: int) -> str:
+    """Shortens a long name in its middle.
+
+    Args:
+        text: The name.
+        width: Characters that it may have.
+
+    Returns:
+        The name; of a longer one, its ends with ``…`` between them.
+
+    Example:
+        >>> shortened("transformer.h.11.attn.c_proj", 15)
+        'transfo….c_proj'
+    """
+    if cell_len(text) <= width:
+        return text
+    if width < 2:
+        return "…"[:width]
+    end = (width - 1) // 2
+    tail = text[::-1]
+    return f"{set_cell_size(text, width - 1 - end).rstrip()}…{set_cell_size(tail, end).rstrip()[::-1]}"
 
 
 def folded(cell: str, width: int) -> str:
@@ -51,12 +69,11 @@ def folded(cell: str, width: int) -> str:
         width: Characters that a line may have.
 
     Returns:
-        The text with newlines.
+        The text with newlines; a word longer than the line is shortened in its middle.
 
     Example:
         >>> print(folded("nll_loss_backward, mul", 12))
-        nll_loss_
-        backward,
+        nll_lo…ward,
         mul
     """
     lines = [line for text in cell.split("\n") for line in _filled(text, width, 0)]
@@ -64,13 +81,15 @@ def folded(cell: str, width: int) -> str:
 
 
 def _filled(text: str, width: int, level: int) -> list[str]:
-    """Lines as full as may be, of pieces of one level; a piece that is too long for a line, of the next one's."""
+    """Returns lines as full as may be, of pieces of one level; a piece too long for a line is broken by the next."""
     lines = [""]
     for piece in _PIECES[level].findall(text):
         if _fits(lines[-1] + piece, width):
             lines[-1] += piece
-        elif _fits(piece, width) or level + 1 == len(_PIECES):
+        elif _fits(piece, width):
             lines.append(piece)
+        elif level + 1 == len(_PIECES):
+            lines.append(shortened(piece.strip(f" {KEEP}"), width))
         else:
             lines += _filled(piece, width, level + 1)
     return [line for line in lines if line] or [""]

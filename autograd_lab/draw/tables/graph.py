@@ -1,8 +1,8 @@
 """Records as tables for a terminal.
 
-Relies on the records, ``digits``, ``words``, and ``rich``. Promises a text of the
-given width, plain and without colours, in which no part of a cell is cut off; only ``most`` leaves rows out, and says
-how many. Importing it makes ``str()`` of a ``Graph`` or a ``ScalarGraph`` such a table, shortened.
+Relies on the records, ``grid``, ``digits`` and ``words``. Promises a text of the given width, plain and without
+colours; ``most`` leaves rows out, and says how many. Importing it makes ``str()`` of a ``Graph`` or a ``ScalarGraph``
+such a table, shortened.
 """
 
 from __future__ import annotations
@@ -14,15 +14,24 @@ from typing import Any
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.tables.grid import MOST, WIDTH, ends, table, terminal_width
-from autograd_lab.draw.words import called, figures, held, metas, place, state
+from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, ends, table, terminal_width
+from autograd_lab.draw.tables.modules import module_depth, module_table, more_in_python
+from autograd_lab.draw.words import called, figures, held, metas, place, some, state
 from autograd_lab.records import Edge, Graph, Node, Operation, ScalarGraph, Variable
 from autograd_lab.records.display import as_text
 
 _MOST_ROOTS = 8
 
 
-def graph_table(graph: Graph, *, width: int = WIDTH, most: int | None = None) -> str:
+def graph_table(
+    graph: Graph,
+    *,
+    width: int = WIDTH,
+    most: int | None = None,
+    depth: int | None = None,
+    repeats: bool = False,
+    nodes: bool = True,
+) -> str:
     """Writes a backward graph as a table, a row for each node in the engine's order.
 
     ``next`` is where the gradients go that the node returns, one entry for each slot: ``3`` is node 3, ``4:1`` the
@@ -32,6 +41,10 @@ def graph_table(graph: Graph, *, width: int = WIDTH, most: int | None = None) ->
         graph: The graph.
         width: Characters.
         most: Rows; where there are more nodes, the first and the last are shown. ``None`` shows all.
+        depth: Modules this deep are one row each; 0 is the whole model. ``None``: a row for each node.
+        repeats: Whether, by module, blocks that are alike are one row.
+        nodes: Whether there's a row for each node however many there are. If not, and no ``depth`` is given, a graph of
+            more than ``MOST`` nodes is shown by module, as deep as fits.
 
     Returns:
         The table, each line ended by a newline, with a summary above it.
@@ -41,15 +54,21 @@ def graph_table(graph: Graph, *, width: int = WIDTH, most: int | None = None) ->
         >>> graph = Graph((Node(0, "ExpBackward0", "op", 0, next=(Edge(1, 0),)), leaf), (Edge(0, 0, "y"),))
         >>> print(graph_table(graph), end="")
         2 nodes, 1 leaf, 1 output: → 0 (y)
-         id   node             next   leaf
-         ─────────────────────────────────
-          0   ExpBackward0     → 1
-          1   AccumulateGrad          w
+         id  node            next  leaf
+         ──────────────────────────────
+          0  ExpBackward0    → 1
+          1  AccumulateGrad        w
     """
-    columns = [column for column in _COLUMNS if column[0] in _ALWAYS or any(map(column[1], graph.nodes))]
+    closing = f"{count(len(graph.unreached), 'parameter')} will get no gradient: {some(graph.unreached)}\n"
+    closing = closing if graph.unreached else ""
+    if depth is None and not nodes and len(graph) > MOST:
+        depth = module_depth(graph, repeats=repeats)
+    if depth is not None:
+        return f"{_summary(graph)}\n{module_table(graph, depth=depth, repeats=repeats, width=width)}{closing}"
+    columns = [each for each in _COLUMNS if each[0].name in _ALWAYS or any(map(each[1], graph.nodes))]
     rows = [[text(node) for _, text in columns] for node in ends(graph.nodes, most)]
-    gap = ["…", f"… {len(graph) - len(rows):,} more nodes …"] if len(rows) < len(graph) else None
-    return f"{_summary(graph)}\n{table([name for name, _ in columns], rows, width, gap)}"
+    gap = f"… {len(graph) - len(rows):,} more nodes …" if len(rows) < len(graph) else ""
+    return f"{_summary(graph)}\n{table([column for column, _ in columns], rows, width, gap)}{closing}"
 
 
 def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = None) -> str:
@@ -69,25 +88,31 @@ def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = N
         >>> graph = ScalarGraph((y, w), (Operation(0, "MulBackward0", "×", (Operand(1, 2.0, 2.0),), 0),))
         >>> print(scalar_table(graph), end="")
         2 variables, 1 operation
-         variable   kind     value   ∂y/∂·   made by
-         ───────────────────────────────────────────────────────────────
-         y          output   6       1       × of w (local 2, arrives 2)
-         w          leaf     3       2
+         variable  kind    value  ∂y/∂·  made by
+         ───────────────────────────────────────────────────────────
+         y         output  6      1      × of w (local 2, arrives 2)
+         w         leaf    3      2
     """
     made_by = {operation.result: operation for operation in graph.operations}
     shown = ends(graph.variables, most)
     rows = [_variable_row(variable, made_by.get(variable.id), graph) for variable in shown]
     output = graph.variables[0].name or "output" if graph.variables else "output"
-    gap = (
-        ["…", f"… {len(graph.variables) - len(rows):,} more …"] if len(rows) < len(graph.variables) else None
-    )
+    gap = f"… {len(graph.variables) - len(rows):,} more …" if len(rows) < len(graph.variables) else ""
     summary = f"{count(len(graph.variables), 'variable')}, {count(len(graph.operations), 'operation')}"
-    return f"{summary}\n{table(['variable', 'kind', 'value', f'∂{output}/∂·', 'made by'], rows, width, gap)}"
+    columns = [
+        Column("variable", 0, "name"),
+        Column("kind", 3),
+        Column("value", 1),
+        Column(f"∂{output}/∂·", 2),
+        Column("made by", 4),
+    ]
+    return f"{summary}\n{table(columns, rows, width, gap)}"
 
 
 @as_text.register(Graph)
 def _(graph: Graph) -> str:
-    return graph_table(graph, width=terminal_width(), most=MOST).rstrip("\n")
+    text = graph_table(graph, width=terminal_width(), most=MOST, nodes=False)
+    return f"{text}{more_in_python(graph, 'graph')}".rstrip("\n")
 
 
 @as_text.register(ScalarGraph)
@@ -152,16 +177,16 @@ def _hooks(node: Node) -> str:
     return ", ".join(f"{hook.name} ({hook.kind.replace('_', ' ')})" for hook in node.hooks)
 
 
-_COLUMNS: tuple[tuple[str, Callable[[Node], str]], ...] = (
-    ("id", lambda node: str(node.id)),
-    ("node", lambda node: node.name),
-    ("grad_outputs", lambda node: metas(node.grad_outputs)),
-    ("next", _next),
-    ("leaf", _leaf),
-    ("saved", _saved),
-    ("hooks", _hooks),
-    ("module", lambda node: node.module or ""),
-    ("source", lambda node: place(node.source) if node.source else ""),
+_COLUMNS: tuple[tuple[Column, Callable[[Node], str]], ...] = (
+    (Column("id", 0, "number"), lambda node: str(node.id)),
+    (Column("node", 0, "name", 20), lambda node: node.name),
+    (Column("grad_outputs", 5), lambda node: metas(node.grad_outputs)),
+    (Column("next", 1), _next),
+    (Column("leaf", 2, "name", 18), _leaf),
+    (Column("saved", 4), _saved),
+    (Column("hooks", 6), _hooks),
+    (Column("module", 3, "name"), lambda node: node.module or ""),
+    (Column("source", 7, "name"), lambda node: place(node.source) if node.source else ""),
 )
 _ALWAYS = ("id", "node")
 

@@ -1,7 +1,9 @@
 """Laying out a table for a terminal: what all tables have in common.
 
 It's written here and not by ``rich``, which took two minutes for 30,000 rows. Relies on ``rich`` for the width of
-characters. Promises a text of the given width, plain and without colours, in which no part of a cell is cut off.
+characters. Promises a text of the given width, plain and without colours, in which no number and no word is broken:
+what has no room is left out by the column, the least important first, and the last line says which; a long name is
+shortened in its middle; and a cell of several words goes on in the next line.
 """
 
 from __future__ import annotations
@@ -9,12 +11,12 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from rich.cells import cell_len
 
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece
+from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, shortened
 
 WIDTH = 120
 """Characters, where nobody says how wide the table may be."""
@@ -25,114 +27,132 @@ MOST = 40
 LEAST = 60
 """Characters: no table is narrower."""
 
-_NARROWEST = 3
-_READABLE = 10
-_NUMBERS = ("id", "step", "ms", "backward", "steps", "samples")
-"""Columns whose cells are set against the right."""
+GAP = "  "
+"""Between two columns."""
+
+_LONGEST_WORD = 24
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        name: What stands above it.
+        rank: 0 for a column that is always there; of the others, the highest is left out first.
+        kind: ``"number"`` stands against the right and is never cut; ``"name"`` may be shortened in its middle;
+            ``"words"`` may go on in the next line.
+        least: Characters that a name keeps.
+
+    Example:
+        >>> Column("ms", 3, "number").name
+        'ms'
+    """
+
+    name: str
+    rank: int = 0
+    kind: Literal["number", "name", "words"] = "words"
+    least: int = 14
+
+
+class _Room(NamedTuple):
+    """How wide a column must be, and would like to be."""
+
+    least: int
+    natural: int
 
 
 def terminal_width() -> int:
-    """Gives the terminal's width in characters; ``WIDTH`` where there's none."""
+    """Returns the terminal's width in characters; ``WIDTH`` where there's none."""
     return shutil.get_terminal_size((WIDTH, 24)).columns
 
 
 def ends(items: Sequence[Any], most: int | None) -> Sequence[Any]:
-    """Gives all items, or the first two thirds and the last third of as many as may be shown."""
+    """Returns all items, or the first two thirds and the last third of as many as may be shown."""
     if most is None or len(items) <= most:
         return items
     last = most // 3
     return (*items[: most - last], *items[len(items) - last :])
 
 
-def table(names: list[str], rows: list[list[str]], width: int, gap: list[str] | None) -> str:
-    """Lays out rows; ``gap`` stands where rows were left out, before the last third."""
-    if gap is not None:
-        at = len(rows) - len(rows) // 3
-        rows = [*rows[:at], gap + [""] * (len(names) - len(gap)), *rows[at:]]
-    width = max(width, LEAST)
-    names, *cells = [[clean(cell) for cell in row] for row in (names, *rows)]
-    natural = [max(map(_cell_width, column)) for column in zip(names, *cells, strict=True)]
-    pieces = [max(map(longest_piece, column)) for column in zip(names, *cells, strict=True)]
-    rooms = fitted(natural, width - 2 - 3 * len(names), pieces)
-    lines = [*_row(names, names, rooms, header=True), " " + "─" * (sum(rooms) + 3 * (len(rooms) - 1))]
-    for row in cells:
-        lines += _row(names, row, rooms)
-    return _stripped(lines).replace(KEEP, " ")
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int, gap: str = "") -> str:
+    """Lays out rows.
 
+    Args:
+        columns: What the columns are.
+        rows: The cells of each row, one for each column.
+        width: Characters in a line.
+        gap: Stands where rows were left out, before the last third.
 
-def _row(
-    names: Sequence[str], cells: Sequence[str], rooms: Sequence[int], *, header: bool = False
-) -> Iterator[str]:
-    """The lines of one row, its cells folded into their columns; in a header they end on the same line."""
-    columns = [folded(cell, room).split("\n") for cell, room in zip(cells, rooms, strict=True)]
-    if header:
-        highest = max(map(len, columns))
-        columns = [[""] * (highest - len(column)) + column for column in columns]
-    for parts in itertools.zip_longest(*columns, fillvalue=""):
-        padded = []
-        for name, part, room in zip(names, parts, rooms, strict=True):
-            blank = " " * (room - cell_len(part))
-            padded.append(blank + part if name in _NUMBERS else part + blank)
-        yield " " + "   ".join(padded)
+    Returns:
+        The lines, each ended by a newline.
 
-
-def _cell_width(cell: str) -> int:
-    return max(map(cell_len, cell.split("\n")))
-
-
-def fitted(natural: list[int], room: int, pieces: list[int]) -> list[int]:
-    """Widths of columns that fit into a room: the widest give first, and the first two, which name a row, last.
-
-    A column of the others gets its longest piece whole where there's room, those with short ones first.
+    Example:
+        >>> print(table([Column("node", 0, "name"), Column("ms", 1, "number")], [["ExpBackward0", "1.5"]], 60), end="")
+         node           ms
+         ─────────────────
+         ExpBackward0  1.5
     """
-    least = sum(min(width, _NARROWEST) for width in natural[2:])
-    given = _capped(natural[:2], max(room - least, 2 * _NARROWEST), [1] * len(natural[:2]))
-    left = room - sum(given)
-    return given + _relieved(
-        _capped(natural[2:], left, _granted(natural[2:], left, pieces[2:])), natural[2:], pieces[2:]
-    )
+    width = max(width, LEAST)
+    columns = [column._replace(name=clean(column.name)) for column in columns]
+    cells = [[clean(cell) for cell in row] for row in rows]
+    rooms = [_room(column, [row[at] for row in cells]) for at, column in enumerate(columns)]
+    kept = _kept(columns, rooms, width - 1)
+    widths = dict(zip(kept, _widths([rooms[at] for at in kept], width - 1), strict=True))
+    lines = [*_row(columns, [column.name for column in columns], widths)]
+    lines.append(" " + "─" * (sum(widths.values()) + len(GAP) * (len(widths) - 1)))
+    for index, row in enumerate(cells):
+        if gap and index == len(cells) - len(cells) // 3:
+            lines.append(f" {gap}")
+        lines += _row(columns, row, widths)
+    left_out = [column.name for at, column in enumerate(columns) if at not in widths]
+    if left_out:
+        lines.append(f" no room for: {', '.join(left_out)}")
+    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip()).replace(KEEP, " ")
 
 
-def _granted(natural: list[int], room: int, pieces: list[int]) -> list[int]:
-    """The width that each column gets in any case: enough for its longest piece, if the others can still be read."""
-    wanted = [min(width, piece) for width, piece in zip(natural, pieces, strict=True)]
-    granted = [min(width, _READABLE) for width in wanted]
-    for column in sorted(range(len(wanted)), key=lambda column: wanted[column]):
-        if sum(granted) - granted[column] + wanted[column] <= room:
-            granted[column] = wanted[column]
-    return granted if sum(granted) <= room else [1] * len(natural)
+def _room(column: Column, cells: Sequence[str]) -> _Room:
+    header = cell_len(column.name)
+    natural = max([header, *(cell_len(line) for cell in cells for line in cell.split("\n"))])
+    if column.kind == "number":
+        return _Room(natural, natural)
+    if column.kind == "name":
+        return _Room(max(header, min(natural, column.least)), natural)
+    longest = max(map(longest_piece, cells), default=0)
+    return _Room(max(header, min(longest, _LONGEST_WORD)), natural)
 
 
-def _relieved(given: list[int], natural: list[int], pieces: list[int]) -> list[int]:
-    """Spares columns that lack little the folding: the widest gives it, but no piece of its own, nor over a quarter."""
-    if not given:
-        return given
-    widest = natural.index(max(natural))
-    least = max(given[widest] * 3 // 4, min(given[widest], pieces[widest]))
-    for column in sorted(range(len(given)), key=lambda column: natural[column] - given[column]):
-        lacks = natural[column] - given[column]
-        if column != widest and given[widest] - lacks >= least:
-            given[column] += lacks
-            given[widest] -= lacks
+def _kept(columns: Sequence[Column], rooms: Sequence[_Room], width: int) -> list[int]:
+    """Returns the columns for which there's room, without those of the highest ranks."""
+    kept = list(range(len(columns)))
+    while sum(rooms[at].least for at in kept) + len(GAP) * (len(kept) - 1) > width:
+        last = max(kept, key=lambda at: (columns[at].rank, at))
+        if columns[last].rank == 0:
+            break
+        kept.remove(last)
+    return kept
+
+
+def _widths(rooms: Sequence[_Room], width: int) -> list[int]:
+    """Returns the columns' widths: each gets the least that it needs, and those that want little more get it first."""
+    given = [room.least for room in rooms]
+    spare = width - sum(given) - len(GAP) * (len(rooms) - 1)
+    wanting = sorted(range(len(rooms)), key=lambda at: rooms[at].natural - rooms[at].least)
+    for number, at in enumerate(wanting):
+        more = min(rooms[at].natural - rooms[at].least, max(spare, 0) // (len(wanting) - number))
+        given[at] += more
+        spare -= more
     return given
 
 
-def _capped(natural: list[int], room: int, least: list[int]) -> list[int]:
-    """Widths none of which is above the highest cap that lets all of them fit, but for the least that each gets."""
-
-    def under(cap: int) -> list[int]:
-        return [min(width, max(cap, granted)) for width, granted in zip(natural, least, strict=True)]
-
-    cap = max(natural, default=0)
-    while cap > 1 and sum(under(cap)) > room:
-        cap -= 1
-    given = under(cap)
-    # What rounding down left over goes to the first columns that can use it.
-    for column, width in enumerate(natural):
-        if sum(given) < room and given[column] < width:
-            given[column] += 1
-    return given
-
-
-def _stripped(lines: Iterable[str]) -> str:
-    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
+def _row(columns: Sequence[Column], cells: Sequence[str], widths: dict[int, int]) -> Iterator[str]:
+    """Returns the lines of one row."""
+    texts = [
+        shortened(cells[at], width) if columns[at].kind == "name" else folded(cells[at], width)
+        for at, width in widths.items()
+    ]
+    for parts in itertools.zip_longest(*(text.split("\n") for text in texts), fillvalue=""):
+        padded = []
+        for part, (at, width) in zip(parts, widths.items(), strict=True):
+            blank = " " * (width - cell_len(part))
+            padded.append(blank + part if columns[at].kind == "number" else part + blank)
+        yield " " + GAP.join(padded)

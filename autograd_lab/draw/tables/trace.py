@@ -13,22 +13,35 @@ from collections.abc import Callable, Sequence
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.tables.folding import together
-from autograd_lab.draw.tables.grid import MOST, WIDTH, ends, table, terminal_width
-from autograd_lab.draw.words import brief, gradient, place
+from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, ends, table, terminal_width
+from autograd_lab.draw.tables.modules import module_depth, module_table, more_in_python
+from autograd_lab.draw.words import brief, gradient, place, some
 from autograd_lab.records import Accumulation, GradStats, Step, Trace
 from autograd_lab.records.display import as_text
 
 
-def trace_table(trace: Trace, *, width: int = WIDTH, most: int | None = None) -> str:
+def trace_table(
+    trace: Trace,
+    *,
+    width: int = WIDTH,
+    most: int | None = None,
+    depth: int | None = None,
+    repeats: bool = False,
+    nodes: bool = True,
+) -> str:
     """Writes a trace as a table.
 
     Args:
         trace: The trace.
         width: Characters.
         most: Rows; where there are more steps, the first and the last are shown. ``None`` shows all.
+        depth: Modules this deep are one row each; 0 is the whole model. ``None``: a row for each step.
+        repeats: Whether, by module, blocks that are alike are one row.
+        nodes: Whether there's a row for each step however many there are. If not, and no ``depth`` is given, a trace of
+            more than ``MOST`` steps is shown by module, as deep as fits.
 
     Returns:
-        The table, each line ended by a newline, with a summary above it.
+        The table, each line ended by a newline, with a summary above it and below it what is missing or not finite.
 
     Example:
         >>> from autograd_lab.records import Edge, Graph, Node, TensorMeta
@@ -36,22 +49,66 @@ def trace_table(trace: Trace, *, width: int = WIDTH, most: int | None = None) ->
         >>> one = GradStats(TensorMeta((), "float32", "cpu"), norm=1.0)
         >>> print(trace_table(Trace(graph, (Step(0, 0, (one,), (), 0, 1_500_000),), 2_000_000)), end="")
         1 step in 2 ms
-         step   node                 ms   came in
-         ────────────────────────────────────────
-            0   #0 ExpBackward0   1.500   1
+         step  node                ms  came in
+         ─────────────────────────────────────
+            0  #0 ExpBackward0  1.500  1
     """
+    closing = "".join(f"{line}\n" for line in remarks(trace))
     if not trace.steps:
-        return f"{_summary(trace)}\n"
+        return f"{_summary(trace)}\n{closing}"
+    if depth is None and not nodes and len(trace.steps) > MOST:
+        depth = module_depth(trace.graph, repeats=repeats)
+    if depth is not None:
+        body = module_table(trace.graph, trace.steps, depth=depth, repeats=repeats, width=width)
+        return f"{_summary(trace)}\n{body}{closing}"
     columns = [
-        column
-        for column in _COLUMNS
-        if column[0] == "node" or any(column[1](step, trace) for step in trace.steps)
+        (column, text)
+        for column, text in _COLUMNS
+        if column.name == "node" or any(text(step, trace) for step in trace.steps)
     ]
     shown = ends(trace.steps, most)
+    left_out = len(trace.steps) - len(shown)
+    gap = f"… {left_out:,} more steps …" if left_out else ""
     rows = [[text(step, trace) for _, text in columns] for step in shown]
-    left_out = len(trace.steps) - len(rows)
-    gap = ["…", f"… {left_out:,} more steps …"] if left_out else None
-    return f"{_summary(trace)}\n{table([name for name, _ in columns], rows, width, gap)}"
+    return f"{_summary(trace)}\n{table([column for column, _ in columns], rows, width, gap)}{closing}"
+
+
+def remarks(trace: Trace) -> list[str]:
+    """Returns what a reader should know first: which parameters got no gradient, and what isn't finite.
+
+    Args:
+        trace: The trace.
+
+    Example:
+        >>> from autograd_lab.records import Graph
+        >>> remarks(Trace(Graph((), (), unreached=("fc.bias",)), ()))
+        ['1 parameter got no gradient: fc.bias']
+    """
+    found = []
+    if missing := [*trace.graph.unreached, *_empty_handed(trace)]:
+        found.append(f"{count(len(missing), 'parameter')} got no gradient: {some(missing)}")
+    if wrong := [f"#{step.node} {_called(step, trace)}" for step in trace.steps if _not_finite(step)]:
+        found.append(f"not finite in {count(len(wrong), 'step')}, the first: {some(wrong)}")
+    return found
+
+
+def _empty_handed(trace: Trace) -> list[str]:
+    """Returns the leaves whose step ran and brought no gradient."""
+    return [
+        _called(step, trace)
+        for step in trace.steps
+        if step.accumulation is not None and step.accumulation.how == "nothing"
+    ]
+
+
+def _called(step: Step, trace: Trace) -> str:
+    node = trace.graph.node(step.node)
+    return node.variable or node.name
+
+
+def _not_finite(step: Step) -> bool:
+    both = (*step.grad_outputs, *step.grad_inputs)
+    return any(stats is not None and (stats.nans or stats.infs) for stats in both)
 
 
 def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
@@ -66,24 +123,24 @@ def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
 
     Example:
         >>> from autograd_lab.records import Graph
-        >>> print(traces_table([Trace(Graph((), ()), (), number=3)]))
-         backward   steps   raised
-         ─────────────────────────
-                3       0
-        <BLANKLINE>
+        >>> print(traces_table([Trace(Graph((), ()), (), number=3)]), end="")
+         backward  steps  raised
+         ───────────────────────
+                3      0
     """
     columns = [
-        column
-        for column in _TRACE_COLUMNS
-        if column[0] in ("backward", "steps", "raised") or any(column[1](trace) for trace in traces)
+        (column, text)
+        for column, text in _TRACE_COLUMNS
+        if column.name in ("backward", "steps", "raised") or any(map(text, traces))
     ]
     rows = [[text(trace) for _, text in columns] for trace in traces]
-    return table([name for name, _ in columns], rows, width, None)
+    return table([column for column, _ in columns], rows, width)
 
 
 @as_text.register(Trace)
 def _(trace: Trace) -> str:
-    return trace_table(trace, width=terminal_width(), most=MOST).rstrip("\n")
+    text = trace_table(trace, width=terminal_width(), most=MOST, nodes=False)
+    return f"{text}{more_in_python(trace.graph, 'trace')}".rstrip("\n")
 
 
 # --- rows ----------------------------------------------------------------------------
@@ -199,20 +256,20 @@ def _thread(step: Step, trace: Trace) -> str:
     return str(step.thread) if any(other.thread for other in trace.steps) else ""
 
 
-_COLUMNS: tuple[tuple[str, Callable[[Step, Trace], str]], ...] = (
-    ("step", _step),
-    ("node", _node),
-    ("module", _module),
-    ("line", _line),
-    ("ms", _ms),
-    ("thread", _thread),
-    ("came in", _came_in),
-    ("sum of", _sum_of),
-    ("went out", _went_out),
-    (".grad", _grad),
-    ("kernels", _kernels),
+_COLUMNS: tuple[tuple[Column, Callable[[Step, Trace], str]], ...] = (
+    (Column("step", 0, "number"), _step),
+    (Column("node", 0, "name", 22), _node),
+    (Column("module", 3, "name"), _module),
+    (Column("line", 5, "name"), _line),
+    (Column("ms", 6, "number"), _ms),
+    (Column("thread", 9, "number"), _thread),
+    (Column("came in", 1), _came_in),
+    (Column("sum of", 8), _sum_of),
+    (Column("went out", 7), _went_out),
+    (Column(".grad", 2), _grad),
+    (Column("kernels", 4), _kernels),
 )
-"""Column's name → its text. Gradients are written as their norms."""
+"""Each column and its text. Gradients are written as their norms."""
 
 
 def _total(trace: Trace) -> str:
@@ -234,13 +291,16 @@ def _total(trace: Trace) -> str:
     )
 
 
-_TRACE_COLUMNS: tuple[tuple[str, Callable[[Trace], str]], ...] = (
-    ("backward", lambda trace: str(trace.number)),
-    ("in node", lambda trace: "" if trace.within is None else f"#{trace.within}"),
-    ("line", lambda trace: "" if trace.started is None else place(trace.started)),
-    ("steps", lambda trace: str(len(trace.steps))),
-    ("ms", lambda trace: "" if trace.total_ns is None else f"{trace.total_ns / 1e6:.3f}"),
-    ("gradient", _total),
-    ("raised", lambda trace: trace.error or ""),
+_TRACE_COLUMNS: tuple[tuple[Column, Callable[[Trace], str]], ...] = (
+    (Column("backward", 0, "number"), lambda trace: str(trace.number)),
+    (Column("in node", 4), lambda trace: "" if trace.within is None else f"#{trace.within}"),
+    (Column("line", 3, "name"), lambda trace: "" if trace.started is None else place(trace.started)),
+    (Column("steps", 0, "number"), lambda trace: str(len(trace.steps))),
+    (
+        Column("ms", 5, "number"),
+        lambda trace: "" if trace.total_ns is None else f"{trace.total_ns / 1e6:.3f}",
+    ),
+    (Column("gradient", 1), _total),
+    (Column("raised", 2), lambda trace: trace.error or ""),
 )
-"""Column's name → its text, for a table of several backwards."""
+"""Each column and its text, for a table of several backwards."""

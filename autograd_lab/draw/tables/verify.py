@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from autograd_lab.draw.digits import count
-from autograd_lab.draw.tables.grid import WIDTH, table, terminal_width
+from autograd_lab.draw.tables.grid import WIDTH, Column, table, terminal_width
 from autograd_lab.records import Check, Mismatch, VerifyReport
 from autograd_lab.records.display import as_text
 
 _MARKS = {True: "ok", False: "WRONG", None: "–"}
 SKIPPED = "skipped"
+_COLUMNS = (Column("check", 0, "name"), Column("", 0), Column("samples", 1, "number"), Column("found", 0))
 
 
 def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
@@ -24,9 +25,9 @@ def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
     Example:
         >>> print(verify_table(VerifyReport("Square", (Check("gradients", True, 8),))))
         Square: right in 1 check
-         check            samples   found
-         ────────────────────────────────
-         gradients   ok         8
+         check          samples  found
+         ─────────────────────────────
+         gradients  ok        8
         <BLANKLINE>
     """
     rows = [
@@ -38,7 +39,7 @@ def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
         for what, counted in (("swapped", report.swapped), ("native", report.native))
         if counted
     )
-    return f"{_summary(report)}\n{table(['check', '', 'samples', 'found'], rows, width, None)}{tail}"
+    return f"{_summary(report)}\n{table(_COLUMNS, rows, width)}{tail}"
 
 
 def verify_faults(report: VerifyReport) -> str:

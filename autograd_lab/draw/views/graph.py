@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
-from autograd_lab.draw.views.collapse import Link, Part, Plan, edge_of, plan
+from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
 from autograd_lab.draw.views.module import module_box
 from autograd_lab.draw.views.saved import SavedView
 from autograd_lab.draw.words import ids, metas, place

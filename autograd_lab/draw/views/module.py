@@ -1,22 +1,19 @@
 """A module as one box: how much lies in it, and what flowed through it.
 
-Relies on the records, ``collapse`` and ``picture``. Promises numbers that were counted: a size that isn't known (a
-symbolic one) leaves the sum out, and what wasn't measured isn't there.
+Relies on the records, ``plan``, which sums up, and ``picture``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.picture import Box, Line
-from autograd_lab.draw.views.collapse import Part
+from autograd_lab.draw.plan.collapse import Part
+from autograd_lab.draw.plan.sums import came_in, elements, gradients_of, together
 from autograd_lab.draw.words import held, ids
-from autograd_lab.records import GradStats, Graph, Node, Step
-
-_MOST_IDS = 8
+from autograd_lab.records import Graph, Node, Step
 
 
 def module_box(part: Part, graph: Graph) -> Box:
@@ -85,55 +82,10 @@ def gradient_lines(
         One line, if any was measured. What came in is left out where a part of it can't be told from what other
         nodes of the module sent.
     """
-    started = _started_with(steps[at] for at in part.nodes if at in steps)
-    norms = {
-        "in": None if started is None else together([*gradients_of(came, steps), *started]),
-        "out": together(gradients_of(went, steps)),
-    }
+    norms = {"in": came_in(part.nodes, came, steps), "out": together(gradients_of(went, steps))}
     texts = [f"{what} {digits.number(norm)}" for what, norm in norms.items() if norm is not None]
     if texts:
         yield Line(f"gradients {', '.join(texts)}", "gradient")
-
-
-def gradients_of(edges: Iterable[tuple[int, int]], steps: Mapping[int, Step]) -> list[GradStats]:
-    """Gives the gradients that went along edges.
-
-    Args:
-        edges: ``(node, slot)`` of each.
-        steps: A node's id → its step.
-
-    Returns:
-        Those that were measured.
-    """
-    found = []
-    for node, slot in edges:
-        inputs = steps[node].grad_inputs if node in steps else ()
-        stats = inputs[slot] if slot < len(inputs) else None
-        if stats is not None:
-            found.append(stats)
-    return found
-
-
-def together(gradients: Iterable[GradStats]) -> float | None:
-    """Gives the norm of gradients laid side by side.
-
-    Args:
-        gradients: The gradients.
-
-    Returns:
-        The root of the sum of their norms' squares; ``None`` where no norm was measured, or one couldn't be.
-
-    Example:
-        >>> from autograd_lab.records import TensorMeta
-        >>> meta = TensorMeta((), "float32", "cpu")
-        >>> together([GradStats(meta, 3.0), GradStats(meta, 4.0)]), together([])
-        (5.0, None)
-    """
-    stats_of_all = list(gradients)
-    if any(stats.unmeasured is not None for stats in stats_of_all):
-        return None
-    norms = [stats.norm for stats in stats_of_all if stats.norm is not None]
-    return math.hypot(*norms) if norms else None
 
 
 def _texts(part: Part, nodes: list[Node]) -> Iterator[str]:
@@ -147,43 +99,3 @@ def _texts(part: Part, nodes: list[Node]) -> Iterator[str]:
         yield f"{count(len(leaves) // part.times, 'leaf', 'leaves')}{each}{known}"
     if kept := held(nodes):
         yield f"saved {kept}{' in all' if each else ''}"
-
-
-def elements(leaves: Iterable[Node]) -> int | None:
-    """Counts the elements of leaves.
-
-    Args:
-        leaves: ``AccumulateGrad`` nodes.
-
-    Returns:
-        The number; ``None`` where a shape isn't known.
-    """
-    total = 0
-    for leaf in leaves:
-        shape = leaf.grad_outputs[0].shape if leaf.grad_outputs else None
-        if shape is None:
-            return None
-        sizes = [size for size in shape if isinstance(size, int)]
-        if len(sizes) < len(shape):
-            return None
-        total += math.prod(sizes)
-    return total
-
-
-def _started_with(ran: Iterable[Step]) -> list[GradStats] | None:
-    """What the backward was started with, where it entered these nodes; ``None`` where that can't be told.
-
-    It wasn't measured by itself, but where nothing else came into a slot, it's what the slot got.
-    """
-    found = []
-    for step in ran:
-        slots = [arrived.input_nr for arrived in step.contributions]
-        for arrived in step.contributions:
-            if arrived.source is None:
-                stats = (
-                    step.grad_outputs[arrived.input_nr] if arrived.input_nr < len(step.grad_outputs) else None
-                )
-                if stats is None or slots.count(arrived.input_nr) > 1:
-                    return None
-                found.append(stats)
-    return found

@@ -6,14 +6,14 @@ nothing where nothing was measured or a node didn't run.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
-from autograd_lab.draw.views.collapse import Link, Part, Plan, plan
+from autograd_lab.draw.plan.collapse import Link, Part, plan
+from autograd_lab.draw.plan.sums import Ways, gradients_of, together
 from autograd_lab.draw.views.graph import planned_picture
-from autograd_lab.draw.views.module import gradient_lines, gradients_of, step_lines, together
+from autograd_lab.draw.views.module import gradient_lines, step_lines
 from autograd_lab.draw.words import brief
 from autograd_lab.records import Edge, GradStats, Step, Trace
 
@@ -52,13 +52,13 @@ def trace_picture(
     drawn = plan(trace.graph, depth=depth, repeats=repeats)
     picture = planned_picture(trace.graph, drawn, saved, direction, title)
     steps = {step.node: step for step in trace.steps}
-    parts = {part.key: part for part in drawn.parts}
+    parts = {part.key: (number, part) for number, part in enumerate(drawn.parts)}
     links = [link for leaving in drawn.links for link in leaving]
-    ways = _Ways(drawn, links)
+    ways = Ways(trace.graph, drawn.part_of)
     following, starts = iter(links), iter(enumerate(trace.graph.roots))
     return Picture(
         tuple(
-            _with_steps(box, parts[box.key], ways, steps) if box.key in parts else box
+            _with_steps(box, *parts[box.key], ways, steps) if box.key in parts else box
             for box in picture.boxes
         ),
         tuple(
@@ -74,20 +74,9 @@ def trace_picture(
     )
 
 
-class _Ways:
-    """The edges that lead to each box and away from it."""
-
-    def __init__(self, drawn: Plan, links: Iterable[Link]) -> None:
-        self.came: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        self.went: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for link in links:
-            self.went[drawn.parts[link.tail].key] += link.edges
-            self.came[drawn.parts[link.head].key] += link.edges
-
-
-def _with_steps(box: Box, part: Part, ways: _Ways, steps: dict[int, Step]) -> Box:
+def _with_steps(box: Box, number: int, part: Part, ways: Ways, steps: dict[int, Step]) -> Box:
     if part.node is None:
-        gradients = gradient_lines(part, ways.came[part.key], ways.went[part.key], steps)
+        gradients = gradient_lines(part, ways.came[number], ways.went[number], steps)
         return box._replace(lines=(*box.lines, *step_lines(part, steps), *gradients))
     if len(part.nodes) > 1:
         return box._replace(lines=(*box.lines, *step_lines(part, steps)))

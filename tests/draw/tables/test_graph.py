@@ -1,7 +1,6 @@
 """Tables for the terminal."""
 
 import pytest
-from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
@@ -77,38 +76,13 @@ def test_released_and_packed_are_said(every_kind):
 
 
 @pytest.mark.parametrize("width", [60, 64, 80, 100, 200])
-def test_no_line_is_wider_than_asked_and_nothing_is_lost(residual, every_kind, width):
+def test_no_line_is_wider_than_asked(residual, every_kind, width):
     for graph in (residual, every_kind):
-        text = graph_table(graph, width=width)
-        assert max(map(cell_len, text.splitlines()[1:])) <= width
-        folded = "".join(text.split())
-        wide = "".join(graph_table(graph, width=1_000).split())
-        assert sorted(character for character in folded if character != "─") == sorted(
-            character for character in wide if character != "─"
-        )
+        assert max(map(cell_len, graph_table(graph, width=width).splitlines()[1:])) <= width
 
 
 def test_a_table_is_never_narrower_than_can_be_read(residual):
     assert graph_table(residual, width=1) == graph_table(residual, width=LEAST)
-
-
-@given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(LEAST, 120), st.data())
-def test_columns_always_fit(natural, width, data):
-    from autograd_lab.draw.tables.grid import fitted
-
-    room = width - 2 - 3 * len(natural)
-    fitted = fitted(natural, room, data.draw(st.tuples(*(st.integers(0, width) for width in natural))))
-    assert sum(fitted) <= room
-    assert all(1 <= given <= wanted for given, wanted in zip(fitted, natural, strict=True))
-    assert sum(fitted) == min(sum(natural), room)
-
-
-def test_a_column_that_lacks_little_is_not_folded():
-    from autograd_lab.draw.tables.grid import fitted
-
-    assert fitted([4, 10, 70, 20], 4 + 10 + 37, [4, 10, 8, 8]) == [4, 10, 17, 20]
-    assert fitted([4, 10, 70, 20], 4 + 10 + 37, [4, 10, 19, 8]) == [4, 10, 19, 18]  # a word would be torn
-    assert fitted([4, 10, 70, 30], 4 + 10 + 37, [4, 10, 8, 8]) == [4, 10, 19, 18]
 
 
 def test_the_whole_table_has_every_node():
@@ -120,6 +94,7 @@ def test_the_whole_table_has_every_node():
 def test_str_shows_the_first_and_the_last_nodes():
     text = str(chain(1_000))
     rows = text.splitlines()[3:]
+    assert rows.pop().startswith("1,000 nodes: lab.render(graph, ")
     assert len(rows) == MOST + 1
     assert [row.split()[0] for row in rows[:2]] == ["0", "1"]
     assert rows[-1].split() == ["999", "LastBackward0"]

@@ -54,7 +54,8 @@ def trace():
 
 
 def test_the_table_says_it_all(trace):
-    summary, names, _, first, second = trace_table(trace).splitlines()
+    summary, names, _, first, second, remark = trace_table(trace).splitlines()
+    assert remark == "not finite in 1 step, the first: #0 AddBackward0"
     assert summary == "2 steps in 4 ms"
     columns = ["step", "node", "ms", "came in", "sum of", "went out", ".grad", "kernels"]
     assert [name.strip() for name in names.split("  ") if name.strip()] == columns
@@ -66,7 +67,7 @@ def test_full_statistics_are_told_of_what_came_in(trace):
     four = TensorMeta((4,), "float32", "cpu")
     came = (GradStats(four, norm=5.0, mean=-0.25, max_abs=4.0, nans=0, infs=0, zeros=2), None)
     full = Trace(trace.graph, (trace.steps[0]._replace(grad_outputs=came), trace.steps[1]))
-    *_, first, second = trace_table(full, width=200).splitlines()
+    *_, first, second, _ = trace_table(full, width=200).splitlines()
     expected = "0 #0 AddBackward0 2.000 5 (mean −0.25, largest 4, 50 % zeros), – 1 → 1"
     assert " ".join(first.split()).startswith(expected)
     assert " ".join(second.split()).startswith("1 #1 w 0.500 2 1 of 0 + 1 of 0 added")
@@ -100,7 +101,7 @@ def test_what_was_watched_shows_module_and_line(trace):
     graph = Graph(nodes, trace.graph.roots)
     steps = (trace.steps[0]._replace(kernels=(Kernel("aten::mul.Tensor", "hook"),)), *trace.steps[1:])
     watched = Trace(graph, steps, number=3, started=source)
-    summary, names, _, first, second = trace_table(watched, width=200).splitlines()
+    summary, names, _, first, second, _ = trace_table(watched, width=200).splitlines()
     assert summary == "2 steps; backward 3, train.py:12"
     assert second.split()[:4] == ["1", "#1", "w", "12"]  # in the file that the summary names
     assert names.split()[:4] == ["step", "node", "module", "line"]

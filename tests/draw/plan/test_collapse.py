@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from autograd_lab.draw import draw, graph_picture, to_dot, to_mermaid, trace_picture
-from autograd_lab.draw.views.collapse import plan
-from autograd_lab.draw.views.homes import homes
+from autograd_lab.draw.plan.collapse import plan
+from autograd_lab.draw.plan.homes import homes
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Contribution, Edge, GradStats, Graph, Node, Saved, Step, TensorMeta, Trace
 
@@ -437,7 +437,3 @@ def test_a_wrong_depth_gets_one_line(kind, depth):
 def test_wrong_repeats_get_one_line():
     with pytest.raises(RenderError, match=r"^repeats must be True or False, not 12$"):
         draw(blocks(2), "svg", repeats=12)
-
-
-def test_json_holds_the_whole_record():
-    assert draw(blocks(3), "json", depth=1, repeats=True) == draw(blocks(3), "json")

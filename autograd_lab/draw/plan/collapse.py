@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from autograd_lab.draw.groups import group_paths
-from autograd_lab.draw.views.homes import Path, homes
-from autograd_lab.draw.views.repeats import Repeats, find_repeats, inner_name, no_repeats
+from autograd_lab.draw.plan.homes import Path, homes
+from autograd_lab.draw.plan.repeats import Repeats, find_repeats, inner_name, no_repeats
 from autograd_lab.records import Edge, Graph, Node
 
 WHOLE = "whole model"

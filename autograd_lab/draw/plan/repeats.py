@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from autograd_lab.draw.views.homes import Path, bare
+from autograd_lab.draw.plan.homes import Path, bare
 from autograd_lab.records import Edge, Graph, Node
 
 # Note [Alike]

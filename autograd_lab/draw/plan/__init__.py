@@ -1,0 +1,1 @@
+"""What is shown as one: modules, and blocks that are alike. Pictures and tables show the same plan."""

@@ -1,0 +1,158 @@
+"""A graph or a trace by module: a row for each, for graphs too large to be read node by node.
+
+Relies on ``plan``, which says what is shown as one, and ``grid``. Promises a row for each module, in the order in which
+the backward comes to them; what lies outside of all modules is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from autograd_lab.draw import digits
+from autograd_lab.draw.plan.collapse import Part, Plan, plan
+from autograd_lab.draw.plan.sums import Ways, came_in, gradients_of, together
+from autograd_lab.draw.tables.grid import MOST, Column, table
+from autograd_lab.records import Graph, Node, Step
+
+OUTSIDE = "(no module)"
+"""The row of the nodes that lie in no module."""
+
+DEEPEST = 12
+"""Levels of modules that are tried."""
+
+
+class _Row(NamedTuple):
+    """What one row sums up."""
+
+    number: int
+    name: str
+    nodes: tuple[Node, ...]
+
+
+def module_depth(graph: Graph, *, repeats: bool = False) -> int | None:
+    """Returns the greatest depth at which a table by module fits a screen; ``None`` where modules say nothing.
+
+    Args:
+        graph: The graph.
+        repeats: Whether blocks that are alike are one row.
+
+    Example:
+        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module=f"net.{at}") for at in range(2)]
+        >>> module_depth(Graph(tuple(nodes), ()))
+        2
+    """
+    deepest = max((len(node.module.split(".")) for node in graph.nodes if node.module), default=0)
+    for depth in range(min(deepest, DEEPEST), 0, -1):
+        if 1 < len(_rows(plan(graph, depth=depth, repeats=repeats), graph)) <= MOST:
+            return depth
+    return None
+
+
+def module_table(
+    graph: Graph, steps: Sequence[Step] = (), *, depth: int, repeats: bool = False, width: int
+) -> str:
+    """Writes a graph, or a trace of it, by module.
+
+    Args:
+        graph: The graph.
+        steps: What ran of it.
+        depth: Modules this deep are one row each; 0 is the whole model.
+        repeats: Whether blocks that are alike are one row.
+        width: Characters in a line.
+
+    Returns:
+        The table, each line ended by a newline.
+
+    Example:
+        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module=f"net.{at}") for at in range(2)]
+        >>> print(module_table(Graph(tuple(nodes), ()), depth=2, width=80), end="")
+         module  nodes
+         ─────────────
+         net.0       1
+         net.1       1
+    """
+    rows = _rows(plan(graph, depth=depth, repeats=repeats), graph)
+    row_of = {node.id: row.number for row in rows for node in row.nodes}
+    ways = Ways(graph, [row_of[node.id] for node in graph.nodes])
+    cells = _Cells(ways, {step.node: step for step in steps})
+    columns = [
+        (column, text)
+        for column, text in cells.columns
+        if column.name in ("module", "nodes") or any(map(text, rows))
+    ]
+    return table(
+        [column for column, _ in columns], [[text(row) for _, text in columns] for row in rows], width
+    )
+
+
+def more_in_python(graph: Graph, name: str) -> str:
+    """Returns a line that says how to see more of a graph that is too large for one screen; else nothing.
+
+    Args:
+        graph: The graph.
+        name: What the user probably calls it.
+    """
+    if len(graph) <= MOST:
+        return ""
+    depth = module_depth(graph)
+    modules = "" if depth is None else f", depth={min(depth, 3)}, repeats=True"
+    return (
+        f"{len(graph):,} nodes: lab.render({name}, 'x.svg'{modules}) draws them, "
+        f"print(lab.render({name})) lists them\n"
+    )
+
+
+def _rows(drawn: Plan, graph: Graph) -> list[_Row]:
+    named: dict[str, list[Part]] = {}
+    for part in drawn.parts:
+        named.setdefault(_title(part), []).append(part)
+    return [
+        _Row(number, name, tuple(graph.nodes[at] for part in parts for at in part.nodes))
+        for number, (name, parts) in enumerate(named.items())
+    ]
+
+
+def _title(part: Part) -> str:
+    """Returns a module's name; of a node that is drawn by itself, that of the cluster it lies in."""
+    if part.node is None:
+        return part.module or "(model)"
+    return ".".join(part.group) if part.group else OUTSIDE
+
+
+class _Cells:
+    """What stands in the row of a module."""
+
+    def __init__(self, ways: Ways, steps: Mapping[int, Step]) -> None:
+        self._ways = ways
+        self._steps = steps
+        self.columns: tuple[tuple[Column, Callable[[_Row], str]], ...] = (
+            (Column("module", 0, "name"), lambda row: row.name),
+            (Column("nodes", 4, "number"), lambda row: f"{len(row.nodes):,}"),
+            (Column("ms", 3, "number"), self._ms),
+            (Column("gradient in", 1, "number"), self._in),
+            (Column("out", 2, "number"), self._out),
+            (Column("saved", 5, "number"), lambda row: _saved(row)[0]),
+            (Column("of parameters", 6, "number"), lambda row: _saved(row)[1]),
+        )
+
+    def _ms(self, row: _Row) -> str:
+        ran = [self._steps[node.id] for node in row.nodes if node.id in self._steps]
+        times = [step.duration_ns for step in ran if step.duration_ns is not None]
+        return f"{sum(times) / 1e6:.3f}" if times else ""
+
+    def _in(self, row: _Row) -> str:
+        norm = came_in([node.id for node in row.nodes], self._ways.came[row.number], self._steps)
+        return "" if norm is None else digits.number(norm)
+
+    def _out(self, row: _Row) -> str:
+        norm = together(gradients_of(self._ways.went[row.number], self._steps))
+        return "" if norm is None else digits.number(norm)
+
+
+def _saved(row: _Row) -> tuple[str, str]:
+    """Returns what is kept for the graph, and what is of parameters and buffers, which live anyway."""
+    graph = Graph(row.nodes, ())
+    sizes = graph.saved_activation_nbytes, graph.saved_parameter_nbytes
+    kept, owned = (digits.nbytes(size) if size else "" for size in sizes)
+    return kept, owned
