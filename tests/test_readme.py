@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 
 TRAIN = """
 import torch
@@ -37,7 +40,7 @@ def test_the_examples_run_one_after_another(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "MeanBackward0" in ran.stdout
+    assert "self_attn" in ran.stdout  # the table by module
     (printed,) = re.findall(r"^print\(y\.grad_fn.*  # (.*)$", code, re.MULTILINE)
     assert ran.stdout.splitlines()[-1] == printed
     assert (tmp_path / "graph.svg").read_text("utf-8").startswith("<?xml")
@@ -65,3 +68,31 @@ def test_ci_finds_the_commands():
         (command,) = re.findall(rf"<!-- {mark} -->\n```sh\n(.*)\n```", README)
         assert command.endswith(ends)
         assert "-c constraints.txt" in command
+
+
+def texts(svg):
+    """What is written in a picture; where it stands is Graphviz's affair."""
+    return sorted(
+        "".join(each.itertext())
+        for each in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    )
+
+
+@pytest.mark.parametrize("name", ["seed.svg", "transformer.svg"])
+def test_the_pictures_are_what_the_script_makes(name):
+    spec = importlib.util.spec_from_file_location("readme_pictures", ROOT / "tools" / "readme_pictures.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert name in README
+    assert sorted(script.PICTURES) == ["seed.svg", "transformer.svg"]
+    there = (ROOT / "docs" / "_static" / name).read_text("utf-8")
+    assert texts(script.PICTURES[name]()) == texts(there)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_into_the_repository_lead_somewhere(page):
+    text = (ROOT / page).read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text) for link in link if link]
+    assert links
+    for link in links:
+        assert link.startswith("http") or (ROOT / link).exists(), link
