@@ -13,6 +13,14 @@ DETAILS = {
     "4_gradients": "gradients",
 }
 
+NEXT = """
+What to try next:
+  autograd-lab tour                       how it all works, from one weight to a real model
+  autograd-lab run train.py               your own script, unchanged: what its backward did
+  autograd-lab render FILE.py:FUNCTION -o graph.svg --depth 2    your own model's graph
+  autograd-lab step FILE.py:FUNCTION      a debugger that stops at every node
+"""
+
 
 @click.command()
 @click.argument("folder", default="autograd_lab_demo", type=click.Path(file_okay=False, path_type=Path))
@@ -21,11 +29,15 @@ def demo(folder: Path) -> None:
     from autograd_lab.records.files import make_folder
 
     make_folder(folder)
+    click.echo(
+        "Running a backward by hand, then one of a transformer, and drawing both; a quarter of a minute …\n"
+    )
     click.echo(_seed(folder))
     click.echo(_transformer(folder))
     click.echo(f"\nThe pictures are in {folder.resolve()}:")
     for path in sorted(folder.iterdir()):
         click.echo(f"  {path.name}")
+    click.echo(NEXT)
 
 
 def _seed(folder: Path) -> str:
@@ -65,7 +77,7 @@ def _seed(folder: Path) -> str:
 
 
 def _transformer(folder: Path) -> str:
-    """A real model, unchanged: two encoder layers of ``torch.nn``."""
+    """A real model, unchanged and watched: two encoder layers of ``torch.nn``."""
     import torch
 
     import autograd_lab as lab
@@ -74,15 +86,18 @@ def _transformer(folder: Path) -> str:
     layer = torch.nn.TransformerEncoderLayer(d_model=16, nhead=2, dim_feedforward=32, batch_first=True)
     model = torch.nn.TransformerEncoder(layer, num_layers=2, enable_nested_tensor=False)
     x, wanted = torch.randn(2, 2, 5, 16)
-    loss = torch.nn.functional.mse_loss(model(x), wanted)
-    graph = lab.capture(loss, model=model, names={"x": x, "wanted": wanted})
-    for ending in ("svg", "png", "json", "md"):
-        lab.render(graph, folder / f"transformer.{ending}")
+    with lab.watch(model) as watcher:
+        loss = torch.nn.functional.mse_loss(model(x), wanted)
+        loss.backward()
+    trace = watcher.traces[0]
+    for ending in ("svg", "png", "md"):
+        lab.render(trace, folder / f"transformer.{ending}", depth=2)
+    lab.render(trace, folder / "transformer_norms.svg", view="norms")
+    lab.save(trace, folder / "transformer.json")
     lab.render(loss, folder / "transformer_torchviz.svg", view="torchviz", model=model)
     return "\n".join([
         "",
-        "A transformer of two layers, from torch.nn:",
+        "A transformer of two layers, from torch.nn, and what its backward did, by module:",
         "",
-        str(graph),
-        f"{len(graph)} nodes, {len(graph.leaves)} leaves, {graph.saved_nbytes:,} bytes saved for backward",
+        str(trace),
     ])  # fmt: skip
