@@ -79,7 +79,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
     """Makes those operations build the lab's own nodes instead of PyTorch's, in all code that runs inside.
 
     Args:
-        names: Rules' names, as in `lab.functions.rules`; none for every rule there is.
+        names: Rules' names, as in `lab.functions.rules`; none, or ``"all"``, for every rule there is.
 
     Attributes:
         calls: How often each ATen operation was swapped, by overload name.
@@ -106,7 +106,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
 
     def __init__(self, *names: str) -> None:
         need("swap")
-        chosen = [_find(name) for name in names] or list(rules.values())
+        chosen = [rule for name in names or (ALL,) for rule in _find(name)]
         self.calls: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self._settings = {
@@ -204,9 +204,15 @@ class _Block(Hold):
 _HERE: ContextVar[tuple[_Block, ...]] = ContextVar("swaps", default=())
 
 
-def _find(name: str) -> type[Rule]:
+ALL = "all"
+"""What stands for every rule there is."""
+
+
+def _find(name: str) -> tuple[type[Rule], ...]:
+    if name == ALL:
+        return tuple(rules.values())
     if name in rules:
-        return rules[name]
+        return (rules[name],)
     near = difflib.get_close_matches(str(name).lower(), rules, n=3, cutoff=0.4) or sorted(rules)
     raise SwapError(f"there is no rule {name!r}; use one of: {', '.join(near)}")
 

@@ -431,3 +431,10 @@ assert table() == before
 def test_the_dispatcher_is_as_before_and_nothing_is_printed():
     ran = subprocess.run([sys.executable, "-c", LEAVES_NOTHING], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+
+
+def test_all_stands_for_every_rule_as_on_the_command_line():
+    x = torch.ones(2, requires_grad=True)
+    with lab.swap("all") as swapped:
+        (x * 2).exp().sum()
+    assert dict(swapped.calls) == {"mul.Tensor": 1, "exp": 1, "sum": 1}

@@ -88,7 +88,7 @@ def _transformer(folder: Path) -> str:
     x, wanted = torch.randn(2, 2, 5, 16)
     with lab.watch(model) as watcher:
         loss = torch.nn.functional.mse_loss(model(x), wanted)
-        loss.backward()
+        torch.autograd.backward(loss)
     trace = watcher.traces[0]
     for ending in ("svg", "png", "md"):
         lab.render(trace, folder / f"transformer.{ending}", depth=2)

@@ -14,7 +14,9 @@ from autograd_lab.cli.options import (
     nodes_option,
     repeats_option,
     target_argument,
+    trace_text,
 )
+from autograd_lab.records import Graph, ScalarGraph, Trace, load
 
 
 @click.command()
@@ -50,10 +52,9 @@ def render(
     detail: str | None,
     direction: str | None,
 ) -> None:
-    """Draw the backward graph of TARGET."""
+    """Draw the backward graph of TARGET, or a record that was saved as JSON."""
     from autograd_lab.capture import capture
-    from autograd_lab.cli.target import watched
-    from autograd_lab.draw import check
+    from autograd_lab.cli.target import is_saved, watched
     from autograd_lab.pictures import render as render_any
 
     asked: dict[str, Any] = {
@@ -65,20 +66,46 @@ def render(
     }
     options = {key: value for key, value in asked.items() if value is not None}
     picture: Path | str | bytes
-    with watched(target, inputs) as (found, annotated):
-        if view == "graph":
-            record = annotated(capture(found.loss, model=found.model, names=found.names))
-            if out is None and format_ in (None, "txt"):
-                check("txt", view, of=type(record), **options)
-                picture = graph_text(record, whole=whole, depth=depth, repeats=repeats)
+    if is_saved(target):
+        picture = _drawn(load(target), out, format_, None if view == "graph" else view, whole, options)
+    else:
+        with watched(target, inputs) as (found, annotated):
+            if view == "graph":
+                record = annotated(capture(found.loss, model=found.model, names=found.names))
+                picture = _drawn(record, out, format_, view, whole, options)
             else:
-                picture = render_any(record, out, format=format_, view=view, **options)
-        else:
-            picture = render_any(
-                found.loss, out, format=format_, view=view, model=found.model, names=found.names, **options
-            )
+                picture = render_any(
+                    found.loss,
+                    out,
+                    format=format_,
+                    view=view,
+                    model=found.model,
+                    names=found.names,
+                    **options,
+                )
     if isinstance(picture, bytes):
         raise click.UsageError(
             f"a {format_} picture is no text for the terminal; say where to write it with --out"
         )
     click.echo(picture if out is None else f"wrote {out}")
+
+
+def _drawn(
+    record: Graph | ScalarGraph | Trace,
+    out: str | None,
+    format_: str | None,
+    view: str | None,
+    whole: bool,
+    options: dict[str, Any],
+) -> Path | str | bytes:
+    """Draws a record; as a table it fits the terminal."""
+    from autograd_lab.draw import check
+    from autograd_lab.pictures import render as render_any
+
+    if out is not None or format_ not in (None, "txt") or isinstance(record, ScalarGraph):
+        return render_any(record, out, format=format_, view=view, **options)
+    check("txt", view, of=type(record), **options)
+    depth, repeats = options.get("depth"), bool(options.get("repeats"))
+    if isinstance(record, Trace):
+        return trace_text(record, whole=whole, depth=depth, repeats=repeats)
+    return graph_text(record, whole=whole, depth=depth, repeats=repeats)

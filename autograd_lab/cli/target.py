@@ -196,8 +196,17 @@ def made(inputs: Sequence[str]) -> tuple[torch.Tensor, ...]:
     return tuple(tensor.requires_grad_(tensor.is_floating_point()) for tensor in tensors)
 
 
+def is_saved(text: str) -> bool:
+    """Returns whether a TARGET is a file in which ``lab.save`` kept a record."""
+    return text.endswith(".json") and Path(text).is_file()
+
+
 def _find(text: str) -> Any:
     place, colon, name = text.rpartition(":")
+    if is_saved(text):
+        raise TargetError(
+            f"{text} is a saved record, and this needs a live loss; autograd-lab render draws it"
+        )
     if not colon or not place or not name:
         raise TargetError(f"{text!r} names nothing; write path/to/file.py:name or package.module:name")
     if not place.endswith(".py") and (os.sep in place or Path(place).is_file()):

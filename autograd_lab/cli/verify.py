@@ -44,11 +44,11 @@ def verify(
 
     The exit code is 1 if something is wrong.
     """
-    from autograd_lab.cli.target import built, find, made
+    from autograd_lab.cli.target import built, find, is_saved, made
     from autograd_lab.verify import verify as run
 
     names = swap if swap in (None, "all") else tuple(swap.split(","))
-    found: Any = target if ":" not in target else find(target)
+    found: Any = target if ":" not in target and not is_saved(target) else find(target)
     if swap is not None and inputs:
         found = built(target, found)
     if swap is None and not isinstance(found, str):

@@ -38,10 +38,10 @@ def show(thing: Any, name: str | None = None, **options: Any) -> None:
         >>> w = torch.tensor(3.0, requires_grad=True)
         >>> show(w.neg(), names={"w": w})
         2 nodes, 1 leaf, 1 output: → 0
-         id   node             grad_outputs   next   leaf
-         ────────────────────────────────────────────────
-          0   NegBackward0     f32[]          → 1
-          1   AccumulateGrad   f32[]                 w
+         id  node            grad_outputs  next  leaf
+         ────────────────────────────────────────────
+          0  NegBackward0    f32[]         → 1
+          1  AccumulateGrad  f32[]               w
     """
     text = _text(thing, options)
     if folder := os.environ.get(FOLDER):
@@ -89,16 +89,21 @@ def plot(
     return figure, axes
 
 
+_OF_PICTURES = ("title", "direction", "detail")
+"""Options that a table has no use for."""
+
+
 def _text(thing: Any, options: dict[str, Any]) -> str:
+    heeded = {name: value for name, value in options.items() if name not in _OF_PICTURES}
     if frame.is_plot(thing):
         return f"[plot: {_title(thing)}]"
     if isinstance(thing, list | tuple) and thing and all(isinstance(each, Trace) for each in thing):
         return traces_table(thing).rstrip("\n")
-    if isinstance(thing, Graph | ScalarGraph | Trace):
+    if isinstance(thing, Graph | ScalarGraph | Trace) and not heeded.keys() & {"depth", "repeats"}:
         return str(thing)
     if options.get("view") == "torchviz":
         return "[picture: the graph as torchviz draws it]"
-    text = _render(thing, format="txt", width=terminal_width(), **options)
+    text = _render(thing, format="txt", width=terminal_width(), **heeded)
     assert isinstance(text, str)
     return text.rstrip("\n")
 

@@ -128,3 +128,21 @@ model = nn.Sequential(*(nn.Sequential(nn.Linear(3, 3), nn.Tanh()) for _ in range
 def loss():
     return model(torch.ones(2, 3, requires_grad=True)).sum()
 """
+
+
+def test_a_saved_record_is_drawn_and_needs_no_model(lab):
+    assert lab("trace", "models.py:loss", "--out", "trace.json").code == 0
+    ran = lab("render", "trace.json", "--out", "again.svg")
+    assert (ran.code, ran.err) == (0, "")
+    assert Path("again.svg").read_text("utf-8").startswith("<?xml")
+    table = lab("render", "trace.json")
+    assert table.out.splitlines()[0].split()[1:3] == ["steps", "in"]
+    assert lab("render", "trace.json", "--view", "norms", "--out", "norms.svg").code == 0
+
+
+@pytest.mark.parametrize("command", ["trace", "step", "verify"])
+def test_what_needs_a_live_loss_says_so_of_a_saved_record(lab, command):
+    lab("trace", "models.py:loss", "--out", "trace.json")
+    ran = lab(command, "trace.json")
+    assert ran.code == 2
+    assert "trace.json is a saved record, and this needs a live loss; autograd-lab render draws it" in ran.err
