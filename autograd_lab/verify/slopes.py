@@ -8,6 +8,10 @@ read here, and here only: ``CAUSES`` turns each into one sentence, and none of t
 Note [Surrogate gradients]
 A straight-through estimator or a gradient reversal has a backward that isn't the slope of its forward, and shall have
 it. So where what it's compared with has another slope than finite differences find too, these say nothing about it.
+
+Note [Sparse gradients]
+PyTorch takes a sparse gradient for a dense input, as an embedding's; ``gradcheck`` doesn't, though the slope is right.
+Where that is all that it finds, it looks again at inputs whose gradients are made dense on the way.
 """
 
 from __future__ import annotations
@@ -16,18 +20,21 @@ import contextlib
 import re
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.autograd.gradcheck import GradcheckError
 
 from autograd_lab.verify.checks import Fault, Found, NotTried
-from autograd_lab.verify.compare import largest
-from autograd_lab.verify.results import Args, Call, Tensors, copies, leaves_of, outputs_of
+from autograd_lab.verify.compare import dense, largest
+from autograd_lab.verify.results import Args, Call, Tensors, copies, leaves_of, outputs_of, wants
 from autograd_lab.verify.subject import Sample, Subject
 
 SLOPE = "slope"
 """The cause that a surrogate gradient has."""
+
+LAYOUT = "layout"
+"""The cause that a sparse gradient of a dense input has."""
 
 UNSUPPORTED = "unsupported"
 """What ``gradcheck`` can't look at: no fault."""
@@ -64,7 +71,7 @@ CAUSES: tuple[tuple[str, str, str], ...] = (
         "a gradient has another shape than its input",
     ),
     (
-        "layout",
+        LAYOUT,
         r"grad is incorrect layout|incorrect (?:sparse|dense)_dim",
         "a gradient has another layout than its input",
     ),
@@ -167,7 +174,35 @@ def _said(call: Call, args: Args, sizes: list[float]) -> Said | None:
     said = _tried(call, args, sizes, fast=True)
     if said is not None and said.cause == SLOPE and _tried(call, args, sizes, fast=False) is None:
         return None
+    if said is not None and said.cause == LAYOUT:
+        return _tried(_with_dense_gradients(call), args, sizes, fast=True)
     return said
+
+
+class _DenseGradient(torch.autograd.Function):
+    """The same tensor; its gradient is made dense."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.set_materialize_grads(False)
+        return x.clone()
+
+    @staticmethod
+    def backward(_ctx: Any, grad: torch.Tensor | None) -> torch.Tensor | None:
+        return None if grad is None else dense(grad)
+
+
+def _with_dense_gradients(call: Call) -> Call:
+    """Returns the same call, whose dense inputs get dense gradients. See Note [Sparse gradients]."""
+
+    def run(*args: Any) -> Any:
+        return call(*(_densely(arg) if wants(arg) and arg.layout is torch.strided else arg for arg in args))
+
+    return run
+
+
+def _densely(arg: torch.Tensor) -> Any:
+    return _DenseGradient.apply(arg)  # type: ignore[no-untyped-call]
 
 
 def _tried(call: Call, args: Args, sizes: list[float], *, fast: bool) -> Said | None:

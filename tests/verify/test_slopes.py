@@ -232,3 +232,56 @@ def test_results_that_are_not_finite_are_not_tried():
     assert 0 < check.samples < first.samples
     check = finite_differences(verify(lambda x: x.sqrt() * float("nan"), (x,)))
     assert (check.ok, check.samples, check.message) == (None, 0, "its result isn't finite")
+
+
+class Row(Function):
+    """A sparse gradient: that of a lookup, with a row that occurs twice."""
+
+    @staticmethod
+    def forward(ctx, table, rows):
+        ctx.save_for_backward(rows)
+        ctx.shape = table.shape
+        return table[rows]
+
+    @staticmethod
+    def sparse(ctx, grad):
+        (rows,) = ctx.saved_tensors
+        return torch.sparse_coo_tensor(rows[None], grad, ctx.shape, check_invariants=False)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return Row.sparse(ctx, grad), None
+
+
+class WrongRow(Row):
+    @staticmethod
+    def backward(ctx, grad):
+        return Row.sparse(ctx, 2 * grad), None
+
+
+class RowWithMore(Row):
+    """Its slope is right to the tolerance, but it isn't zero where what comes in is."""
+
+    @staticmethod
+    def backward(ctx, grad):
+        return Row.sparse(ctx, grad + 1e-9), None
+
+
+def looked_up(table, rows):
+    return torch.nn.functional.embedding(rows, table, sparse=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "ok", "says"),
+    [
+        (Row, True, ""),
+        (looked_up, True, ""),
+        (WrongRow, False, "finite differences find another slope"),
+        (RowWithMore, False, "a gradient isn't zero where the gradient that comes in is zero"),
+    ],
+)
+def test_a_sparse_gradient_of_a_dense_input_is_judged_by_its_numbers(target, ok, says):
+    table = torch.linspace(0.5, 2, 8, dtype=torch.float64).reshape(4, 2).requires_grad_()
+    check = finite_differences(verify(target, (table, torch.tensor([1, 1, 2]))))
+    assert check.ok is ok
+    assert check.message.startswith(says)
