@@ -34,6 +34,7 @@ from autograd_lab.verify.subject import (
     reference,
     steady,
 )
+from autograd_lab.verify.wanted import check_names, must_be_callable, must_be_checks, must_be_seed, rule_names
 from autograd_lab.verify.warned import show_warnings
 
 
@@ -71,7 +72,7 @@ def verify(
 
     Raises:
         VerifyError: The target can't be called with these inputs, there are none to call it with, or there's no check
-            of a name in ``skip``.
+            of a name in ``skip``, or an option is of another type than it says here.
         SwapError: There's no rule of a name in ``swap``.
 
     Example:
@@ -89,16 +90,17 @@ def verify(
         >>> report.ok, report.failed[0].name, report.failed[0].message
         (False, 'gradients', 'the gradient of input 0 has the wrong sign')
     """
-    left_out = (skip,) if isinstance(skip, str) else tuple(skip)
+    left_out = check_names(skip)
+    must_be_callable(native)
+    must_be_seed(seed)
     if swap is not None:
+        names = rule_names(swap)
         with Hold() as held:
             keep_settings(held)
             show_warnings(held)
-            report = verify_step(
-                _name(target), _step(target, inputs), _rule_names(swap), seed, _named(inputs)
-            )
+            report = verify_step(_name(target), _step(target, inputs), names, seed, _named(inputs))
         return _without(report, left_out)
-    _must_be_checks(left_out, [row.name for row in rows.ROWS])
+    must_be_checks(left_out, [row.name for row in rows.ROWS])
     args = () if inputs is None else _tuple(inputs)
     with not_inference(), Hold() as held:
         keep_settings(held)
@@ -134,7 +136,7 @@ def _report(subject: Subject, left_out: Sequence[str]) -> VerifyReport:
 
 def _without(report: VerifyReport, left_out: Sequence[str]) -> VerifyReport:
     """A step's report without some of its checks."""
-    _must_be_checks(left_out, [check.name for check in report.checks])
+    must_be_checks(left_out, [check.name for check in report.checks])
     return dataclasses.replace(
         report,
         checks=tuple(
@@ -142,14 +144,6 @@ def _without(report: VerifyReport, left_out: Sequence[str]) -> VerifyReport:
             for check in report.checks
         ),
     )
-
-
-def _must_be_checks(names: Iterable[str], known: Sequence[str]) -> None:
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
-            raise VerifyError(f"there is no check {name!r} to skip; {hint}")
 
 
 def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subject:
@@ -266,12 +260,6 @@ def _named(inputs: Any) -> dict[str, torch.Tensor]:
 
 def _floating(outputs: Any) -> list[torch.Tensor]:
     return [each for each in tensors(outputs) if each.requires_grad]
-
-
-def _rule_names(swap: str | Sequence[str]) -> tuple[str, ...]:
-    if swap == "all":
-        return ()
-    return (swap,) if isinstance(swap, str) else tuple(swap)
 
 
 def _tuple(inputs: Any) -> Args:

@@ -1,0 +1,83 @@
+"""Whether what ``verify`` is asked for can be asked for: rules, checks, a native computation, a seed.
+
+Relies on no tensors. Promises one line that says what to give, before anything is run.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from autograd_lab.errors import VerifyError, article
+
+_RULES = 'give the name of a rule, a list of names, or "all"'
+_CHECKS = 'give the name of a check or a list of names: skip=("finite differences",)'
+
+
+def rule_names(swap: Any) -> tuple[str, ...]:
+    """Returns the rules that ``swap=`` names; none for every rule.
+
+    Raises:
+        VerifyError: It is no name and no names.
+
+    Example:
+        >>> rule_names("mul"), rule_names(["mul", "pow"]), rule_names("all")
+        (('mul',), ('mul', 'pow'), ())
+    """
+    return () if isinstance(swap, str) and swap == "all" else _names("swap", swap, _RULES)
+
+
+def check_names(skip: Any) -> tuple[str, ...]:
+    """Returns the checks that ``skip=`` names.
+
+    Raises:
+        VerifyError: It is no name and no names.
+    """
+    return _names("skip", skip, _CHECKS)
+
+
+def must_be_callable(native: Any) -> None:
+    """Refuses a ``native=`` that can't be called.
+
+    Raises:
+        VerifyError: It can't.
+    """
+    if native is not None and not callable(native):
+        kind = article(type(native).__name__)
+        raise VerifyError(f"native= is {kind}; give what computes the same by PyTorch's own operations")
+
+
+def must_be_seed(seed: Any) -> None:
+    """Refuses a ``seed=`` that random numbers can't be made from.
+
+    Raises:
+        VerifyError: It is no whole number.
+    """
+    if not isinstance(seed, int):
+        raise VerifyError(f"seed= is {article(type(seed).__name__)}; give a whole number")
+
+
+def must_be_checks(names: Iterable[str], known: Sequence[str]) -> None:
+    """Refuses names that no check has.
+
+    Raises:
+        VerifyError: There is no such check.
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
+            raise VerifyError(f"there is no check {name!r} to skip; {hint}")
+
+
+def _names(option: str, given: Any, wanted: str) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise VerifyError(f"{option}= is {article(type(given).__name__)}; {wanted}")
+    names = tuple(given)
+    for name in names:
+        if not isinstance(name, str):
+            raise VerifyError(f"{option}= holds {article(type(name).__name__)}; {wanted}")
+    return names
