@@ -162,6 +162,7 @@ class Forward:
             _forward.take_out(self._mode)
         self._note_around()
         if inner is not None:
+            self._note(State(self._around(), place=place()))
             self._leave_alone(module)
 
     def _leave_alone(self, compiled: torch.nn.Module) -> None:
@@ -267,7 +268,7 @@ class Forward:
             module = None if state.module is None else self._roots.full_path(state.module)
             called = state.called
             if called is None:
-                return node._replace(module=module)
+                return node._replace(module=module, source=source(state.place) or node.source)
             call, line = written.get(called.number) or written.setdefault(called.number, _written(called))
             return node._replace(module=module, source=line or node.source, call=call)
 

@@ -29,10 +29,17 @@ class Called(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where nodes are being made."""
+    """Where nodes are being made.
+
+    Attributes:
+        module: The module's call.
+        called: The call of a torch function.
+        place: The user's line that called a compiled module, inside which no calls are seen.
+    """
 
     module: ModuleCall | None = None
     called: Called | None = None
+    place: Place | None = None
 
 
 UNKNOWN = State()

@@ -22,7 +22,7 @@ from autograd_lab.records.graph import rows
 
 _PYTHON = ("function", "compiled")
 _FRAME = re.compile(r'File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)')
-_TORCH_FILES = torch.__path__[0]
+_TORCH_FILES = f"{torch.__path__[0]}/"
 
 
 class NodeReader:
@@ -138,10 +138,10 @@ class _FreshNames:
 
 
 def _source(node: TorchNode, kind: str, metadata: dict[str, Any]) -> Source | None:
-    """Where a node was made: a Function's ``forward``, or what anomaly mode wrote down."""
+    """Returns where a node was made: a Function's ``forward``, or what anomaly mode wrote down; no line of torch's."""
     if kind in _PYTHON:
         code = _nodes.forward_code(node)
-        return None if code is None else source_of_code(code)
+        return None if code is None or code.co_filename.startswith(_TORCH_FILES) else source_of_code(code)
     traceback = metadata.get("traceback_")
     if not isinstance(traceback, list):
         return None

@@ -486,6 +486,17 @@ def test_no_grad_sections_and_fast_paths_have_the_same_bits():
         assert [raw_bytes(made) for made in compute()] != plain
 
 
+def test_a_compiled_model_is_at_the_line_of_its_call():
+    torch.compiler.reset()
+    compiled = torch.compile(nn.Linear(3, 2), backend="aot_eager")
+    with lab.watch(compiled) as watcher:
+        line = sys._getframe().f_lineno + 1
+        made = compiled(torch.ones(4, 3))
+        made.sum().backward()
+    (node,) = (node for node in watcher.traces[0].graph.nodes if node.kind == "compiled")
+    assert (node.source.file, node.source.line) == (__file__, line)
+
+
 def test_a_compiled_model_stays_compiled():
     torch.compiler.reset()
     model = Net()

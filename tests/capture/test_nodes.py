@@ -127,3 +127,33 @@ def test_a_nodes_own_dictionary_is_shown_and_left_alone():
     assert loss.grad_fn.metadata is mine
     assert list(mine.items()) == list(before.items())
     assert lab.capture(loss).nodes[1].metadata == ()
+
+
+def hooked():
+    model = torch.nn.Linear(2, 2)
+    model.register_full_backward_hook(lambda *_: None)
+    return model(torch.ones(1, 2, requires_grad=True))
+
+
+def checkpointed():
+    model, x = torch.nn.Linear(2, 2), torch.ones(1, 2, requires_grad=True)
+    return torch.utils.checkpoint.checkpoint(model, x, use_reentrant=True)
+
+
+def compiled():
+    torch.compiler.reset()
+    return torch.compile(torch.nn.Linear(2, 2), backend="aot_eager")(torch.ones(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        (hooked, "BackwardHookFunctionBackward"),
+        (checkpointed, "CheckpointFunctionBackward"),
+        (compiled, "CompiledFunctionBackward"),
+    ],
+)
+def test_a_function_of_torchs_own_has_no_line(made, name):
+    graph = lab.capture(made().sum())
+    assert name in {node.name for node in graph.nodes}
+    assert sources(graph) == {}
