@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -62,8 +63,26 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
         sys.settrace(before)
         if collects:
             gc.enable()
+    if came:
+        _give_locks_back()
     assert came == (left == 0), f"the interrupt at moment {moment} was lost"
     return came
+
+
+_RLOCK = type(threading.RLock())
+
+
+def _give_locks_back() -> None:
+    """Releases those locks of the lab's modules that an interrupt left with this thread.
+
+    A signal of the system's can't do that: Python handles it after a call or at a jump, and so neither before a
+    ``with`` block has begun nor between its end and the lock's release. A trace function raises there too.
+    """
+    for name, module in tuple(sys.modules.items()):
+        if name.startswith("autograd_lab"):
+            for lock in vars(module).values():
+                while isinstance(lock, _RLOCK) and lock._is_owned():
+                    lock.release()
 
 
 def each_moment(call: Callable[[], Any], *, step: int = 1, within: str = LAB) -> Iterator[int]:
