@@ -59,12 +59,28 @@ Visitor = Callable[[Start, Run], Any]
 """Is called in the engine's place; returns what running it returned."""
 
 
+class Visit:
+    """A visitor's place at the door.
+
+    Attributes:
+        visitor: See ``Visitor``.
+        passed: Is called in the visitor's place for each outermost backward, once there is nothing to visit for. While
+            every visitor has one, a backward starts as if there were no door. ``None`` where the visitor is called.
+    """
+
+    __slots__ = ("passed", "visitor")
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.passed: Callable[[], object] | None = None
+
+
 class _Door:
     """What stands in the place of torch's function while there are visitors."""
 
     def __init__(self, native: Callable[..., Any]) -> None:
         self.native = native
-        self.visitors: list[Visitor] = []
+        self.visits: tuple[Visit, ...] = ()
         self.function = functools.partial(_visited, self)
 
 
@@ -72,7 +88,7 @@ _lock = threading.RLock()
 _door: _Door | None = None
 
 
-def visit(held: Hold, visitor: Visitor) -> None:
+def visit(held: Hold, visitor: Visitor) -> Visit:
     """Has a visitor called whenever a backward starts, in any thread.
 
     Several visitors are called inside one another, the last to come outermost. Each sees every start.
@@ -80,53 +96,71 @@ def visit(held: Hold, visitor: Visitor) -> None:
     Args:
         held: Takes the visitor away. With the last one torch's own function is back.
         visitor: See ``Visitor``.
+
+    Returns:
+        The visitor's place.
     """
-    held.add(functools.partial(_leave, visitor))
+    visit = Visit(visitor)
+    held.add(functools.partial(_leave, visit))
     with _lock:
         door = _open()
-        door.visitors.append(visitor)
+        door.visits = (*door.visits, visit)
         if torch.autograd._engine_run_backward is door.native:  # type: ignore[attr-defined]
             torch.autograd._engine_run_backward = door.function  # type: ignore[attr-defined]
+    return visit
 
 
 def _open() -> _Door:
     """Returns the door in use, or a new one before whatever is there."""
     global _door  # noqa: PLW0603 - torch's function is a global too
     present: Callable[..., Any] = torch.autograd._engine_run_backward  # type: ignore[attr-defined]
-    if _door is None or (not _door.visitors and present is not _door.function):
+    if _door is None or (not _door.visits and present is not _door.function):
         _door = _Door(present)
     return _door
 
 
-def _leave(visitor: Visitor) -> None:
+def _leave(visit: Visit) -> None:
     with _lock:
         if _door is None:
             return
-        _door.visitors = [each for each in _door.visitors if each is not visitor]
-        if not _door.visitors and torch.autograd._engine_run_backward is _door.function:  # type: ignore[attr-defined]
+        _door.visits = tuple(each for each in _door.visits if each is not visit)
+        if not _door.visits and torch.autograd._engine_run_backward is _door.function:  # type: ignore[attr-defined]
             torch.autograd._engine_run_backward = _door.native  # type: ignore[attr-defined]
 
 
 def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
     __tracebackhide__ = True
+    visits = door.visits
+    for visit in visits:
+        if visit.passed is None:
+            break
+    else:
+        if current_backward() == NONE and not any(map(is_batched, args[0])) and not in_transform():
+            for visit in visits:
+                passed = visit.passed
+                if passed is not None:  # another thread may have changed its mind
+                    passed()
+        return door.native(t_outputs, *args, **kwargs)
     grad_tensors, retain_graph, create_graph, *_ = args
 
     run: Run = functools.partial(door.native, t_outputs, *args, **kwargs)
-    visitors = door.visitors
-    if not visitors or any(map(is_batched, t_outputs)) or any(map(is_batched, grad_tensors)):
+    if any(map(is_batched, t_outputs)) or any(map(is_batched, grad_tensors)):
         return run()
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
     start = Start(t_outputs, grad_tensors, bool(create_graph), bool(retain_graph), name)
-    for visitor in tuple(visitors):
+    for visit in visits:
         run = functools.partial(
-            visitor, start, run
+            visit.visitor, start, run
         )  # not a function: its frame would stay while the engine runs
     return run()
 
 
 def is_batched(tensor: Any) -> bool:
     """Returns whether ``is_grads_batched=True`` or ``gradcheck(check_batched_grad=True)`` made a tensor."""
-    return isinstance(tensor, torch.Tensor) and torch._C._functorch.is_legacy_batchedtensor(tensor)
+    return isinstance(tensor, torch.Tensor) and _is_legacy_batched(tensor)
+
+
+_is_legacy_batched: Callable[[torch.Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
 
 
 NONE = -1

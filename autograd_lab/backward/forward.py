@@ -95,6 +95,11 @@ class Forward:
         self._timeline()
         self._on = True
 
+    @property
+    def notes(self) -> bool:
+        """Whether what is seen is noted."""
+        return self._active
+
     def note(self, active: bool) -> None:
         """Says whether what is seen from now on is noted. Where it isn't, nothing of this is left in the forward.
 

@@ -172,6 +172,7 @@ class Watcher(Hold):
         self._orders: list[int] = []
         self._begun = 0
         self._running: list[_Backward] = []
+        self._place: _engine.Visit | None = None
 
     @property
     def skip(self) -> int:
@@ -202,7 +203,7 @@ class Watcher(Hold):
             raise LabError("this watch is on already; call lab.watch() for another one")
         super().__enter__()
         self._forward.enter(self)
-        _engine.visit(self, self._visit)
+        self._place = _engine.visit(self, self._visit)
         self._choose()
         return self
 
@@ -235,6 +236,15 @@ class Watcher(Hold):
     def _choose(self) -> None:
         """Has the forward noted from one backward early: what is traced next may have been made by then."""
         self._forward.note(self._is_chosen(self.count) or self._is_chosen(self.count + 1))
+        with self._lock:
+            over = self.limit is not None and self.count >= self.skip + self.limit and not self._running
+            if self._place is not None:
+                self._place.passed = self._passed if over else None
+
+    def _passed(self) -> None:
+        """A backward starts after the last one that is traced."""
+        with self._lock:
+            self.count += 1
 
     # --- what happens ------------------------------------------------------------------
 
@@ -298,7 +308,10 @@ class Watcher(Hold):
             self._running = [each for each in self._running if each is not backward]
 
         held.add(over)
-        self._running = [*self._running, backward]
+        with self._lock:
+            self._running = [*self._running, backward]
+            if self._place is not None:
+                self._place.passed = None  # what is inside this one is traced too
         return backward
 
     def _recorder(self, outputs: Sequence[Any]) -> tuple[Recorder, str | None]:

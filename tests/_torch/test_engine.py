@@ -47,6 +47,43 @@ def test_visitors_leave_in_any_order():
     assert torch.autograd._engine_run_backward is NATIVE
 
 
+def nested():
+    """A backward inside another one."""
+    x = torch.ones(2, requires_grad=True)
+    y = x * 2
+    y.register_hook(torch.enable_grad()(lambda _grad: backward() and None))
+    y.sum().backward()
+    return x.grad.tolist()
+
+
+def batched():
+    x = torch.ones(2, requires_grad=True)
+    (grads,) = torch.autograd.grad(x * 2, x, torch.eye(2), is_grads_batched=True)
+    return grads.sum(0).tolist()
+
+
+def transformed():
+    return torch.func.grad(lambda x: (x * 2).sum())(torch.ones(2)).tolist()
+
+
+@pytest.mark.parametrize(("program", "passed"), [(backward, 1), (nested, 1), (batched, 0), (transformed, 0)])
+def test_where_every_visitor_is_passed_by_a_backward_starts_as_without_them(program, passed):
+    seen, others, counts = [], [], []
+    with Hold() as held, Hold() as inner:
+        visit = engine.visit(held, visitor(seen, "one"))
+        visit.passed = lambda: counts.append("passed")
+        assert program() == [2, 2]
+        assert (seen, len(counts)) == ([], passed)
+        engine.visit(inner, visitor(others, "another"))
+        program()
+        assert len(seen) == len(others)
+        assert len(counts) == passed
+        inner.release()
+        visit.passed = None
+        assert backward() == [2, 2]
+        assert seen[-1:] == ["one"]
+
+
 def test_what_was_put_before_the_door_meanwhile_stays_and_is_called_once():
     seen = []
 

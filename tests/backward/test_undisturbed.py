@@ -147,6 +147,34 @@ def test_after_the_last_one_that_is_traced_nothing_is_in_the_way_of_the_forward(
 W = torch.ones(2, requires_grad=True)
 
 
+def frames_of_the_lab(backward, limit):
+    """Returns the names of the lab's functions that a hook finds on the stack of the second backward of a watch."""
+    names = []
+
+    def look(_grad):
+        frame = sys._getframe(1)
+        while frame is not None:
+            if "autograd_lab" in frame.f_globals.get("__name__", ""):
+                names.append(frame.f_code.co_name)
+            frame = frame.f_back
+
+    with lab.watch(limit=limit) as watcher:
+        (W * 2).sum().backward()
+        loss = W * 2
+        loss.register_hook(look)
+        backward(loss.sum())
+        (W * 2).sum().backward()
+    assert watcher.count == 3
+    return names
+
+
+@pytest.mark.parametrize("backward", [torch.Tensor.backward, lambda loss: torch.autograd.grad(loss, W)])
+def test_a_backward_after_the_limit_runs_one_function_of_the_lab_and_none_of_its_hooks(backward):
+    assert frames_of_the_lab(backward, limit=0) == ["_visited"]
+    assert frames_of_the_lab(backward, limit=1) == ["_visited"]
+    assert len(frames_of_the_lab(backward, limit=2)) > 1
+
+
 def test_where_nothing_is_wanted_nothing_is_put_on():
     with lab.watch(limit=0) as watcher:
         assert not is_on()
