@@ -6,7 +6,8 @@ Relies on
   ``_unsharded_param`` and ``_module_info``: ``fully_shard`` runs the forward on gathered parameters, which are other
   tensors than those that ``named_parameters()`` gives after it. Without these the leaves of such a model have no names.
 - The attribute ``_orig_mod`` of compiled modules, which ``compiled_from`` tells apart: without it every name in such a
-  model begins with it. And ``Module._modules``: a compiled module answers for the attributes of the one inside.
+  model begins with it. And ``Module._modules``: a compiled module answers for the attributes of the one inside, and
+  models that a user keeps in a dictionary may have keys there that ``add_module`` refuses.
 - ``torch.nn.utils.stateless._functional_call``, which ``torch.func.functional_call`` runs the module in: while it does,
   the module's parameters are the caller's tensors. Without it such leaves have no names.
 - ``torch.utils.weak.TensorWeakRef``: a plain weak reference may outlive a tensor's Python object that comes back.
@@ -15,7 +16,7 @@ Relies on
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -30,6 +31,13 @@ Module = torch.nn.Module
 _FUNCTIONAL_CALL = getattr(getattr(stateless, "_functional_call", None), "__code__", None)
 _DEEPEST = 6
 """How many frames lie at most between ``functional_call`` and a hook that runs before the module's forward."""
+
+
+def together(models: Mapping[str, Module]) -> Module:
+    """Returns a module that holds others under any names."""
+    made = Module()
+    made._modules.update(models)
+    return made
 
 
 def unwrapped(name: str, model: Module) -> str:

@@ -12,7 +12,7 @@ that one has the parameter's name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,6 +31,30 @@ def named_modules(model: Module) -> Iterator[tuple[str, Module]]:
         ['', '0']
     """
     return ((_wrappers.unwrapped(path, model), module) for path, module in model.named_modules())
+
+
+def model_of(value: Any) -> Module | None:
+    """Returns a model, or one that holds all those of a list or dictionary under their indices or keys.
+
+    Args:
+        value: A module; or a list, tuple or dictionary of modules, nested or not.
+
+    Returns:
+        The model; ``None`` where there is none, or something else beside.
+
+    Example:
+        >>> held = model_of({"gen": [torch.nn.Linear(1, 1)]})
+        >>> [name for name, _ in held.named_parameters()]
+        ['gen.0.weight', 'gen.0.bias']
+    """
+    if isinstance(value, Module):
+        return value
+    if not isinstance(value, list | tuple | Mapping):
+        return None
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    held = {str(key): model_of(each) for key, each in items}
+    found = {key: model for key, model in held.items() if model is not None}
+    return _wrappers.together(found) if found and len(found) == len(value) else None
 
 
 class Models:

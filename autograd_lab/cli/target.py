@@ -2,7 +2,8 @@
 
 A TARGET is ``path/to/file.py:name`` or ``package.module:name``. What it names is
 
-- a callable without arguments that returns a loss, or ``(loss, model)``; or
+- a callable without arguments that returns a loss, or ``(loss, model)``, in which the models may stand in a list or
+  dictionary; or
 - a module, or a callable without arguments that returns one, together with ``--input``: the loss is then the
   sum of the floating outputs.
 
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab.backward.forward import noting
-from autograd_lab.capture.models import Models
+from autograd_lab.capture.models import Models, model_of
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.cli.raised import at, described
 from autograd_lab.errors import TargetError, article
@@ -47,7 +48,8 @@ class Target(NamedTuple):
 
     Attributes:
         loss: A live tensor with a graph, or what the user's callable returned in its place.
-        model: The model, where there is one; in the block of ``watched`` all that name a tensor.
+        model: The model, where there is one, or what holds all of them; in the block of ``watched`` all that name a
+            tensor.
         names: The made inputs: ``input0``, ``input1``, …; or the tensors that the callable's file calls by a name.
     """
 
@@ -108,8 +110,9 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
         raise TargetError(
             f"{text}() returned {article(type(result).__name__)}; --input is for modules: leave it out"
         )
-    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], torch.nn.Module):
-        return Target(result[0], result[1], _global_tensors(found))
+    model = model_of(result[1]) if isinstance(result, tuple) and len(result) == 2 else None
+    if model is not None:
+        return Target(result[0], model, _global_tensors(found))
     if next(tensors(result), None) is None:
         raise TargetError(
             f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model) or a module"

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab.backward import trace, watch
+from autograd_lab.capture.models import model_of
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError, article
 from autograd_lab.hold import Hold
@@ -129,8 +130,8 @@ def _measured(step: Step, seed: int) -> Measured:
 
 def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]:
     """What has a gradient of what a step returned, and the model, if it returned one."""
-    with_model = isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], torch.nn.Module)
-    loss, model = made if with_model else (made, None)
+    model = model_of(made[1]) if isinstance(made, tuple) and len(made) == 2 else None
+    loss = made if model is None else made[0]
     outputs = [each for each in tensors(loss) if each.requires_grad]
     if not outputs:
         raise VerifyError(

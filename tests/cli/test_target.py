@@ -166,3 +166,60 @@ def test_tensors_are_called_as_their_file_calls_them(tmp_path, name, expected):
     with watched(f"{tmp_path / 'named.py'}:{name}") as (found, _):
         graph = lab.capture(found.loss, model=found.model, names=found.names)
     assert {leaf.variable: leaf.aliases for leaf in graph.leaves} == expected
+
+
+MODELS = """
+import torch
+from torch import nn
+
+g, d = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), nn.Linear(3, 1)
+
+def loss():
+    return d(g(torch.ones(4, 2))).sum()
+
+def a_list():
+    return loss(), [g, d]
+
+def a_tuple():
+    return loss(), (g, d)
+
+def a_dictionary():
+    return loss(), {"gen": g, "dis": d}
+
+def nested():
+    return loss(), {"both": [g, d]}
+
+def odd_keys():
+    return loss(), {"forward": g, "a.b": d}
+
+def another_model_beside():
+    return loss(), {"gen": g, "all": nn.ModuleList([g, d])}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "gen", "dis"),
+    [
+        ("a_list", "0.", "1."),
+        ("a_tuple", "0.", "1."),
+        ("a_dictionary", "gen.", "dis."),
+        ("nested", "both.0.", "both.1."),
+        ("odd_keys", "forward.", "a.b."),
+        ("another_model_beside", "gen.", "all.1."),
+    ],
+)
+def test_models_in_a_list_or_dictionary_are_called_by_their_index_or_key(tmp_path, name, gen, dis):
+    (tmp_path / "models.py").write_text(MODELS)
+    with watched(f"{tmp_path / 'models.py'}:{name}") as (found, annotated):
+        graph = annotated(lab.capture(found.loss, model=found.model, names=found.names))
+    assert {leaf.variable for leaf in graph.leaves} == {
+        f"{start}{end}" for start in (f"{gen}0.", dis) for end in ("weight", "bias")
+    }
+    modules = {node.module for node in graph.nodes if node.name == "AddmmBackward0"}
+    assert modules == {f"{gen}0", dis.rstrip(".")}
+
+
+@pytest.mark.parametrize("beside", ["[]", "[g, 3]", "{'gen': g, 'lr': 0.1}", "{0: g, '0': d}", "None"])
+def test_what_holds_something_else_than_models_is_none(tmp_path, beside):
+    (tmp_path / "models.py").write_text(f"{MODELS}\ndef made():\n    return loss(), {beside}\n")
+    assert load(f"{tmp_path / 'models.py'}:made").model is None

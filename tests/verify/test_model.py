@@ -318,3 +318,15 @@ def test_an_inputs_gradient_is_compared_under_its_name():
     x = torch.ones(2, 3, requires_grad=True)
     report = verify(torch.nn.Linear(3, 1), (x,), swap="all")
     assert "gradient of input0" in [check.name for check in report.checks]
+
+
+@pytest.mark.parametrize("together", [list, tuple, lambda both: dict(zip("01", both, strict=True))])
+def test_a_step_of_several_models_names_their_gradients_and_keeps_grad(together):
+    both = nn.Linear(2, 3), nn.Linear(3, 1)
+    kept = both[0].weight.grad = torch.full((3, 2), 7.0)
+    report = verify(lambda: (both[1](both[0](torch.ones(1, 2))).sum(), together(both)), swap="all")
+    named = {check.name for check in report.checks if check.name.startswith("gradient of")}
+    assert named == {f"gradient of {at}.{what}" for at in "01" for what in ("weight", "bias")}
+    assert both[0].weight.grad is kept
+    assert torch.equal(kept, torch.full((3, 2), 7.0))
+    assert both[1].weight.grad is None
