@@ -10,6 +10,8 @@ Relies on
   couldn't step aside, nor leave the stack but from the top.
 - ``torch._GLOBAL_DEVICE_CONTEXT``: the mode of ``torch.set_default_device``, which torch wants at the very bottom.
 - ``torch._C._get_tracing_state``: whether ``torch.jit.trace`` is at work.
+- ``contextlib._GeneratorContextManager.__exit__``, whose code tells where torch puts a mode back. Without it an
+  exception that was held back could be taken for the end of torch's generator.
 - ``torch._dynamo.OptimizedModule``, which ``torch.compile`` wraps a module in, and its ``_orig_mod``. Without them its
   modules would be called ``_orig_mod…``, and watching would have it compile anew.
 
@@ -39,6 +41,7 @@ for ``torch.jit.trace``, which names values after the variables of whoever calls
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import warnings
@@ -137,9 +140,9 @@ class _WhenBack:
         self._mode = mode
         self._error = error
 
-    def __call__(self, _frame: FrameType, _event: str, _argument: Any) -> None:
+    def __call__(self, frame: FrameType, event: str, _argument: Any) -> None:
         __tracebackhide__ = True
-        if not is_in(self._mode):
+        if not is_in(self._mode) or (self._error is not None and _is_in_manager(frame, event)):
             return
         sys.setprofile(None)
         if not self._mode.listens:
@@ -150,6 +153,18 @@ class _WhenBack:
                 raise error
         finally:
             del error  # it knows this frame
+
+
+_LEAVES_MANAGER = contextlib._GeneratorContextManager.__exit__.__code__
+
+
+def _is_in_manager(frame: FrameType, event: str) -> bool:
+    """Whether torch's context manager, or its generator, would take a ``StopIteration`` raised here for its end."""
+    if frame.f_code is _LEAVES_MANAGER:
+        return event != "return"
+    caller = frame.f_back  # the generator, or what it calls to put the mode back
+    callers = (caller, None if caller is None else caller.f_back)
+    return any(each is not None and each.f_code is _LEAVES_MANAGER for each in callers)
 
 
 def put_in(mode: TorchFunctionMode) -> None:

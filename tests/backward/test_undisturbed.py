@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import sys
 import threading
@@ -256,6 +257,45 @@ def test_a_watcher_says_what_it_is():
         for _ in range(2):
             step(nn.Linear(3, 1))
         assert repr(watcher) == "<Watcher: on, 1 of 2 backwards traced>"
+
+
+class RefusesAttributes(StopIteration):
+    """What a context manager of torch's, which sets its traceback, and a generator would make another exception of."""
+
+    def __setattr__(self, name, value):
+        raise ValueError("this exception takes no attributes")
+
+
+@pytest.mark.parametrize("inside_a_manager", [False, True])
+@pytest.mark.parametrize("backward", [torch.Tensor.backward, lambda loss: torch.autograd.grad(loss, W)])
+def test_a_stop_iteration_that_takes_no_attributes_stays_itself(backward, inside_a_manager):
+    error = RefusesAttributes("stop")
+
+    def fail(_grad):
+        raise error
+
+    @contextlib.contextmanager
+    def manager():
+        yield
+        raised.append(run())
+
+    def run():
+        loss = W * 2
+        loss.register_hook(fail)
+        try:
+            backward(loss.sum())
+        except BaseException as caught:
+            return caught
+
+    raised = []
+    with lab.watch():
+        if inside_a_manager:
+            with manager():
+                pass
+        else:
+            raised.append(run())
+    assert raised == [error]
+    assert error.__cause__ is None
 
 
 # --- nothing grows ---------------------------------------------------------------------
