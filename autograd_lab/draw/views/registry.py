@@ -136,6 +136,9 @@ def _named(kind: type, view: str | None) -> str:
         raise RenderError(f"cannot draw {article(kind.__name__)}: give one of {drawn}")
     if view is None:
         return fitting[0]
+    if view in VIEWS and view not in fitting:
+        wanted = article(VIEWS[view].record.__name__)
+        raise RenderError(f"view {view!r} is of {wanted}, not of {article(kind.__name__)}")
     if view not in fitting:
         raise RenderError(f"no view {view!r} of {article(kind.__name__)}: {nearest(view, fitting)}")
     return view

@@ -130,7 +130,7 @@ def test_what_cannot_be_plotted_gets_one_line():
         (bare, {"format": "svg"}, "trace it with stats='norm'"),
         (trace, {"format": "dot"}, "view 'norms' makes no dot"),
         (trace, {"format": "svg", "depth": 1}, "has no option 'depth'"),
-        (trace.graph, {"format": "svg"}, "is of a Trace, or a list of them, not of a Graph"),
+        (trace.graph, {"format": "svg"}, "view 'norms' is of a Trace, not of a Graph"),
     ):
         with pytest.raises(RenderError, match=re.escape(says)):
             lab.render(record, view="norms", **options)

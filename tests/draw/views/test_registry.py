@@ -35,7 +35,7 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
     ("view", "options", "message"),
     [
         ("graf", {}, "no view 'graf' of a Graph: use one of graph (did you mean 'graph'?)"),
-        ("scalar", {}, "no view 'scalar' of a Graph: use one of graph"),
+        ("scalar", {}, "view 'scalar' is of a ScalarGraph, not of a Graph"),
         (
             None,
             {"width": 3},
