@@ -85,7 +85,7 @@ def test_with_too_little_stack_a_big_graph_is_refused_in_one_line(puts_off_late,
 
 
 def test_a_chain_on_the_main_thread():
-    run(300_000, 0, "chain")
+    run(100_000, 0, "chain")
 
 
 @pytest.mark.sweep

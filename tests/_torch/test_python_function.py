@@ -163,7 +163,7 @@ def cases(count, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_functions_get_and_give_what_they_do_natively(seed):
-    for case in cases(30, seed):
+    for case in cases(15, seed):
         assert ran(case, glass) == ran(case, native), case
 
 

@@ -526,7 +526,7 @@ print("alive")
 @pytest.mark.parametrize("how", ["middle first", "loss first", "twice", "two"])
 def test_a_deep_chain_is_captured_and_let_go(how):
     ran = subprocess.run(
-        [sys.executable, "-c", DEEP, "200000", how], capture_output=True, text=True, check=False
+        [sys.executable, "-c", DEEP, "80000", how], capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout) == (0, "alive\n"), ran.stderr
 
