@@ -10,8 +10,8 @@ Relies on
   couldn't step aside, nor leave the stack but from the top.
 - ``torch._GLOBAL_DEVICE_CONTEXT``: the mode of ``torch.set_default_device``, which torch wants at the very bottom.
 - ``torch._C._get_tracing_state``: whether ``torch.jit.trace`` is at work.
-- ``contextlib._GeneratorContextManager.__exit__``, whose code tells where torch puts a mode back. Without it an
-  exception that was held back could be taken for the end of torch's generator.
+- that torch puts a mode back in a ``contextlib.contextmanager``, whose ``__exit__`` tells where. Without it an exception
+  that was held back could be taken for the end of torch's generator.
 - ``torch._dynamo.OptimizedModule``, which ``torch.compile`` wraps a module in, and its ``_orig_mod``. Without them its
   modules would be called ``_orig_mod…``, and watching would have it compile anew.
 
@@ -155,7 +155,12 @@ class _WhenBack:
             del error  # it knows this frame
 
 
-_LEAVES_MANAGER = contextlib._GeneratorContextManager.__exit__.__code__
+@contextlib.contextmanager
+def _manager() -> Iterator[None]:
+    yield
+
+
+_LEAVES_MANAGER = type(_manager()).__exit__.__code__
 
 
 def _is_in_manager(frame: FrameType, event: str) -> bool:

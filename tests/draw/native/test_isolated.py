@@ -154,7 +154,7 @@ WAYS_TO_END = {
 """How the process that asked for a drawing may end: what it runs, and what is done to it."""
 
 
-def wait_for(condition, seconds: float = 10.0):
+def wait_for(condition, seconds: float = 60.0):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, "it didn't come in time"
