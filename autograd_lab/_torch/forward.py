@@ -10,8 +10,8 @@ Relies on
   couldn't step aside, nor leave the stack but from the top.
 - ``torch._GLOBAL_DEVICE_CONTEXT``: the mode of ``torch.set_default_device``, which torch wants at the very bottom.
 - ``torch._C._get_tracing_state``: whether ``torch.jit.trace`` is at work.
-- that torch puts a mode back in a ``contextlib.contextmanager``, whose ``__exit__`` tells where. Without it an exception
-  that was held back could be taken for the end of torch's generator.
+- that torch puts a mode back in a ``contextlib.contextmanager``, whose ``__exit__`` tells where. Without it an
+  exception that was held back could be taken for the end of torch's generator.
 - ``torch._dynamo.OptimizedModule``, which ``torch.compile`` wraps a module in, and its ``_orig_mod``. Without them its
   modules would be called ``_orig_mod…``, and watching would have it compile anew.
 
@@ -45,7 +45,7 @@ import contextlib
 import re
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
