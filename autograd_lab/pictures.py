@@ -21,7 +21,7 @@ from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
 from autograd_lab.draw.words import nearest
 from autograd_lab.errors import RenderError, article
-from autograd_lab.records import Graph, ScalarGraph, Trace, files
+from autograd_lab.records import Graph, ScalarGraph, Trace, are_traces, files
 
 
 def render(
@@ -75,7 +75,7 @@ def render(
 def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
-    live = not isinstance(record, Graph | ScalarGraph | Trace) and not _are_traces(record)
+    live = not isinstance(record, Graph | ScalarGraph | Trace) and not are_traces(record)
     if not live:
         if view == "torchviz":
             raise RenderError(
@@ -90,12 +90,6 @@ def _draw(
             )
         raise RenderError(f"no view {name!r}: {nearest(name, LIVE)}")
     return LIVE[name](record, chosen, reading, options)
-
-
-def _are_traces(record: Any) -> bool:
-    return (
-        isinstance(record, list | tuple) and bool(record) and all(isinstance(each, Trace) for each in record)
-    )
 
 
 def _graph(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict[str, Any]) -> str | bytes:

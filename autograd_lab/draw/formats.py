@@ -23,7 +23,7 @@ from autograd_lab.draw.write.dot import to_dot
 from autograd_lab.draw.write.mermaid import to_mermaid
 from autograd_lab.draw.write.perfetto import to_perfetto
 from autograd_lab.errors import RenderError, article
-from autograd_lab.records import Graph, Record, ScalarGraph, Trace
+from autograd_lab.records import Graph, Record, ScalarGraph, Trace, are_traces
 from autograd_lab.records.files import path_of
 
 
@@ -104,7 +104,7 @@ def draw(
         ['```mermaid', 'flowchart TB']
     """
     settings = Settings(width or WIDTH, dpi, options.get("depth"), bool(options.get("repeats")))
-    several = _are_traces(record)
+    several = are_traces(record)
     kind = Trace if several else type(record)
     name = check(format, view, of=kind, several=several, **options)
     _check_modules(record, options)
@@ -213,12 +213,6 @@ def takes_several(format: str, view: str | None) -> bool:  # noqa: A002 - as in 
     """
     row = None if view is None else VIEWS.get(view)
     return FORMATS[format].of_traces is not None or (row is not None and row.plot is not None)
-
-
-def _are_traces(record: Any) -> bool:
-    return (
-        isinstance(record, list | tuple) and bool(record) and all(isinstance(each, Trace) for each in record)
-    )
 
 
 def format_of(path: str | os.PathLike[str]) -> str:

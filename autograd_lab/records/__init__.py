@@ -16,7 +16,7 @@ from autograd_lab.records.graph import (
 )
 from autograd_lab.records.jsonio import dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
-from autograd_lab.records.trace import Accumulation, Contribution, Kept, Kernel, Step, Trace
+from autograd_lab.records.trace import Accumulation, Contribution, Kept, Kernel, Step, Trace, are_traces
 from autograd_lab.records.verify import Check, Mismatch, VerifyReport
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Trace",
     "Variable",
     "VerifyReport",
+    "are_traces",
     "dumps",
     "load",
     "loads",

@@ -6,9 +6,9 @@ tensors; they are left out of comparisons and of files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from autograd_lab.records.display import DisplayMixin
 from autograd_lab.records.graph import GradStats, Graph, Source
@@ -190,3 +190,16 @@ class Trace(DisplayMixin):
                 raise ValueError(f"steps[{place}].index: expected {place}, found {step.index}")
             if not 0 <= step.node < len(self.graph):
                 raise ValueError(f"steps[{place}].node: there is no node {step.node}")
+
+
+def are_traces(thing: object) -> TypeGuard[Sequence[Trace]]:
+    """Returns whether something is a list of traces, and not an empty one.
+
+    Args:
+        thing: Anything.
+
+    Example:
+        >>> are_traces([]), are_traces([Trace(Graph((), ()), ())])
+        (False, True)
+    """
+    return isinstance(thing, list | tuple) and bool(thing) and all(isinstance(each, Trace) for each in thing)

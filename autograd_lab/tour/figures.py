@@ -15,7 +15,7 @@ from typing import Any
 from autograd_lab.draw import traces_table
 from autograd_lab.draw.plots import frame
 from autograd_lab.draw.tables.grid import terminal_width
-from autograd_lab.records import Graph, ScalarGraph, Trace, files
+from autograd_lab.records import Graph, ScalarGraph, Trace, are_traces, files
 
 FOLDER = "AUTOGRAD_LAB_FIGURES"
 """The environment variable that names the folder for figures."""
@@ -97,7 +97,7 @@ def _text(thing: Any, options: dict[str, Any]) -> str:
     heeded = {name: value for name, value in options.items() if name not in _OF_PICTURES}
     if frame.is_plot(thing):
         return f"[plot: {_title(thing)}]"
-    if isinstance(thing, list | tuple) and thing and all(isinstance(each, Trace) for each in thing):
+    if are_traces(thing):
         return traces_table(thing).rstrip("\n")
     if isinstance(thing, Graph | ScalarGraph | Trace) and not heeded.keys() & {"depth", "repeats"}:
         return str(thing)
