@@ -93,47 +93,20 @@ def drawing_options(
     return given
 
 
-def trace_text(trace: Trace, *, whole: bool, depth: int | None, repeats: bool) -> str:
-    """Returns a trace as a table for the terminal, and how to see more of it.
+def table_text(record: Graph | Trace, *, whole: bool, depth: int | None, repeats: bool) -> str:
+    """Returns a graph or a trace as a table for the terminal, and how to see more of it.
 
     Args:
-        trace: The trace.
-        whole: Whether there's a row for each step, however many.
+        record: The graph or trace.
+        whole: Whether there's a row for each node, however many.
         depth: Modules this deep are one row each.
         repeats: Whether blocks that are alike are one row.
     """
-    from autograd_lab.draw import trace_table
-    from autograd_lab.draw.tables.grid import MOST, terminal_width
+    from autograd_lab.draw import on_screen
 
-    most = None if whole else MOST
-    table = trace_table(trace, width=terminal_width(), most=most, depth=depth, repeats=repeats, nodes=whole)
-    return f"{table}{_more(trace.graph, whole)}".rstrip("\n")
+    return on_screen(record, _more, whole=whole, depth=depth, repeats=repeats)
 
 
-def graph_text(graph: Graph, *, whole: bool, depth: int | None, repeats: bool) -> str:
-    """Returns a graph as a table for the terminal, and how to see more of it.
-
-    Args:
-        graph: The graph.
-        whole: As for `trace_text`.
-        depth: As for `trace_text`.
-        repeats: As for `trace_text`.
-    """
-    from autograd_lab.draw import graph_table
-    from autograd_lab.draw.tables.grid import MOST, terminal_width
-
-    most = None if whole else MOST
-    table = graph_table(graph, width=terminal_width(), most=most, depth=depth, repeats=repeats, nodes=whole)
-    return f"{table}{_more(graph, whole)}".rstrip("\n")
-
-
-def _more(graph: Graph, whole: bool) -> str:
-    """Returns a line that says how to see more of a graph that is too large for one screen; else nothing."""
-    from autograd_lab.draw.tables.grid import MOST
-    from autograd_lab.draw.tables.modules import module_depth
-
-    if len(graph) <= MOST or whole:
-        return ""
-    depth = module_depth(graph)
-    modules = "" if depth is None else f" --depth {min(depth, 3)} --repeats"
-    return f"{len(graph):,} nodes: --nodes lists them, --out graph.svg{modules} draws them"
+def _more(depth: int | None) -> str:
+    modules = "" if depth is None else f" --depth {depth} --repeats"
+    return f"--nodes lists them, --out graph.svg{modules} draws them"

@@ -9,12 +9,11 @@ import click
 
 from autograd_lab.cli.options import (
     depth_option,
-    graph_text,
     input_option,
     nodes_option,
     repeats_option,
+    table_text,
     target_argument,
-    trace_text,
 )
 from autograd_lab.records import Graph, ScalarGraph, Trace, load
 
@@ -106,6 +105,4 @@ def _drawn(
         return render_any(record, out, format=format_, view=view, **options)
     check("txt", view, of=type(record), **options)
     depth, repeats = options.get("depth"), bool(options.get("repeats"))
-    if isinstance(record, Trace):
-        return trace_text(record, whole=whole, depth=depth, repeats=repeats)
-    return graph_text(record, whole=whole, depth=depth, repeats=repeats)
+    return table_text(record, whole=whole, depth=depth, repeats=repeats)

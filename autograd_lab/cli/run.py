@@ -18,7 +18,7 @@ from autograd_lab.cli.options import (
     repeats_option,
     stats_level,
     stats_option,
-    trace_text,
+    table_text,
 )
 from autograd_lab.errors import LabError
 
@@ -117,7 +117,7 @@ def _report(
     elif len(traces) > 1:
         click.echo(traces_table(traces, width=terminal_width()).rstrip("\n"), err=True)
     else:
-        click.echo(trace_text(traces[0], whole=whole, depth=depth, repeats=repeats), err=True)
+        click.echo(table_text(traces[0], whole=whole, depth=depth, repeats=repeats), err=True)
 
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:

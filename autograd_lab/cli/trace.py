@@ -14,8 +14,8 @@ from autograd_lab.cli.options import (
     repeats_option,
     stats_level,
     stats_option,
+    table_text,
     target_argument,
-    trace_text,
 )
 
 
@@ -53,7 +53,7 @@ def trace(
             found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels
         )
         done = dataclasses.replace(done, graph=annotated(done.graph))
-    click.echo(trace_text(done, whole=whole, depth=depth, repeats=repeats))
+    click.echo(table_text(done, whole=whole, depth=depth, repeats=repeats))
     if out is not None:
         render(done, out, **options)
         click.echo(f"wrote {out}")

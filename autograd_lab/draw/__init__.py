@@ -12,6 +12,7 @@ from autograd_lab.draw.formats import FORMATS, check, draw, format_of, takes_sev
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.tables.check import check_text
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
+from autograd_lab.draw.tables.screen import on_screen
 from autograd_lab.draw.tables.trace import trace_table, traces_table
 from autograd_lab.draw.tables.verify import verify_table
 from autograd_lab.draw.views.graph import graph_picture
@@ -34,6 +35,7 @@ __all__ = [
     "format_of",
     "graph_picture",
     "graph_table",
+    "on_screen",
     "picture_maker",
     "scalar_picture",
     "scalar_table",

@@ -1,8 +1,8 @@
 """Records as tables for a terminal.
 
 Relies on the records, ``grid``, ``digits`` and ``words``. Promises a text of the given width, plain and without
-colours; ``most`` leaves rows out, and says how many. Importing it makes ``str()`` of a ``Graph`` or a ``ScalarGraph``
-such a table, shortened.
+colours; ``most`` leaves rows out, and says how many. Importing it makes ``str()`` of a ``ScalarGraph`` such
+a table, shortened.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, ends, table, terminal_width
-from autograd_lab.draw.tables.modules import module_depth, module_table, more_in_python
+from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, ends, table, table_of, terminal_width
+from autograd_lab.draw.tables.modules import module_table
 from autograd_lab.draw.words import called, figures, held, metas, place, some, state
 from autograd_lab.records import Edge, Graph, Node, Operation, ScalarGraph, Variable
 from autograd_lab.records.display import as_text
@@ -30,7 +30,6 @@ def graph_table(
     most: int | None = None,
     depth: int | None = None,
     repeats: bool = False,
-    nodes: bool = True,
 ) -> str:
     """Writes a backward graph as a table, a row for each node in the engine's order.
 
@@ -43,8 +42,6 @@ def graph_table(
         most: Rows; where there are more nodes, the first and the last are shown. ``None`` shows all.
         depth: Modules this deep are one row each; 0 is the whole model. ``None``: a row for each node.
         repeats: Whether, by module, blocks that are alike are one row.
-        nodes: Whether there's a row for each node however many there are. If not, and no ``depth`` is given, a graph of
-            more than ``MOST`` nodes is shown by module, as deep as fits.
 
     Returns:
         The table, each line ended by a newline, with a summary above it.
@@ -61,14 +58,12 @@ def graph_table(
     """
     closing = f"{count(len(graph.unreached), 'parameter')} will get no gradient: {some(graph.unreached)}\n"
     closing = closing if graph.unreached else ""
-    if depth is None and not nodes and len(graph) > MOST:
-        depth = module_depth(graph, repeats=repeats)
     if depth is not None:
         return f"{_summary(graph)}\n{module_table(graph, depth=depth, repeats=repeats, width=width)}{closing}"
-    columns = [each for each in _COLUMNS if each[0].name in _ALWAYS or any(map(each[1], graph.nodes))]
-    rows = [[text(node) for _, text in columns] for node in ends(graph.nodes, most)]
-    gap = f"… {len(graph) - len(rows):,} more nodes …" if len(rows) < len(graph) else ""
-    return f"{_summary(graph)}\n{table([column for column, _ in columns], rows, width, gap)}{closing}"
+    shown = ends(graph.nodes, most)
+    gap = f"… {len(graph) - len(shown):,} more nodes …" if len(shown) < len(graph) else ""
+    body = table_of(_COLUMNS, graph.nodes, width, always=("id", "node"), shown=shown, gap=gap)
+    return f"{_summary(graph)}\n{body}{closing}"
 
 
 def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = None) -> str:
@@ -107,12 +102,6 @@ def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = N
         Column("made by", 4),
     ]
     return f"{summary}\n{table(columns, rows, width, gap)}"
-
-
-@as_text.register(Graph)
-def _(graph: Graph) -> str:
-    text = graph_table(graph, width=terminal_width(), most=MOST, nodes=False)
-    return f"{text}{more_in_python(graph, 'graph')}".rstrip("\n")
 
 
 @as_text.register(ScalarGraph)
@@ -188,7 +177,6 @@ _COLUMNS: tuple[tuple[Column, Callable[[Node], str]], ...] = (
     (Column("module", 3, "name"), lambda node: node.module or ""),
     (Column("source", 7, "name"), lambda node: place(node.source) if node.source else ""),
 )
-_ALWAYS = ("id", "node")
 
 
 # --- the rows of a computation -------------------------------------------------------

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 
 from autograd_lab.draw.picture import clean
 from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, shortened
+
+T = TypeVar("T")
 
 WIDTH = 120
 """Characters, where nobody says how wide the table may be."""
@@ -108,6 +110,38 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int, 
     if left_out:
         lines.append(f" no room for: {', '.join(left_out)}")
     return "".join(f"{line.rstrip()}\n" for line in lines if line.strip()).replace(KEEP, " ")
+
+
+def table_of(
+    columns: Sequence[tuple[Column, Callable[[T], str]]],
+    items: Sequence[T],
+    width: int,
+    *,
+    always: Container[str] = (),
+    shown: Sequence[T] | None = None,
+    gap: str = "",
+) -> str:
+    """Lays out a row for each item, without the columns in which no item has anything.
+
+    Args:
+        columns: Each with the text of an item in it.
+        items: The items.
+        width: As for `table`.
+        always: The names of columns that are there even if they're empty.
+        shown: The items that get a row; ``None``: all of them.
+        gap: As for `table`.
+
+    Example:
+        >>> columns = [(Column("name"), str), (Column("empty"), lambda item: "")]
+        >>> print(table_of(columns, [1, 2], 60), end="")
+         name
+         ────
+         1
+         2
+    """
+    kept = [(column, text) for column, text in columns if column.name in always or any(map(text, items))]
+    rows = [[text(item) for _, text in kept] for item in (items if shown is None else shown)]
+    return table([column for column, _ in kept], rows, width, gap)
 
 
 def _room(column: Column, cells: Sequence[str]) -> _Room:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from autograd_lab.draw import digits
 from autograd_lab.draw.plan.collapse import Part, Plan, plan
 from autograd_lab.draw.plan.sums import Ways, came_in, gradients_of, together
-from autograd_lab.draw.tables.grid import MOST, Column, table
+from autograd_lab.draw.tables.grid import MOST, Column, table_of
 from autograd_lab.records import Graph, Node, Step
 
 OUTSIDE = "(no module)"
@@ -28,6 +28,11 @@ class _Row(NamedTuple):
     number: int
     name: str
     nodes: tuple[Node, ...]
+
+    @property
+    def graph(self) -> Graph:
+        """The nodes as a graph, which counts bytes."""
+        return Graph(self.nodes, ())
 
 
 def module_depth(graph: Graph, *, repeats: bool = False) -> int | None:
@@ -76,31 +81,7 @@ def module_table(
     row_of = {node.id: row.number for row in rows for node in row.nodes}
     ways = Ways(graph, [row_of[node.id] for node in graph.nodes])
     cells = _Cells(ways, {step.node: step for step in steps})
-    columns = [
-        (column, text)
-        for column, text in cells.columns
-        if column.name in ("module", "nodes") or any(map(text, rows))
-    ]
-    return table(
-        [column for column, _ in columns], [[text(row) for _, text in columns] for row in rows], width
-    )
-
-
-def more_in_python(graph: Graph, name: str) -> str:
-    """Returns a line that says how to see more of a graph that is too large for one screen; else nothing.
-
-    Args:
-        graph: The graph.
-        name: What the user probably calls it.
-    """
-    if len(graph) <= MOST:
-        return ""
-    depth = module_depth(graph)
-    modules = "" if depth is None else f", depth={min(depth, 3)}, repeats=True"
-    return (
-        f"{len(graph):,} nodes: lab.render({name}, 'x.svg'{modules}) draws them, "
-        f"print(lab.render({name})) lists them\n"
-    )
+    return table_of(cells.columns, rows, width, always=("module", "nodes"))
 
 
 def _rows(drawn: Plan, graph: Graph) -> list[_Row]:
@@ -132,8 +113,8 @@ class _Cells:
             (Column("ms", 3, "number"), self._ms),
             (Column("gradient in", 1, "number"), self._in),
             (Column("out", 2, "number"), self._out),
-            (Column("saved", 5, "number"), lambda row: _saved(row)[0]),
-            (Column("of parameters", 6, "number"), lambda row: _saved(row)[1]),
+            (Column("saved", 5, "number"), lambda row: _bytes(row.graph.saved_activation_nbytes)),
+            (Column("of parameters", 6, "number"), lambda row: _bytes(row.graph.saved_parameter_nbytes)),
         )
 
     def _ms(self, row: _Row) -> str:
@@ -150,9 +131,5 @@ class _Cells:
         return "" if norm is None else digits.number(norm)
 
 
-def _saved(row: _Row) -> tuple[str, str]:
-    """Returns what is kept for the graph, and what is of parameters and buffers, which live anyway."""
-    graph = Graph(row.nodes, ())
-    sizes = graph.saved_activation_nbytes, graph.saved_parameter_nbytes
-    kept, owned = (digits.nbytes(size) if size else "" for size in sizes)
-    return kept, owned
+def _bytes(count: int) -> str:
+    return digits.nbytes(count) if count else ""

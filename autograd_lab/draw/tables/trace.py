@@ -1,8 +1,7 @@
 """A trace as a table: a row for each step, in the order in which the nodes ran.
 
 Relies on ``grid``, ``digits`` and ``words``. Promises that a column is there only if it has something to say: a trace
-without statistics has no norms, one without kernels lists none. Importing it makes ``str()`` of a ``Trace`` such a
-table.
+without statistics has no norms, one without kernels lists none.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from collections.abc import Callable, Sequence
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.tables.folding import together
-from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, ends, table, terminal_width
-from autograd_lab.draw.tables.modules import module_depth, module_table, more_in_python
+from autograd_lab.draw.tables.grid import WIDTH, Column, ends, table_of
+from autograd_lab.draw.tables.modules import module_table
 from autograd_lab.draw.words import brief, gradient, place, some
 from autograd_lab.records import Accumulation, GradStats, Step, Trace
-from autograd_lab.records.display import as_text
 
 
 def trace_table(
@@ -27,7 +25,6 @@ def trace_table(
     most: int | None = None,
     depth: int | None = None,
     repeats: bool = False,
-    nodes: bool = True,
 ) -> str:
     """Writes a trace as a table.
 
@@ -37,8 +34,6 @@ def trace_table(
         most: Rows; where there are more steps, the first and the last are shown. ``None`` shows all.
         depth: Modules this deep are one row each; 0 is the whole model. ``None``: a row for each step.
         repeats: Whether, by module, blocks that are alike are one row.
-        nodes: Whether there's a row for each step however many there are. If not, and no ``depth`` is given, a trace of
-            more than ``MOST`` steps is shown by module, as deep as fits.
 
     Returns:
         The table, each line ended by a newline, with a summary above it and below it what is missing or not finite.
@@ -56,21 +51,19 @@ def trace_table(
     closing = "".join(f"{line}\n" for line in remarks(trace))
     if not trace.steps:
         return f"{_summary(trace)}\n{closing}"
-    if depth is None and not nodes and len(trace.steps) > MOST:
-        depth = module_depth(trace.graph, repeats=repeats)
     if depth is not None:
         body = module_table(trace.graph, trace.steps, depth=depth, repeats=repeats, width=width)
         return f"{_summary(trace)}\n{body}{closing}"
-    columns = [
-        (column, text)
-        for column, text in _COLUMNS
-        if column.name == "node" or any(text(step, trace) for step in trace.steps)
-    ]
+    columns = [(column, _in(trace, text)) for column, text in _COLUMNS]
     shown = ends(trace.steps, most)
     left_out = len(trace.steps) - len(shown)
     gap = f"… {left_out:,} more steps …" if left_out else ""
-    rows = [[text(step, trace) for _, text in columns] for step in shown]
-    return f"{_summary(trace)}\n{table([column for column, _ in columns], rows, width, gap)}{closing}"
+    body = table_of(columns, trace.steps, width, always=("node",), shown=shown, gap=gap)
+    return f"{_summary(trace)}\n{body}{closing}"
+
+
+def _in(trace: Trace, text: Callable[[Step, Trace], str]) -> Callable[[Step], str]:
+    return lambda step: text(step, trace)
 
 
 def remarks(trace: Trace) -> list[str]:
@@ -128,19 +121,7 @@ def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
          ───────────────────────
                 3      0
     """
-    columns = [
-        (column, text)
-        for column, text in _TRACE_COLUMNS
-        if column.name in ("backward", "steps", "raised") or any(map(text, traces))
-    ]
-    rows = [[text(trace) for _, text in columns] for trace in traces]
-    return table([column for column, _ in columns], rows, width)
-
-
-@as_text.register(Trace)
-def _(trace: Trace) -> str:
-    text = trace_table(trace, width=terminal_width(), most=MOST, nodes=False)
-    return f"{text}{more_in_python(trace.graph, 'trace')}".rstrip("\n")
+    return table_of(_TRACE_COLUMNS, traces, width, always=("backward", "steps", "raised"))
 
 
 # --- rows ----------------------------------------------------------------------------

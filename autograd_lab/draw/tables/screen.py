@@ -1,0 +1,73 @@
+"""A graph or a trace as a screen shows it: a small one whole, a large one by module, and how to see more of it.
+
+Relies on the tables. Promises at most ``MOST`` rows unless all are asked for. Importing it makes ``str()`` of a
+``Graph`` and of a ``Trace`` such a text.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from autograd_lab.draw.tables.graph import graph_table
+from autograd_lab.draw.tables.grid import MOST, terminal_width
+from autograd_lab.draw.tables.modules import module_depth
+from autograd_lab.draw.tables.trace import trace_table
+from autograd_lab.records import Graph, Trace
+from autograd_lab.records.display import as_text
+
+More = Callable[[int | None], str]
+"""Takes the depth at which a picture by module can be read, if there is one; returns how to see more."""
+
+_READABLE = 3
+"""Levels of modules in a picture."""
+
+
+def on_screen(
+    record: Graph | Trace,
+    more: More,
+    *,
+    depth: int | None = None,
+    repeats: bool = False,
+    whole: bool = False,
+) -> str:
+    """Writes a record as wide as the terminal.
+
+    Args:
+        record: The record.
+        more: How to see more of a large one.
+        depth: Modules this deep are one row each. ``None`` shows a large record as deep as fits.
+        repeats: Whether, by module, blocks that are alike are one row.
+        whole: Whether there's a row for each node, however many.
+
+    Returns:
+        The text, without a newline at its end.
+    """
+    graph, rows = (record.graph, record.steps) if isinstance(record, Trace) else (record, record.nodes)
+    large = len(graph) > MOST and not whole
+    fits = module_depth(graph) if large else None
+    if depth is None and large and len(rows) > MOST:
+        depth = module_depth(graph, repeats=True) if repeats else fits
+    most = None if whole else MOST
+    if isinstance(record, Trace):
+        text = trace_table(record, width=terminal_width(), most=most, depth=depth, repeats=repeats)
+    else:
+        text = graph_table(record, width=terminal_width(), most=most, depth=depth, repeats=repeats)
+    if large:
+        text += f"{len(graph):,} nodes: {more(None if fits is None else min(fits, _READABLE))}"
+    return text.rstrip("\n")
+
+
+def _more_in_python(name: str, depth: int | None) -> str:
+    modules = "" if depth is None else f", depth={depth}, repeats=True"
+    return f"lab.render({name}, 'x.svg'{modules}) draws them, print(lab.render({name})) lists them"
+
+
+@as_text.register(Graph)
+def _(graph: Graph) -> str:
+    return on_screen(graph, functools.partial(_more_in_python, "graph"))
+
+
+@as_text.register(Trace)
+def _(trace: Trace) -> str:
+    return on_screen(trace, functools.partial(_more_in_python, "trace"))
