@@ -129,6 +129,7 @@ ASKS = """
 import os, signal, sys, threading, time
 sys.modules["torch"] = None  # which takes seconds to import
 from autograd_lab.draw.native import isolated
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts with & ignore it
 def ask():
     isolated.call("version of wheel", advice="", variables={"LAB_TEST": sys.argv[1]})
 """
@@ -154,7 +155,7 @@ WAYS_TO_END = {
 """How the process that asked for a drawing may end: what it runs, and what is done to it."""
 
 
-def wait_for(condition, seconds: float = 60.0):
+def wait_for(condition, seconds: float = 10.0):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, "it didn't come in time"
