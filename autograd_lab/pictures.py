@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import torch
 
 from autograd_lab import draw
-from autograd_lab.capture import capture, capture_scalar
+from autograd_lab.capture import capture
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
@@ -97,6 +97,8 @@ def _graph(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict
 
 
 def _scalar(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict[str, Any]) -> str | bytes:
+    from autograd_lab.backward.scalar import capture_scalar  # with the engine: only for this view
+
     return draw.draw(capture_scalar(outputs, **reading), chosen, view="scalar", **options)
 
 

@@ -44,7 +44,7 @@ MAY_IMPORT = {
         "torch", "errors", "hold", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
     "testing": {"pytest", "records", "draw", "verify"},
-    "pictures": {"torch", "torchviz", "errors", "records", "capture", "draw"},
+    "pictures": {"torch", "torchviz", "errors", "records", "capture", "backward", "draw"},
     "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
@@ -90,6 +90,16 @@ def test_imports_go_in_one_direction(path):
     if path == PACKAGE / "__init__.py":
         return  # the public face: it imports whatever is public
     assert imports(path) <= MAY_IMPORT[part_of(path)]
+
+
+RUNNING = {"engine", "glass", "python_function", "run_node", "which_backward"}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "capture").rglob("*.py")), ids=lambda path: path.stem)
+def test_capture_runs_nothing(path):
+    """It can't: what runs a node, or a backward, is behind these doors."""
+    doors = {f"autograd_lab._torch.{name}" for name in RUNNING}
+    assert not {name for name in modules_imported(path) if any(name.startswith(door) for door in doors)}
 
 
 GROUND = {"picture", "groups", "theme", "words", "digits", "progress"}

@@ -181,24 +181,3 @@ def saved_values(node: Node) -> list[tuple[str, Any]]:
 def own_attributes(node: Node) -> list[tuple[str, Any]]:
     """Gives what a Python Function's code put on its ``ctx``, which is the node; nothing for C++ nodes."""
     return list(vars(node).items()) if issubclass(type(node), BackwardCFunction) else []
-
-
-def run(node: Node, grad_outputs: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
-    """Runs a node's backward: no hooks, nothing freed, and gradients go nowhere.
-
-    A C++ node is called; a Python Function's node isn't callable and has ``apply``. Calling is public, though
-    undocumented (``THPCppFunction_call`` in ``torch/csrc/autograd/python_cpp_function.cpp``).
-
-    Args:
-        node: Any node but an ``AccumulateGrad``, which would add to ``.grad``.
-        grad_outputs: One for each of its input slots.
-
-    Returns:
-        One gradient for each of its edges, as the node returned them.
-
-    Raises:
-        RuntimeError: A backward has freed what it needs.
-    """
-    call: Any = getattr(node, "apply", node)
-    result = call(*grad_outputs)
-    return result if isinstance(result, tuple) else (result,)

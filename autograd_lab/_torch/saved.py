@@ -117,10 +117,15 @@ def _is_released(node: Node, field: SavedField) -> bool:
     try:
         getattr(node, field.value)
     except RuntimeError as error:
-        if "after they have already been freed" in str(error):
+        if says_released(error):
             return True
         raise
     return False
+
+
+def says_released(error: RuntimeError) -> bool:
+    """Returns whether torch's error says that a backward has freed what a node saved."""
+    return "after they have already been freed" in str(error)
 
 
 def signed(value: Any) -> Any:

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from autograd_lab._torch import glass as _glass, nodes as _nodes, tensors as _tensors
+from autograd_lab._torch.run_node import run_node
 from autograd_lab.records import Accumulation, GradStats
 
 _TUPLE_LOCAL_AND_ARGUMENT = 3
@@ -47,7 +48,7 @@ def written(
     variable = _nodes.variable(node)
     old = _tensors.grad(variable)
     before = measure(old)
-    _nodes.run(node, arrived)
+    run_node(node, arrived)
     new = _tensors.grad(variable)
     how = "copied" if old is None else "added" if new is old else "replaced"
     return Accumulation(how, before, measure(new))

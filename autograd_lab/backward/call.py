@@ -40,10 +40,12 @@ from autograd_lab._torch import (
     hooks as _hooks,
     nodes as _nodes,
     python_function as _python_function,
+    saved as _saved,
     settings as _settings,
     tensors as _tensors,
     which_backward as _which_backward,
 )
+from autograd_lab._torch.run_node import run_node
 from autograd_lab.errors import GradientError, ReleasedError
 from autograd_lab.records import Graph
 
@@ -138,8 +140,8 @@ def run(node: Any, grads: Grads, *, create_graph: bool) -> Grads:
     """
     try:
         if _which_backward.native_number() == -1:
-            return _nodes.run(node, grads)
-        return _glass.in_a_task_of_its_own(lambda: _nodes.run(node, grads), create_graph=create_graph)
+            return run_node(node, grads)
+        return _glass.in_a_task_of_its_own(lambda: run_node(node, grads), create_graph=create_graph)
     except RuntimeError as error:
         say_plainly(node, error)
         raise
@@ -198,7 +200,7 @@ def say_plainly(node: Any | None, error: RuntimeError) -> None:
     if type(error) is not RuntimeError:
         return
     name, text = "a node" if node is None else _nodes.name(node), str(error)
-    if "after they have already been freed" in text and node is not None:
+    if _saved.says_released(error) and node is not None:
         raise ReleasedError(
             f"{name} can't run: an earlier backward freed what it had saved. Pass retain_graph=True to that one. "
             f"Torch says: {text}"

@@ -4,6 +4,5 @@ Nothing is run and nothing is changed; what comes back is plain data that holds 
 """
 
 from autograd_lab.capture.graph import capture
-from autograd_lab.capture.scalar import capture_scalar
 
-__all__ = ["capture", "capture_scalar"]
+__all__ = ["capture"]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab._torch import nodes as _nodes, saved as _saved
+from autograd_lab._torch.run_node import run_node
 from autograd_lab._torch.settings import grad_mode
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.records import Mismatch
@@ -334,7 +335,7 @@ def shapes(subject: Subject, sample: Sample) -> Fault | None:
     if len(live) != 1 or live[0].grad_fn is None or _nodes.type_of(live[0].grad_fn).kind != "function":
         return None
     weights = [weights_for((output,))[0] if output is live[0] else None for output in outputs]
-    made = _nodes.run(live[0].grad_fn, weights)
+    made = run_node(live[0].grad_fn, weights)
     for at, (arg, grad) in enumerate(zip(sample.args, made, strict=False)):
         if wants(arg) and grad is not None and grad.shape != arg.shape:
             return Fault(

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from autograd_lab.capture import capture_scalar
-from autograd_lab.errors import GraphError
+from autograd_lab.backward.scalar import capture_scalar
+from autograd_lab.errors import GradientError, GraphError
 from autograd_lab.records import dumps, loads
 
 
@@ -142,6 +142,47 @@ def test_complex_numbers():
     assert by_name(graph)["z"].grad == expected.item()
 
 
+Z = torch.tensor(1 + 2j)
+C64 = torch.complex64
+
+REAL = {
+    "mul": lambda a: a * Z,
+    "add": lambda a: a + Z,
+    "div": lambda a: Z / a,
+    "pow": lambda a: a**Z,
+    "to": lambda a: a.to(C64) * Z,
+    "complex": lambda a: torch.complex(a, a) * Z,
+}
+"""Operations whose formulas take the real part of a complex gradient for a real number."""
+
+COMPLEX = {
+    "where": lambda a: torch.where(torch.tensor(True), a, Z) * Z,
+    "masked_fill": lambda a: torch.zeros((), dtype=C64).masked_fill(torch.tensor(True), a) * Z,
+    "sum": lambda a: a.sum(dtype=C64) * Z,
+    "prod": lambda a: a.prod(dtype=C64) * Z,
+    "mean": lambda a: a.mean(dtype=C64) * Z,
+}
+"""Operations whose formulas forget it: the engine refuses what they return."""
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_formula_makes_a_gradient_real(name):
+    a = torch.tensor(3.0, requires_grad=True)
+    loss = REAL[name](a).abs()
+    (expected,) = torch.autograd.grad(loss, a, retain_graph=True)
+    assert by_name(capture_scalar(loss, names={"a": a}))["a"].grad == expected.item()
+
+
+@pytest.mark.parametrize("name", COMPLEX)
+def test_a_complex_gradient_for_a_real_number_is_refused_as_by_the_engine(name):
+    a = torch.tensor(3.0, requires_grad=True)
+    loss = COMPLEX[name](a).abs()
+    with pytest.raises(RuntimeError, match="input_is_complex == grad_is_complex"):
+        torch.autograd.grad(loss, a, retain_graph=True)
+    with pytest.raises(GradientError, match="expected dtype float32 but got complex64"):
+        capture_scalar(loss, names={"a": a})
+
+
 numbers = st.floats(0.25, 4.0)
 UNARY = (torch.exp, torch.log, torch.tanh, torch.sigmoid, torch.sqrt, torch.neg, torch.sin)
 BINARY = (torch.add, torch.sub, torch.mul, torch.div)
@@ -163,7 +204,7 @@ def test_gradients_are_the_engines(values, plan):
             else BINARY[choice - len(UNARY)](a, b.abs() + 0.5)
         )
     output = made[-1]
-    names = {f"v{place}": leaf for place, leaf in enumerate(leaves)}
+    names = {f"v{index}": leaf for index, leaf in enumerate(leaves)}
     graph = capture_scalar(output, names=names)
     expected = torch.autograd.grad(output, leaves, allow_unused=True)
     for name, gradient in zip(names, expected, strict=True):

@@ -3,8 +3,8 @@
 Relies on the graph not having been freed. Nothing is made up. A forward value is read from a tensor that is
 named, an output, a leaf, or saved on a node, or comes of running an operation again on two values that are
 known. A local gradient is what the real node returns for a gradient of 1, and the gradient that arrives is what
-it returns for the one that flowed into it. The nodes are run for that, twice each, without hooks, without
-freeing anything and without touching ``.grad``.
+it returns for the one that flowed into it, both made to fit as the engine does it (``receive.py``). The nodes are
+run for that, twice each, without hooks, without freeing anything and without touching ``.grad``.
 
 Note [Operands that nobody kept]
 An operand that needs no gradient leaves an empty slot on the node, and often nothing else: ``ŷ − y`` keeps no
@@ -23,6 +23,8 @@ import torch
 from torch.autograd.graph import Node
 
 from autograd_lab._torch import nodes as _nodes, saved as _saved, settings as _settings, tensors as _tensors
+from autograd_lab._torch.run_node import run_node
+from autograd_lab.backward.receive import Slots
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
@@ -55,7 +57,7 @@ _AGAIN: dict[str, Callable[..., torch.Tensor]] = {
 
 @dataclass(slots=True)
 class _Draft:
-    """A variable while it's being found out about."""
+    """A variable, to be filled in."""
 
     kind: str
     name: str | None = None
@@ -66,7 +68,7 @@ class _Draft:
 
 @dataclass(slots=True)
 class _Step:
-    """An operation while it's being found out about."""
+    """An operation, to be filled in."""
 
     node: Node
     record: NodeRecord
@@ -92,6 +94,7 @@ def capture_scalar(
     Raises:
         GraphError: There isn't just one output, a tensor on the way has more than one element, a node has several
             results, or a backward has freed the graph.
+        GradientError: A node returned what the engine would refuse, too, such as a complex gradient for a real number.
 
     Example:
         >>> w, x, y = (torch.tensor(value) for value in (0.0, 2.0, 4.0))
@@ -110,7 +113,7 @@ def capture_scalar(
         _find_values(steps, book)
         _work_out_results(steps)
         _place_operands(steps, book)
-        _run(steps, drafts)
+        _run(steps, drafts, Slots(graph, nodes))
         return _records(steps, drafts[next(iter(drafts))])
 
 
@@ -157,10 +160,10 @@ def _draft(
         for record, node in zip(graph.nodes, nodes, strict=True)
         if record.kind != "accumulate"
     ]
-    places = {node: place for place, node in enumerate(nodes)}
+    ids = {node: index for index, node in enumerate(nodes)}
     for (node, _), name in book.slots():
-        if node in places:
-            drafts[places[node]].tensor = book.tensors[name.split(", ")[0]]
+        if node in ids:
+            drafts[ids[node]].tensor = book.tensors[name.split(", ")[0]]
     return steps, drafts
 
 
@@ -229,7 +232,7 @@ def _fits(step: _Step, slot: int, tensor: torch.Tensor) -> bool:
     return torch.equal(again(*operands, **_alpha(step)), step.result.tensor)
 
 
-def _run(steps: Sequence[_Step], drafts: dict[int, _Draft]) -> None:
+def _run(steps: Sequence[_Step], drafts: dict[int, _Draft], slots: Slots) -> None:
     """Runs every node on 1 and on the gradient that flows into it, in the engine's order."""
     first = next(iter(drafts.values()))
     first.grad = torch.ones((), dtype=torch.float32)
@@ -240,9 +243,9 @@ def _run(steps: Sequence[_Step], drafts: dict[int, _Draft]) -> None:
             one if step.result is first or step.result.grad is None else step.result.grad.reshape(slot.shape)
         )
         try:
-            step.local, step.arrives = _run_node(step, one), _run_node(step, grad)
+            step.local, step.arrives = _run_step(step, one, slots), _run_step(step, grad, slots)
         except RuntimeError as error:
-            if "already been freed" not in str(error):
+            if not _saved.says_released(error):
                 raise
             raise GraphError(
                 "view='scalar' runs the graph's nodes, and a backward has freed this graph; draw it before the "
@@ -253,23 +256,9 @@ def _run(steps: Sequence[_Step], drafts: dict[int, _Draft]) -> None:
                 draft.grad = arrived if draft.grad is None else draft.grad + arrived
 
 
-def _run_node(step: _Step, grad: torch.Tensor) -> list[torch.Tensor | None]:
-    """Runs a node, and does to each gradient what the engine does: the shape and dtype of the slot it goes to.
-
-    (``validate_outputs`` in ``torch/csrc/autograd/engine.cpp``.)
-    """
-    found: list[torch.Tensor | None] = []
-    for gradient, (target, input_nr) in zip(
-        _nodes.run(step.node, (grad,)), step.node.next_functions, strict=True
-    ):
-        if gradient is None or target is None:
-            found.append(None)
-            continue
-        slot = _nodes.input_metadata(target)[input_nr]
-        real_slot = gradient.is_complex() and not slot.dtype.is_complex
-        reduced = torch.real(gradient) if real_slot else gradient
-        found.append(reduced.sum_to_size(slot.shape).to(slot.dtype))
-    return found
+def _run_step(step: _Step, grad: torch.Tensor, slots: Slots) -> Sequence[torch.Tensor | None]:
+    """Returns what the nodes that a node leads to receive, when it runs on this gradient."""
+    return slots.fitting(run_node(step.node, (grad,)), step.record.next, step.record.name)
 
 
 def _records(steps: Sequence[_Step], output: _Draft) -> ScalarGraph:
@@ -283,8 +272,8 @@ def _records(steps: Sequence[_Step], output: _Draft) -> ScalarGraph:
         for draft in ordered
     )
     operations = tuple(
-        Operation(place, step.record.name, _symbol(step), _operands(step), step.result.id)
-        for place, step in enumerate(steps)
+        Operation(index, step.record.name, _symbol(step), _operands(step), step.result.id)
+        for index, step in enumerate(steps)
     )
     return ScalarGraph(variables, operations)
 
