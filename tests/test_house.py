@@ -102,6 +102,32 @@ def test_capture_runs_nothing(path):
     assert not {name for name in modules_imported(path) if any(name.startswith(door) for door in doors)}
 
 
+BOTH = {"bits", "numbers", "stats"}
+NATIVE = {
+    "forward", "kernels", "leaf", "modules", "places", "recorder", "timeline", "trace", "turn", "watch"
+}  # fmt: skip
+LABS_OWN = {
+    "accumulate", "buffers", "call", "engine", "exec_info", "graph_task", "receive", "scalar", "stops", "tensor_hooks"
+}  # fmt: skip
+
+IN_BACKWARD = (
+    dict.fromkeys(BOTH, BOTH)
+    | dict.fromkeys(NATIVE, BOTH | NATIVE)
+    | dict.fromkeys(LABS_OWN, BOTH | LABS_OWN)
+    | {"check": BOTH | NATIVE | LABS_OWN}
+)
+"""For each module of ``backward``, those that it may import: the native engine's half doesn't know the lab's own."""
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "backward").rglob("*.py")), ids=lambda path: path.stem)
+def test_the_two_halves_of_backward_know_nothing_of_each_other(path):
+    if path.stem == "__init__":
+        return  # the room's face
+    for module in modules_imported(path):
+        if module.startswith("autograd_lab.backward."):
+            assert module.split(".")[2] in IN_BACKWARD[path.stem], module
+
+
 GROUND = {"picture", "groups", "theme", "words", "digits", "progress"}
 
 IN_DRAW = {
