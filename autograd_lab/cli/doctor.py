@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -38,19 +38,28 @@ class Finding(NamedTuple):
 @click.command()
 def doctor() -> None:
     """Say what is installed, what won't work, and what to install."""
-    from rich.console import Console
-    from rich.table import Table
+    from autograd_lab.draw.tables.grid import terminal_width
 
     findings = list(examine())
-    table = Table("", "what", "found", box=None, pad_edge=False)
-    for finding in findings:
-        table.add_row("[green]ok[/]" if finding.fine else "[red]no[/]", finding.what, finding.found)
-    Console().print(table)
+    click.echo(report(findings, width=terminal_width()), nl=False)
     sick = [finding.what for finding in findings if not finding.fine]
     if sick:
         click.echo(f"not fine: {', '.join(sick)}")
         sys.exit(1)
     click.echo("everything works")
+
+
+def report(findings: Sequence[Finding], *, width: int) -> str:
+    """Returns what was found as a table.
+
+    Args:
+        findings: What ``examine`` gave.
+        width: Characters in a line.
+    """
+    from autograd_lab.draw.tables.grid import Column, table
+
+    columns = (Column("", 0), Column("what", 0, "name"), Column("found", 0))
+    return table(columns, [["ok" if each.fine else "no", each.what, each.found] for each in findings], width)
 
 
 def untested(what: str, installed: str) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from autograd_lab.draw.digits import count
+from autograd_lab.draw.picture import clean
+from autograd_lab.draw.tables.folding import paragraph
+from autograd_lab.draw.tables.grid import WIDTH, terminal_width
 from autograd_lab.records import Difference, EngineCheck
 from autograd_lab.records.display import as_text
 
 
-@as_text.register(EngineCheck)
-def check_text(check: EngineCheck) -> str:
+def check_text(check: EngineCheck, *, width: int = WIDTH) -> str:
     """Writes what a check found.
 
     Args:
         check: The check.
+        width: Characters in a line.
 
     Returns:
         One line where all is the same; otherwise what differs first, and how.
@@ -25,8 +28,16 @@ def check_text(check: EngineCheck) -> str:
           native: #1
           glass:  #2
     """
-    if check.difference is not None:
-        return _different(check.difference)
+    text = _same(check) if check.difference is None else _different(check.difference)
+    return "\n".join(paragraph(clean(line), width) for line in text.splitlines())
+
+
+@as_text.register(EngineCheck)
+def _(check: EngineCheck) -> str:
+    return check_text(check, width=terminal_width())
+
+
+def _same(check: EngineCheck) -> str:
     bits = "the same bits"
     if not check.deterministic:
         bits = "the same values within a tolerance (the native engine differs too)"

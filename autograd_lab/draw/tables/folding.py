@@ -14,6 +14,9 @@ from rich.cells import cell_len, set_cell_size
 KEEP = "\N{NO-BREAK SPACE}"
 """Stands between words that belong together: "8 → 3"."""
 
+_UNITS = re.compile(r"(?<=\d) (?=(?:[KMGT]i)?B\b|ms\b)")
+_INDENT = "  "
+
 _PIECES = (re.compile(r" *[^ ]+"), re.compile(rf"{KEEP}*[^{KEEP}]+"))
 """What a line is made up of: the pieces that are broken first, and those that these are made up of."""
 
@@ -26,6 +29,16 @@ def together(words: Iterable[str]) -> str:
         ['8\xa0→\xa03']
     """
     return KEEP.join(words)
+
+
+def with_units(text: str) -> str:
+    r"""Keeps numbers and their units together.
+
+    Example:
+        >>> with_units("saved 128 B")
+        'saved 128\xa0B'
+    """
+    return _UNITS.sub(KEEP, text)
 
 
 def longest_piece(cell: str) -> int:
@@ -58,7 +71,9 @@ def shortened(text: str, width: int) -> str:
         return "…"[:width]
     end = (width - 1) // 2
     tail = text[::-1]
-    return f"{set_cell_size(text, width - 1 - end).rstrip()}…{set_cell_size(tail, end).rstrip()[::-1]}"
+    return (
+        f"{set_cell_size(text, width - 1 - end).rstrip(' …')}…{set_cell_size(tail, end).rstrip(' …')[::-1]}"
+    )
 
 
 def folded(cell: str, width: int) -> str:
@@ -78,6 +93,26 @@ def folded(cell: str, width: int) -> str:
     """
     lines = [line for text in cell.split("\n") for line in _filled(text, width, 0)]
     return "\n".join(line.strip(f" {KEEP}") for line in lines)
+
+
+def paragraph(text: str, width: int) -> str:
+    """Breaks a line of prose, such as stands above and below a table; each further line is indented.
+
+    Args:
+        text: The line.
+        width: Characters that a line may have.
+
+    Returns:
+        The text with newlines; a word longer than the line is shortened in its middle.
+
+    Example:
+        >>> print(paragraph("2 parameters got no gradient: fc.bias", 24))
+        2 parameters got no
+          gradient: fc.bias
+    """
+    if cell_len(text) > width:
+        text = folded(with_units(text), width - len(_INDENT)).replace("\n", f"\n{_INDENT}")
+    return text.replace(KEEP, " ")
 
 
 def _filled(text: str, width: int, level: int) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, ends, table, table_of, terminal_width
+from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, around, ends, table, table_of, terminal_width
 from autograd_lab.draw.tables.modules import module_table
 from autograd_lab.draw.words import called, figures, held, metas, place, some, state
 from autograd_lab.records import Edge, Graph, Node, Operation, ScalarGraph, Variable
@@ -56,14 +56,15 @@ def graph_table(
           0  ExpBackward0    → 1
           1  AccumulateGrad        w
     """
-    closing = f"{count(len(graph.unreached), 'parameter')} will get no gradient: {some(graph.unreached)}\n"
-    closing = closing if graph.unreached else ""
+    missing = f"{count(len(graph.unreached), 'parameter')} will get no gradient: {some(graph.unreached)}"
+    closing = [missing] if graph.unreached else []
     if depth is not None:
-        return f"{_summary(graph)}\n{module_table(graph, depth=depth, repeats=repeats, width=width)}{closing}"
+        body = module_table(graph, depth=depth, repeats=repeats, width=width)
+        return around(_summary(graph), body, closing, width)
     shown = ends(graph.nodes, most)
     gap = f"… {len(graph) - len(shown):,} more nodes …" if len(shown) < len(graph) else ""
     body = table_of(_COLUMNS, graph.nodes, width, always=("id", "node"), shown=shown, gap=gap)
-    return f"{_summary(graph)}\n{body}{closing}"
+    return around(_summary(graph), body, closing, width)
 
 
 def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = None) -> str:
@@ -101,7 +102,7 @@ def scalar_table(graph: ScalarGraph, *, width: int = WIDTH, most: int | None = N
         Column(f"∂{output}/∂·", 2),
         Column("made by", 4),
     ]
-    return f"{summary}\n{table(columns, rows, width, gap)}"
+    return around(summary, table(columns, rows, width, gap), (), width)
 
 
 @as_text.register(ScalarGraph)

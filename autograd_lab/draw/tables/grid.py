@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from rich.cells import cell_len
 
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, shortened
+from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, paragraph, shortened, with_units
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int, 
     """
     width = max(width, LEAST)
     columns = [column._replace(name=clean(column.name)) for column in columns]
-    cells = [[clean(cell) for cell in row] for row in rows]
+    cells = [[with_units(clean(cell)) for cell in row] for row in rows]
     rooms = [_room(column, [row[at] for row in cells]) for at, column in enumerate(columns)]
     kept = _kept(columns, rooms, width - 1)
     widths = dict(zip(kept, _widths([rooms[at] for at in kept], width - 1), strict=True))
@@ -108,8 +108,34 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int, 
         lines += _row(columns, row, widths)
     left_out = [column.name for at, column in enumerate(columns) if at not in widths]
     if left_out:
-        lines.append(f" no room for: {', '.join(left_out)}")
+        lines.append(paragraph(f" no room for: {', '.join(left_out)}", width))
     return "".join(f"{line.rstrip()}\n" for line in lines if line.strip()).replace(KEEP, " ")
+
+
+def around(above: str, body: str, below: Iterable[str], width: int) -> str:
+    r"""Puts lines of prose above and below a table.
+
+    Args:
+        above: The line above it.
+        body: The table, or nothing.
+        below: The lines below it.
+        width: Characters in a line; longer ones go on in the next.
+
+    Returns:
+        The text, each line ended by a newline.
+
+    Example:
+        >>> print(around("2 nodes", " id\n ──\n  0\n  1\n", ["all is well"], 80), end="")
+        2 nodes
+         id
+         ──
+          0
+          1
+        all is well
+    """
+    width = max(width, LEAST)
+    closing = "".join(f"{paragraph(clean(line), width)}\n" for line in below)
+    return f"{paragraph(clean(above), width)}\n{body}{closing}"
 
 
 def table_of(

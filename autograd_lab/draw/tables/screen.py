@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from autograd_lab.draw.tables.folding import paragraph, together
 from autograd_lab.draw.tables.graph import graph_table
 from autograd_lab.draw.tables.grid import MOST, terminal_width
 from autograd_lab.draw.tables.modules import module_depth
@@ -54,13 +55,15 @@ def on_screen(
     else:
         text = graph_table(record, width=terminal_width(), most=most, depth=depth, repeats=repeats)
     if large:
-        text += f"{len(graph):,} nodes: {more(None if fits is None else min(fits, _READABLE))}"
+        hint = f"{len(graph):,} nodes: {more(None if fits is None else min(fits, _READABLE))}"
+        text += paragraph(hint, terminal_width())
     return text.rstrip("\n")
 
 
 def _more_in_python(name: str, depth: int | None) -> str:
     modules = "" if depth is None else f", depth={depth}, repeats=True"
-    return f"lab.render({name}, 'x.svg'{modules}) draws them, print(lab.render({name})) lists them"
+    drawing = together(f"lab.render({name}, 'x.svg'{modules})".split())
+    return f"{drawing} draws them, print(lab.render({name})) lists them"
 
 
 @as_text.register(Graph)

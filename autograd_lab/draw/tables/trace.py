@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
 from autograd_lab.draw.tables.folding import together
-from autograd_lab.draw.tables.grid import WIDTH, Column, ends, table_of
+from autograd_lab.draw.tables.grid import WIDTH, Column, around, ends, table_of
 from autograd_lab.draw.tables.modules import module_table
 from autograd_lab.draw.words import brief, gradient, place, some
 from autograd_lab.records import Accumulation, GradStats, Step, Trace
@@ -48,18 +48,18 @@ def trace_table(
          ─────────────────────────────────────
             0  #0 ExpBackward0  1.500  1
     """
-    closing = "".join(f"{line}\n" for line in remarks(trace))
+    closing = remarks(trace)
     if not trace.steps:
-        return f"{_summary(trace)}\n{closing}"
+        return around(_summary(trace), "", closing, width)
     if depth is not None:
         body = module_table(trace.graph, trace.steps, depth=depth, repeats=repeats, width=width)
-        return f"{_summary(trace)}\n{body}{closing}"
+        return around(_summary(trace), body, closing, width)
     columns = [(column, _in(trace, text)) for column, text in _COLUMNS]
     shown = ends(trace.steps, most)
     left_out = len(trace.steps) - len(shown)
     gap = f"… {left_out:,} more steps …" if left_out else ""
     body = table_of(columns, trace.steps, width, always=("node",), shown=shown, gap=gap)
-    return f"{_summary(trace)}\n{body}{closing}"
+    return around(_summary(trace), body, closing, width)
 
 
 def _in(trace: Trace, text: Callable[[Step, Trace], str]) -> Callable[[Step], str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from autograd_lab.draw.digits import count
-from autograd_lab.draw.tables.grid import WIDTH, Column, table, terminal_width
+from autograd_lab.draw.tables.folding import together
+from autograd_lab.draw.tables.grid import WIDTH, Column, around, table, terminal_width
 from autograd_lab.records import Check, Mismatch, VerifyReport
 from autograd_lab.records.display import as_text
 
@@ -34,12 +35,12 @@ def verify_table(report: VerifyReport, *, width: int = WIDTH) -> str:
         [check.name, SKIPPED if check.skipped else _MARKS[check.ok], str(check.samples or ""), _found(check)]
         for check in report.checks
     ]
-    tail = "".join(
-        f"{what}: {', '.join(f'{name} × {count}' for name, count in counted)}\n"
+    tail = [
+        f"{what}: {', '.join(together([name, '×', str(count)]) for name, count in counted)}"
         for what, counted in (("swapped", report.swapped), ("native", report.native))
         if counted
-    )
-    return f"{_summary(report)}\n{table(_COLUMNS, rows, width)}{tail}"
+    ]
+    return around(_summary(report), table(_COLUMNS, rows, width), tail, width)
 
 
 def verify_faults(report: VerifyReport) -> str:

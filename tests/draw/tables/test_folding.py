@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
-from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, shortened, together
+from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, paragraph, shortened, together
 from autograd_lab.draw.tables.grid import Column, table
 
 
@@ -48,6 +48,12 @@ def test_a_name_is_shortened_in_its_middle(name, width):
     start, cut, end = found.partition("…")
     assert cell_len(found) <= width
     assert found == name or (cut and name.startswith(start) and name.endswith(end))
+
+
+def test_a_number_keeps_its_unit():
+    assert paragraph("hold 1.5 KiB", 10) == "hold\n  1.5 KiB"
+    cells = table([Column("id"), Column("saved")], [["0" * 24, "mat1 (16 B + 8 B)  " * 3]], 60).splitlines()
+    assert not any(line.endswith(("16", "8")) for line in cells)
 
 
 def test_the_longest_piece():
