@@ -277,7 +277,9 @@ class Forward:
             call, line = written.get(called.number) or written.setdefault(called.number, _written(called))
             return node._replace(module=module, source=line or node.source, call=call)
 
-        return dataclasses.replace(graph, nodes=tuple(map(annotate, graph.nodes)))
+        nodes = tuple(map(annotate, graph.nodes))
+        modules = {node.module: None for node in nodes if node.module is not None}
+        return dataclasses.replace(graph, nodes=nodes, classes=self._roots.classes(modules))
 
     def _states(self, graph: Graph) -> dict[int, State]:
         """In what state this thread was when it made each node, or else another one; by id."""

@@ -12,9 +12,10 @@ there. A model that was given names its modules itself, even where a larger one 
 
 from __future__ import annotations
 
+import re
 import sys
 import weakref
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,8 @@ from autograd_lab._torch.modules import weak
 from autograd_lab.capture.models import Models, named_modules
 
 Module = torch.nn.Module
+
+_NUMBER = re.compile(r"#\d+$")
 
 _FEW = 64
 """So many tensors that replaced parameters are noted before those that are gone are struck out."""
@@ -37,12 +40,14 @@ class Root:
 
     Attributes:
         kind: Its class's name.
+        kinds: The class's name of each module in it, by its path.
         within: A root that was found to contain it, and its path in there.
     """
 
     def __init__(self, module: Module, name: str | None) -> None:
         self.name = name
         self.kind = type(module).__name__
+        self.kinds: dict[str, str] = {}
         self.within: tuple[Root, str] | None = None
         self._module = weakref.ref(module)
         self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
@@ -72,6 +77,7 @@ class Root:
     def _read(self, module: Module) -> None:
         for path, inner in named_modules(module):
             self._paths.setdefault(inner, path)
+            self.kinds.setdefault(path, type(inner).__name__)
 
 
 class ModuleCall(NamedTuple):
@@ -135,6 +141,32 @@ class Roots:
         if text.startswith("#"):
             return f"{root.name or root.kind}{text}"
         return self._prefix(root) + text if text else self._prefix(root).rstrip(".")
+
+    def classes(self, modules: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """Returns the classes of modules and of those around them, as ``Graph.classes`` has them.
+
+        Args:
+            modules: Paths of calls, as `full_path` returns them.
+        """
+        starts = [(self._prefix(root), root) for root in self._roots]
+
+        def kind(path: str) -> str | None:
+            within = (
+                root.kinds.get(path[len(start) :]) for start, root in starts if f"{path}.".startswith(start)
+            )
+            return next(filter(None, within), None)
+
+        found: dict[str, str | None] = {}
+        for module in modules:
+            names = [_NUMBER.sub("", name) for name in module.split(".")] if module else []
+            if names and "#" in module.partition(".")[0] and kind(names[0]) is None:
+                del names[0]  # the model's own further call, which is called after its class
+            for length in range(len(names), -1, -1):
+                path = ".".join(names[:length])
+                if path in found:
+                    break
+                found[path] = kind(path)
+        return tuple(sorted((path, name) for path, name in found.items() if name is not None))
 
     def naming(self) -> Models:
         """Returns what ``capture`` takes as ``model``: every root with what stands before its names."""

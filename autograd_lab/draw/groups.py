@@ -8,42 +8,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from autograd_lab.draw.picture import Box
+from autograd_lab.draw.picture import Box, Picture
 
 
-def group_paths(modules: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Gives each module the clusters that it's drawn in.
+class Frame(NamedTuple):
+    """A cluster on the way to a module.
+
+    Attributes:
+        text: What is written on it.
+        length: How many names of the path it stands for, together with those around it.
+
+    Example:
+        >>> Frame("encoder.layers", 2).length
+        2
+    """
+
+    text: str
+    length: int
+
+
+def group_paths(modules: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[Frame, ...]]:
+    """Returns for each module the clusters that it's drawn in.
 
     A module in which nothing lies but one other module gets no cluster of its own, so that ``layers.0`` isn't two
     frames around one thing.
 
     Args:
-        modules: Dotted paths, any order, repeated or not.
+        modules: Paths, any order, repeated or not.
 
     Returns:
-        Path → texts of its clusters, outermost first.
+        Path → its clusters, outermost first.
 
     Example:
-        >>> group_paths(["encoder.layers.0.fc", "encoder.layers.0", "encoder.layers.1"])["encoder.layers.0.fc"]
-        ('encoder.layers', '0', 'fc')
+        >>> modules = [("encoder", "layers", "0", "fc"), ("encoder", "layers", "0"), ("encoder", "layers", "1")]
+        >>> [frame.text for frame in group_paths(modules)[modules[0]]]
+        ['encoder.layers', '0', 'fc']
     """
-    own = {tuple(module.split(".")) for module in modules}
+    own = set(modules)
     children: dict[tuple[str, ...], set[str]] = {}
     for path in own:
         for depth in range(len(path)):
             children.setdefault(path[:depth], set()).add(path[depth])
 
-    def clusters(path: tuple[str, ...]) -> tuple[str, ...]:
-        found: list[str] = []
+    def clusters(path: tuple[str, ...]) -> tuple[Frame, ...]:
+        found: list[Frame] = []
         begun = 0
         for depth in range(1, len(path) + 1):
             if path[:depth] in own or len(children.get(path[:depth], ())) != 1:
-                found.append(".".join(path[begun:depth]))
+                found.append(Frame(".".join(path[begun:depth]), depth))
                 begun = depth
         return tuple(found)
 
-    return {".".join(path): clusters(path) for path in own}
+    return {path: clusters(path) for path in own}
 
 
 @dataclass
@@ -89,3 +107,20 @@ def tree(boxes: Iterable[Box]) -> Cluster:
                 known[group[:-1]].members.append(known[group])
         known[box.group].members.append(box)
     return whole
+
+
+def cluster_text(cluster: Cluster, picture: Picture) -> str:
+    """Returns what is written on a cluster.
+
+    Args:
+        cluster: A cluster of the picture.
+        picture: The picture.
+
+    Returns:
+        Its name, and its class where that's known.
+
+    Example:
+        >>> cluster_text(Cluster(("body", "9"), 1), Picture((), (), classes={("body", "9"): "BatchNorm1d"}))
+        '9 BatchNorm1d'
+    """
+    return " ".join(filter(None, (cluster.group[-1], picture.classes.get(cluster.group))))

@@ -7,7 +7,8 @@ view can be tested without drawing anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 DIRECTIONS = ("down", "up", "right", "left")
@@ -91,6 +92,8 @@ class Picture:
         arrows: Every arrow.
         title: Written above the picture; empty for none.
         direction: One of ``DIRECTIONS``.
+        classes: What kind of thing each cluster is, such as a module's class, by the clusters on the way to it; those
+            that aren't here have nothing written after their names.
 
     Example:
         >>> Picture((Box("a", ()), Box("b", ())), (Arrow("a", "b"),)).direction
@@ -101,6 +104,7 @@ class Picture:
     arrows: tuple[Arrow, ...]
     title: str = ""
     direction: str = "down"
+    classes: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
 def clean(text: str) -> str:

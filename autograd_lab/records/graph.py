@@ -293,6 +293,8 @@ class Graph(DisplayMixin):
         roots: One edge for each output, in the order in which they were passed.
         unreached: The names of the model's parameters that require a gradient and to which no path leads from the
             outputs: they get none.
+        classes: ``(path, class)`` of each module that a node lies in, and of those around it, in the paths' order,
+            where the forward was watched: paths as ``named_modules()`` says them, without the numbers of calls.
 
     Example:
         >>> leaf = Node(1, "AccumulateGrad", "accumulate", 2**64 - 1, variable="w")
@@ -304,6 +306,7 @@ class Graph(DisplayMixin):
     nodes: tuple[Node, ...]
     roots: tuple[Edge, ...]
     unreached: tuple[str, ...] = ()
+    classes: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         """The number of nodes."""

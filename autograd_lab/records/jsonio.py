@@ -62,7 +62,7 @@ def save(record: Record, path: str | os.PathLike[str]) -> Path:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     load(save(Graph((), ()), Path(folder) / "empty.json"))
-        Graph(nodes=(), roots=(), unreached=())
+        Graph(nodes=(), roots=(), unreached=(), classes=())
     """
     return files.write(path, dumps(record))
 

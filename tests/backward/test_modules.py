@@ -438,3 +438,26 @@ def test_a_replicated_model_is_called_as_torch_calls_it(group):
 def test_what_is_no_module_gets_one_line():
     with pytest.raises(GraphError, match=r"^model is an int; pass a torch.nn.Module"):
         lab.capture(torch.ones(1, requires_grad=True).sum(), model=3)
+
+
+def test_a_graph_knows_the_classes_of_the_modules_in_it():
+    torch.manual_seed(0)
+    model = nn.Sequential(Block(), nn.Tanh())
+    with lab.watch(model) as watcher:
+        (model(torch.ones(1, 3)) + model(torch.ones(1, 3))).sum().backward()
+    graph = watcher.traces[0].graph
+    assert graph.classes == (
+        ("", "Sequential"), ("0", "Block"), ("0.more", "ModuleDict"), ("0.more.last", "Linear"),
+        ("0.parts", "ModuleList"), ("0.parts.0", "Linear"), ("0.parts.1", "Sequential"),
+        ("0.parts.1.0", "Linear"), ("0.parts.1.1", "Tanh"), ("1", "Tanh"),
+    )  # fmt: skip
+    assert lab.capture(model(torch.ones(1, 3)), model=model).classes == ()  # a forward that nobody watched
+
+
+def test_classes_of_several_models_stand_behind_their_names():
+    first, second = nn.Linear(2, 2), nn.Sequential(nn.Linear(2, 1))
+    with lab.watch() as watcher:
+        second(first(torch.ones(1, 2))).sum().backward()
+    assert watcher.traces[0].graph.classes == (
+        ("Linear", "Linear"), ("Sequential", "Sequential"), ("Sequential.0", "Linear")
+    )  # fmt: skip

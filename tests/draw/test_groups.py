@@ -5,14 +5,19 @@ from hypothesis import given, strategies as st
 from autograd_lab.draw.groups import Cluster, group_paths, tree
 from autograd_lab.draw.picture import Box
 
-MODULES = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(".".join), max_size=12)
+MODULES = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple), max_size=12)
 
 
 @given(MODULES)
 def test_the_texts_on_the_way_to_a_cluster_spell_its_module(modules):
     paths = group_paths(modules)
     assert set(paths) == set(modules)
-    assert all(".".join(path) == module for module, path in paths.items())
+    assert all(".".join(frame.text for frame in path) == ".".join(module) for module, path in paths.items())
+    assert all(
+        len(".".join(f.text for f in path[: at + 1]).split(".")) == path[at].length
+        for path in paths.values()
+        for at in range(len(path))
+    )
 
 
 @given(MODULES)
@@ -30,7 +35,7 @@ def test_a_module_inside_another_is_drawn_inside_it(modules):
     paths = group_paths(modules)
     for one, path in paths.items():
         for other, deeper in paths.items():
-            if other.startswith(f"{one}."):
+            if other[: len(one)] == one:
                 assert deeper[: len(path)] == path
 
 

@@ -8,11 +8,11 @@ by exactly one link, and that without ``depth`` and ``repeats`` each node is a p
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from autograd_lab.draw.groups import group_paths
-from autograd_lab.draw.plan.homes import Path, homes
+from autograd_lab.draw.plan.homes import Path, class_finder, homes
 from autograd_lab.draw.plan.repeats import Repeats, find_repeats, inner_name, no_repeats
 from autograd_lab.records import Edge, Graph, Node
 
@@ -30,6 +30,7 @@ class Part(NamedTuple):
         module: Title of the module that it is; ``None`` for a node.
         group: The clusters that it's in, outermost first.
         times: How many blocks that are alike it stands for.
+        kind: The class of the module that it is, where that's known.
 
     Example:
         >>> Part("n3", (3,), 3).times
@@ -42,6 +43,7 @@ class Part(NamedTuple):
     module: str | None = None
     group: tuple[str, ...] = ()
     times: int = 1
+    kind: str | None = None
 
 
 class Link(NamedTuple):
@@ -72,16 +74,18 @@ class Plan(NamedTuple):
         links: For each part the arrows that leave it.
         part_of: For each node the number of its part.
         names: For each node the names of the leaf that it feeds; in a block that's drawn for others they speak for all.
+        classes: The class of each cluster's module, where that's known, by the clusters' texts on the way to it.
 
     Example:
         >>> plan(Graph((Node(0, "ExpBackward0", "op", 0),), ())).parts
-        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1),)
+        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1, kind=None),)
     """
 
     parts: tuple[Part, ...]
     links: tuple[tuple[Link, ...], ...]
     part_of: tuple[int, ...]
     names: tuple[tuple[str, ...], ...]
+    classes: Mapping[tuple[str, ...], str]
 
 
 def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False) -> Plan:
@@ -98,7 +102,7 @@ def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False) -> Pl
     Example:
         >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module="net.exp") for at in range(2)]
         >>> plan(Graph(tuple(nodes), ()), depth=1).parts
-        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1),)
+        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1, kind=None),)
     """
     at_home = homes(graph)
     found = find_repeats(graph, at_home, depth) if repeats else no_repeats(graph)
@@ -107,45 +111,54 @@ def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False) -> Pl
         home = at_home[image]
         whole = depth is not None and home is not None and len(home) >= depth
         drawn.setdefault(home[:depth] if whole and home is not None else image, []).append(at)
-    parts = _parts(drawn, at_home, found)
+    parts, classes = _parts(graph, drawn, at_home, found)
     part_of = [0] * len(graph)
     for number, part in enumerate(parts):
         for at in part.nodes:
             part_of[at] = number
     names = tuple(_names(node, at_home[node.id], found) for node in graph.nodes)
-    return Plan(parts, _links(graph, parts, part_of, found), tuple(part_of), names)
+    return Plan(parts, _links(graph, parts, part_of, found), tuple(part_of), names, classes)
 
 
 # --- boxes ---------------------------------------------------------------------------
 
 
 def _parts(
-    drawn: dict[int | Path, list[int]], at_home: Sequence[Path | None], found: Repeats
-) -> tuple[Part, ...]:
+    graph: Graph, drawn: dict[int | Path, list[int]], at_home: Sequence[Path | None], found: Repeats
+) -> tuple[tuple[Part, ...], dict[tuple[str, ...], str]]:
     paths = {what: what if isinstance(what, tuple) else at_home[what] for what in drawn}
-    texts = {what: _text(path, found) for what, path in paths.items() if path}
-    groups = group_paths(texts.values())
+    told = {path: _told(path, found) for path in paths.values() if path}
+    frames = group_paths(told.values())
+    classes: dict[tuple[str, ...], str] = {}
+    known = class_finder(graph)
     parts = []
     modules = 0
     for what, nodes in drawn.items():
-        group = groups[texts[what]] if what in texts else ()
-        times = _times(paths[what], found)
+        path = paths[what]
+        around = frames[told[path]] if path else ()
+        around = around[:-1] if isinstance(what, tuple) else around
+        group = tuple(frame.text for frame in around)
+        for count, frame in enumerate(around, start=1):
+            if path and (kind := known(path[: frame.length])):
+                classes[group[:count]] = kind
+        times = _times(path, found)
         if isinstance(what, tuple):
-            title = _title(what, found)
-            parts.append(Part(f"m{modules}", tuple(nodes), None, title, group[:-1], times))
+            parts.append(
+                Part(f"m{modules}", tuple(nodes), None, _title(what, found), group, times, known(what))
+            )
             modules += 1
         else:
             parts.append(Part(f"n{what}", tuple(nodes), what, None, group, times))
-    return tuple(parts)
+    return tuple(parts), classes
 
 
-def _text(path: Path, found: Repeats) -> str:
-    """A path, where the blocks of a run are told together: ``h.0 … 11 × 12.attn``."""
-    parts = []
+def _told(path: Path, found: Repeats) -> Path:
+    """A path where the blocks of a run are told together: ``("h", "0 … 11 × 12", "attn")``."""
+    names = []
     for length, name in enumerate(path, start=1):
         times = found.times.get(path[:length])
-        parts.append(f"{found.texts[path[:length]]} × {times}" if times else name)
-    return ".".join(parts)
+        names.append(f"{found.texts[path[:length]]} × {times}" if times else name)
+    return tuple(names)
 
 
 def _title(path: Path, found: Repeats) -> str:

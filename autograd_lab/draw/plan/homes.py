@@ -2,19 +2,21 @@
 
 Relies on the records. A node that an operation made says so itself (``Node.module``); a leaf belongs to the module
 that its name begins with. Promises that a leaf which several modules or several calls of one share belongs to
-what they have in common, and that nothing is guessed where no module is known.
+what they have in common, that nothing is guessed where no module is known, and that a module which is never called has
+no place of its own where gradients leave it and come back: see Note [Containers].
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from autograd_lab.records import Graph, Node
 
 Path = tuple[str, ...]
-"""A module's dotted path, cut at the dots; empty for the model itself."""
+"""A module's dotted path, cut at the dots; empty for the model itself. Of a container without a place of its own the
+name stands before its children's: ``("net", "blocks.0")``."""
 
 _CALL = re.compile(r"#\d+$")
 
@@ -28,7 +30,14 @@ _CALL = re.compile(r"#\d+$")
 #
 # The model's own second call is "Net#2", after its class, and "Net#2.layers.0" lies in it, where the first call's
 # modules have no such beginning. So a numbered first part stands for the model itself where neither a module without
-# the number nor a leaf's name begins with it.
+# the number nor a leaf's name begins with it. Then the first call gets the class as its first part, so that it is a
+# call beside the others: "Net" and "Net#2"; leaves that both use lie around them.
+#
+# Note [Containers]
+# A `ModuleList` is never called, so between the calls of what it holds the module around it may go on: gradients leave
+# the list and come back. Drawn as one box, or with a frame around it, it would tell of a circle that isn't there. So
+# where no node was made in a module itself and some way leads out of it and back in, its children stand in its place.
+# What was called can't be left like that: a call is over before what follows it begins.
 
 
 def homes(graph: Graph) -> list[Path | None]:
@@ -50,6 +59,12 @@ def homes(graph: Graph) -> list[Path | None]:
     if not any(path is not None for path in found):
         return found
     again = _model_again(graph, (path for path in found if path))
+    if again:
+        first = min(_CALL.sub("", name) for name in again)
+        found = [
+            path if path is None or (path[:1] and path[0] in again) else (first, *path) for path in found
+        ]
+        again |= {first}
     calls: dict[Path, dict[Path, None]] = defaultdict(dict)
     for path in found:
         for length in range(len(path or ()) + 1):
@@ -63,7 +78,35 @@ def homes(graph: Graph) -> list[Path | None]:
     for node in graph.leaves:
         if node.module is None:
             found[node.id] = _home(node, users[node.id], calls, again)
-    return found
+    return _without(_circular(graph, found), found)
+
+
+def class_finder(graph: Graph) -> Callable[[Path], str | None]:
+    """Returns what finds the class of a module.
+
+    Args:
+        graph: The graph.
+
+    Returns:
+        A function of one of the paths that `homes` gives, or of a part of it from the start; it returns ``None`` where
+        the class isn't known, or is the path's last name.
+
+    Example:
+        >>> class_finder(Graph((), (), classes=(("fc", "Linear"),)))(("fc#2",))
+        'Linear'
+    """
+    known = dict(graph.classes)
+
+    def class_of(path: Path) -> str | None:
+        names = bare(path)
+        found = known.get(".".join(names))
+        if (
+            found is None and names and names[0] == known.get("")
+        ):  # the model's own calls are named after its class
+            found = known.get(".".join(names[1:]))
+        return None if names and found == names[-1] else found
+
+    return class_of
 
 
 def bare(path: Path) -> Path:
@@ -131,6 +174,50 @@ def _places(
     starts = (user[: len(module) + (user[:1] != () and user[0] in again)] for user in users)
     used = {start for start in starts if _own(start, again) == module}
     yield from used or calls[module]
+
+
+def _circular(graph: Graph, found: list[Path | None]) -> set[Path]:
+    """The modules of Note [Containers]."""
+    inside: dict[Path, set[int]] = defaultdict(set)
+    called = set()
+    for node, path in zip(graph.nodes, found, strict=True):
+        if path is not None and node.kind != "accumulate":
+            called.add(path)
+            for length in range(1, len(path)):
+                inside[path[:length]].add(node.id)
+    return {path for path, nodes in inside.items() if path not in called and _comes_back(graph, nodes)}
+
+
+def _comes_back(graph: Graph, nodes: set[int]) -> bool:
+    """Whether a way leads out of some nodes and back in. Nodes stand in the order in which gradients reach them."""
+    last = max(nodes)
+    beyond: set[int] = set()
+    for at in range(min(nodes), last + 1):
+        if at in nodes or at in beyond:
+            heads = {edge.node for edge in graph.nodes[at].next if edge is not None}
+            if at in beyond and not heads.isdisjoint(nodes):
+                return True
+            beyond |= heads - nodes
+    return False
+
+
+def _without(containers: set[Path], found: list[Path | None]) -> list[Path | None]:
+    """Gives a container's name to its children."""
+    if not containers:
+        return found
+
+    def joined(path: Path) -> Path:
+        names: list[str] = []
+        before = ""
+        for length, name in enumerate(path, start=1):
+            if path[:length] in containers and length < len(path):
+                before += f"{name}."
+            else:
+                names.append(before + name)
+                before = ""
+        return tuple(names)
+
+    return [path and joined(path) for path in found]
 
 
 def _common(paths: Iterable[Path]) -> Path:

@@ -7,16 +7,16 @@ put together which are the same in every fact that a picture shows and are wired
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
-from autograd_lab.draw.plan.homes import Path, bare
+from autograd_lab.draw.plan.homes import Path, bare, class_finder
 from autograd_lab.records import Edge, Graph, Node
 
 # Note [Alike]
-# Blocks of one run have the same nodes (names, kinds, shapes, modules inside, saved values, hooks, the leaves' names
-# inside the block), the same edges inside, and the same wiring: every block sends the same gradients to its follower,
-# and beyond that all of them have edges to and from the same nodes outside. Only where the chain
+# Blocks of one run are of one class and have the same nodes (names, kinds, shapes, modules inside, saved values, hooks,
+# the leaves' names inside the block), the same edges inside, and the same wiring: every block sends the same gradients
+# to its follower, and beyond that all of them have edges to and from the same nodes outside. Only where the chain
 # begins and ends it may differ: what the first gets from outside in its neighbour's place, and where the last sends
 # what would go to a follower. Which node is which follows from the order in which the forward made them, so that no
 # search is needed; where that order differs the blocks aren't alike. The comparison is of whole descriptions, not of
@@ -79,7 +79,7 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
         What is drawn for what.
     """
     found = no_repeats(graph)
-    into = _into(graph)
+    into, class_of = _into(graph), class_finder(graph)
     runs = 0
     waiting: list[tuple[Path, list[int]]] = [
         ((), [at for at, home in enumerate(homes) if home is not None and home])
@@ -91,12 +91,18 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
         children: dict[str, list[int]] = defaultdict(list)
         for at in nodes:
             children[_home(homes, at)[len(parent)]].append(at)
-        blocks = [_block(graph, homes, into, (*parent, name), inside) for name, inside in children.items()]
+        blocks = [
+            _block(graph, homes, into, class_of, (*parent, name), inside) for name, inside in children.items()
+        ]
         drawn = {block.name for block in blocks}
         for run in _runs(blocks):
             first = run[0]
             path = (*parent, first.name)
-            found.texts[path], found.times[path] = f"{run[-1].name} … {first.name}", len(run)
+            before, _, number = first.name.rpartition(
+                "."
+            )  # in a container: see Note [Containers] in homes.py
+            after = number if run[-1].name.rpartition(".")[0] == before else first.name
+            found.texts[path], found.times[path] = f"{run[-1].name} … {after}", len(run)
             for place, block in enumerate(run):
                 for own, at in zip(first.nodes, block.nodes, strict=True):
                     found.image[at] = own
@@ -145,6 +151,7 @@ def _block(
     graph: Graph,
     homes: Sequence[Path | None],
     into: list[list[tuple[int, Edge]]],
+    class_of: Callable[[Path], str | None],
     path: Path,
     inside: list[int],
 ) -> _Block:
@@ -160,6 +167,7 @@ def _block(
         path[-1],
         nodes,
         (
+            class_of(path),
             tuple(_described(graph.nodes[at], _home(homes, at)[len(path) :], path) for at in nodes),
             tuple(
                 (number, slot, place[edge.node], edge.input_nr, edge.name)

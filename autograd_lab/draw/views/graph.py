@@ -97,7 +97,7 @@ def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str, titl
             notes = view.boxes(node, part.group)
             boxes += notes
             arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
-    return Picture(tuple(boxes), tuple(arrows), title, direction)
+    return Picture(tuple(boxes), tuple(arrows), title, direction, drawn.classes)
 
 
 # --- nodes ---------------------------------------------------------------------------

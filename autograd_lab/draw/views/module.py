@@ -24,8 +24,8 @@ def module_box(part: Part, graph: Graph) -> Box:
         graph: The graph.
 
     Returns:
-        The box: the module's path, its nodes, its leaves with their elements, and the bytes that its saved tensors keep
-        alive, as ``held`` writes them.
+        The box: the module's path and class, its nodes, its leaves with their elements, and the bytes that its saved
+        tensors keep alive, as ``held`` writes them.
 
     Example:
         >>> graph = Graph((Node(0, "ExpBackward0", "op", 0, module="act"),), ())
@@ -35,7 +35,11 @@ def module_box(part: Part, graph: Graph) -> Box:
     nodes = [graph.nodes[at] for at in part.nodes]
     return Box(
         part.key,
-        (Line(part.module or "", "title"), *(Line(text) for text in _texts(part, nodes))),
+        (
+            Line(part.module or "", "title"),
+            *([Line(part.kind, "quiet")] if part.kind else []),
+            *(Line(text) for text in _texts(part, nodes)),
+        ),
         "module",
         f"{part.module}\nnode{'s' if len(nodes) > 1 else ''} {ids(part.nodes)}",
         part.group,

@@ -71,6 +71,7 @@ def trace_picture(
         ),
         picture.title,
         picture.direction,
+        picture.classes,
     )
 
 

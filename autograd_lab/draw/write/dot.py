@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autograd_lab.draw import theme
-from autograd_lab.draw.groups import Cluster, tree
+from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.layout.sizes import lines_size, outer_outline
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.theme import LOOKS, STROKES, Look, Stroke
@@ -58,7 +58,7 @@ def to_dot(picture: Picture, placement: Placement | None = None) -> str:
 
 
 def _laid_out(picture: Picture) -> Iterator[str]:
-    yield from _members(tree(picture.boxes), picture.direction)
+    yield from _members(tree(picture.boxes), picture)
     slotted = {box.key: (bool(box.ins), bool(box.outs)) for box in picture.boxes}
     for arrow in picture.arrows:
         yield from _arrow(arrow, picture.direction, slotted)
@@ -102,21 +102,21 @@ def _head(picture: Picture) -> Iterator[str]:
 # --- boxes ---------------------------------------------------------------------------
 
 
-def _members(cluster: Cluster, direction: str) -> Iterator[str]:
+def _members(cluster: Cluster, picture: Picture) -> Iterator[str]:
     # Recursion goes no deeper than modules are nested.
     for member in cluster.members:
         if isinstance(member, Box):
-            yield _box(member, direction)
+            yield _box(member, picture.direction)
         else:
             yield f"subgraph cluster_{member.number} {{"
-            yield f"  graph [{_attributes(_cluster(member))}];"
-            yield from (f"  {line}" for line in _members(member, direction))
+            yield f"  graph [{_attributes(_cluster(member, picture))}];"
+            yield from (f"  {line}" for line in _members(member, picture))
             yield "}"
 
 
-def _cluster(cluster: Cluster) -> dict[str, str]:
+def _cluster(cluster: Cluster, picture: Picture) -> dict[str, str]:
     return {
-        "label": label((Line(cluster.group[-1], "module"),)),
+        "label": label((Line(cluster_text(cluster, picture), "module"),)),
         "labeljust": "l",
         "style": '"rounded,filled"',
         "fillcolor": f'"{theme.MODULE_FILLS[(len(cluster.group) - 1) % len(theme.MODULE_FILLS)]}"',

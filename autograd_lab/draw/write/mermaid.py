@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autograd_lab.draw.groups import Cluster, tree
+from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture, clean
 from autograd_lab.draw.theme import LOOKS, MODULE_FILLS, MODULE_LINE, QUIET, STROKES, TONES, Look
 
@@ -81,7 +81,7 @@ def to_mermaid(picture: Picture) -> str:
 def _chart(picture: Picture) -> Iterator[str]:
     yield f"flowchart {_DIRECTION[picture.direction]}"
     whole = tree(picture.boxes)
-    yield from (f"  {line}" for line in _members(whole))
+    yield from (f"  {line}" for line in _members(whole, picture))
     slotted = {box.key: (box.ins, box.outs) for box in picture.boxes}
     yield from (f"  {_arrow(arrow, picture.direction, slotted)}" for arrow in picture.arrows)
     used = dict.fromkeys(box.look for box in picture.boxes)
@@ -93,13 +93,13 @@ def _chart(picture: Picture) -> Iterator[str]:
 # --- boxes ---------------------------------------------------------------------------
 
 
-def _members(cluster: Cluster) -> Iterator[str]:
+def _members(cluster: Cluster, picture: Picture) -> Iterator[str]:
     for member in cluster.members:
         if isinstance(member, Box):
             yield _box(member)
         else:
-            yield f'subgraph cluster_{member.number}["{_escaped(member.group[-1])}"]'
-            yield from (f"  {line}" for line in _members(member))
+            yield f'subgraph cluster_{member.number}["{_escaped(cluster_text(member, picture))}"]'
+            yield from (f"  {line}" for line in _members(member, picture))
             yield "end"
 
 

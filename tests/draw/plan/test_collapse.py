@@ -85,8 +85,10 @@ def lone(variable: str, users: list[str | None], *, aliases: tuple[str, ...] = (
         ("fc.weight", [None], (), None),  # no module is known at all
         ("fc.weight", [None, "act"], (), ()),
         ("fc.weight", ["fc", "Net#2.fc"], (), ()),  # the model's second call
+        ("fc.weight", ["fc", "fc", "Net#2.act"], (), ("Net", "fc")),
         ("fc.weight", ["act", "Net#2.fc"], (), ("Net#2", "fc")),
         ("position", ["fc", "Net#2"], (), ("Net#2",)),
+        ("position", ["", "fc", "Net#2.fc"], (), ("Net",)),
         ("position", ["", "Net#2"], (), ()),
     ],
 )
@@ -171,7 +173,8 @@ def test_every_call_is_a_box_of_its_own():
 
 
 def interleaved() -> Graph:
-    names = ["a.x", "b.x", "a.y", "b.y"]
+    """Modules that gradients leave and come back to, with nodes of their own: some calls in one another do that."""
+    names = ["a", "b", "a", "b"]
     nodes = [
         Node(at, "ExpBackward0", "op", 9 - at, (META,), (Edge(at + 1, 0),) if at < 3 else (), module=name)
         for at, name in enumerate(names)
@@ -186,6 +189,102 @@ def test_modules_that_interleave_make_a_cycle_which_is_drawn(kind):
     ]
     assert arrows == [("r0", "m0", 0), ("m0", "m1", 1), ("m1", "m0", 0)]
     assert len(draw(interleaved(), kind, depth=1)) > 0
+
+
+def chain(*modules: str | None) -> list[Node]:
+    """One node after another, in these modules."""
+    return [
+        Node(
+            at,
+            "ExpBackward0",
+            "op",
+            99 - at,
+            (META,),
+            (Edge(at + 1, 0),) if at + 1 < len(modules) else (),
+            module=name,
+        )
+        for at, name in enumerate(modules)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modules", "depth", "wanted"),
+    [
+        # a list that gradients leave and come back to stands with its children, at any depth
+        (["0.h.1", "0", "0.h.0"], 2, ["0.h.1", "ExpBackward0", "0.h.0"]),
+        (["h.1.fc", "", "h.0.fc"], 1, ["h.1", "ExpBackward0", "h.0"]),
+        (["h.1.fc", "", "h.0.fc"], 2, ["h.1.fc", "ExpBackward0", "h.0.fc"]),
+        (["h.1.x.1", "h.1", "h.1.x.0", "", "h.0"], 1, ["h.1", "ExpBackward0", "h.0"]),
+        (["h.1.x.1", "h.1", "h.1.x.0", "h.0"], 3, ["h.1.x.1", "ExpBackward0", "h.1.x.0", "ExpBackward0"]),
+        (["h.1", None, "h.0"], 1, ["h.1", "ExpBackward0", "h.0"]),
+        # and one that they don't come back to is one box, as what was called is
+        (["0", "0.h.1", "0.h.0", "0"], 2, ["ExpBackward0", "0.h", "ExpBackward0"]),
+        (["h.1", "h.0"], 1, ["h"]),
+        (["f", "", "f"], 1, ["f", "ExpBackward0"]),
+    ],
+)  # fmt: skip
+def test_what_is_never_called_makes_no_cycle(modules, depth, wanted):
+    graph = Graph(tuple(chain(*modules)), ())
+    assert titles(graph_picture(graph, depth=depth)) == wanted
+
+
+@given(st.lists(st.lists(st.sampled_from("ab"), max_size=3).map(".".join), min_size=1, max_size=9))
+def test_a_frame_around_what_was_never_called_is_left_once(modules):
+    boxes = graph_picture(Graph(tuple(chain(*modules)), ())).boxes
+    for frame in {box.group[:depth] for box in boxes for depth in range(1, len(box.group) + 1)}:
+        inside = "".join("x" if box.group[: len(frame)] == frame else " " for box in boxes)
+        assert len(inside.split()) == 1 or any(box.group == frame for box in boxes), (frame, inside)
+
+
+def test_a_model_that_is_called_twice_is_two_boxes_beside_each_other():
+    nodes = chain(None, "fc2", "", "fc1", "P#2.fc2", "P#2", "P#2.fc1")
+    classes = (("", "P"), ("fc1", "Linear"), ("fc2", "Linear"))
+    picture = graph_picture(Graph(tuple(nodes), (), classes=classes), depth=1)
+    assert titles(picture) == ["ExpBackward0", "P", "P#2"]
+    deeper = graph_picture(Graph(tuple(nodes), (), classes=classes), depth=2)
+    assert [[line.text for line in box.lines[:2]] for box in deeper.boxes if box.look == "module"] == [
+        ["P.fc2", "Linear"], ["P.fc1", "Linear"], ["P#2.fc2", "Linear"], ["P#2.fc1", "Linear"]
+    ]  # fmt: skip
+
+
+# --- classes -------------------------------------------------------------------------
+
+
+def test_clusters_and_boxes_say_their_class():
+    nodes = tuple(chain("body.9", "body.8#2", "body", "head"))
+    classes = (
+        ("", "Net"),
+        ("body", "Sequential"),
+        ("body.8", "Linear"),
+        ("body.9", "BatchNorm1d"),
+        ("head", "head"),
+    )
+    picture = graph_picture(Graph(nodes, (), classes=classes))
+    for writer in (to_dot, to_mermaid):
+        text = writer(picture)
+        assert (
+            all(
+                f">{label}<" in text or f'"{label}"' in text
+                for label in ("body Sequential", "9 BatchNorm1d", "8#2 Linear", "head")
+            )
+            or writer is to_mermaid
+        )
+        assert "9 BatchNorm1d" in text
+        assert "head head" not in text
+    (box,) = [
+        box for box in graph_picture(Graph(nodes, (), classes=classes), depth=1).boxes if box.key == "m0"
+    ]
+    assert [line.text for line in box.lines[:2]] == ["body", "Sequential"]
+
+
+def test_blocks_of_different_classes_are_not_alike():
+    graph = blocks(4)
+    assert plan(graph, repeats=True).parts[1].times == 4
+    kinds = (("net.h.0", "Block"), ("net.h.1", "Block"), ("net.h.2", "Other"), ("net.h.3", "Other"))
+    other = plan(Graph(graph.nodes, graph.roots, classes=kinds), depth=3, repeats=True)
+    assert [(part.module, part.kind) for part in other.parts if part.module] == [
+        ("net.h.2 … 3 × 2", "Other"), ("net.h.0 … 1 × 2", "Block")
+    ]  # fmt: skip
 
 
 def test_a_cycle_is_laid_out_without_dot_too(monkeypatch):
