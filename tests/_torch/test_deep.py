@@ -21,7 +21,7 @@ from models import CASES, leaves, live_nodes
 import autograd_lab as lab
 from autograd_lab._torch import deep
 
-SCRIPT = Path(__file__).with_name("deep_graphs.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "deep_graphs.py"
 
 
 def run(*arguments):
