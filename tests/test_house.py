@@ -286,3 +286,36 @@ def test_the_architecture_page_names_every_module():
     for path in FILES:
         if path.name != "__init__.py":
             assert path.name in page, path
+
+
+TESTS = PACKAGE.parent / "tests"
+
+
+def module_of(test: Path) -> Path:
+    """Returns the file that a test is about by its place; a room's own test is about what its face promises."""
+    folder, name = test.parent, test.name.removeprefix("test_")
+    return folder / "__init__.py" if folder.name == name.removesuffix(".py") else folder / name
+
+
+def test_tests_lie_where_their_modules_lie():
+    """What is about several modules, or about the whole, lies in ``tests`` itself."""
+    ours = {path.relative_to(PACKAGE) for path in FILES}
+    tests = [path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")]
+    in_rooms = {test for test in tests if test.parent.parts and test.parts[0] != "docs"}
+    assert not {str(test) for test in in_rooms if module_of(test) not in ours}
+    in_itself = {test for test in tests if not test.parent.parts and module_of(test) not in ours}
+    rooms = {path.name: path for path in ours if path.parent.parts and path.name != "__init__.py"}
+    assert not {
+        f"{test} is about {rooms[module_of(test).name]}"
+        for test in in_itself
+        if module_of(test).name in rooms
+    }
+
+
+def test_what_tests_share_lies_in_one_folder():
+    loose = {
+        path
+        for path in TESTS.rglob("*.py")
+        if not path.name.startswith("test_") and path.name != "conftest.py"
+    }
+    assert {path.parent for path in loose} == {TESTS / "support"}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gradients import Wrapper
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing._internal.two_tensor import TwoTensor
 
 from autograd_lab._torch import tensors
-from tests.gradients import Wrapper
 
 
 class Strict(torch.Tensor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gradients import Wrapper, alone, kinds, not_for_leaves, quiet
 from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
@@ -12,7 +13,6 @@ from torch.testing._internal.two_tensor import TwoTensor
 
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.stats import Meter
-from tests.gradients import Wrapper, alone, kinds, not_for_leaves, quiet
 
 NAN, OTHER_NAN = (
     torch.tensor([bits], dtype=torch.int32).view(torch.float32) for bits in (0x7FC00000, 0x7FC00001)

@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 import torch
+from gradients import Gradient, kinds, numbers, quiet
 
 import autograd_lab as lab
 from autograd_lab.backward.bits import same_bits
-from tests.gradients import Gradient, kinds, numbers, quiet
 
 KINDS = kinds()
 DENSE = ("strided float32", "columns", "expanded", "noting", "two tensors", "wrapper", "zero tensor")

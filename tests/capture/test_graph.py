@@ -371,3 +371,8 @@ def test_gradients_that_come_from_elsewhere_are_left_alone():
     lab.capture(loss, names={"x": x})
     assert x.grad is mine
     assert torch.equal(mine, ones_for(mine))
+
+
+def test_a_captured_graph_goes_to_json_and_back(built, tmp_path):
+    graph = capture(built)
+    assert lab.load(lab.save(graph, tmp_path / "graph.json")) == graph

@@ -110,8 +110,8 @@ def test_a_trace_of_no_steps_says_which_backward_it_was_and_what_stopped_it():
     (trace,) = watcher.traces
     line = no_graph.__code__.co_firstlineno + 1
     assert str(trace) == (
-        f"0 steps; backward 0, test_refused.py:{line}; stopped by RuntimeError('element 0 of tensors does not require "
-        "grad and does not have a grad_fn')"
+        f"0 steps; backward 0, test_refused_backwards.py:{line}; "
+        "stopped by RuntimeError('element 0 of tensors does not require grad and does not have a grad_fn')"
     )
     assert (trace.graph.nodes, trace.steps) == ((), ())
     assert "requires no gradient" in trace.unread

@@ -71,7 +71,7 @@ def test_the_second_order_by_frequency_is_the_transpose_of_the_first():
         1.0,
         1.0,
         1.0,
-    ]  # if this fails, torch is mended: compare it in test_rules.py
+    ]  # if this fails, torch is mended: compare it in test_rule.py
 
 
 def test_under_vmap_each_member_has_its_own_padding_and_frequencies():

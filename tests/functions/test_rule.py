@@ -50,7 +50,7 @@ NOT_RIGHT_IN_PYTORCH = {
 """By rule and sample, what can be compared where PyTorch itself isn't right in the rest.
 
 - An embedding under vmap forgets its ``padding_idx``, and counts frequencies over the whole batch; the second order
-  forgets ``scale_grad_by_freq``, and raises if there are no indices. ``test_lookup_swapped.py`` has the truth.
+  forgets ``scale_grad_by_freq``, and raises if there are no indices. ``test_lookup.py`` has the truth.
 """
 
 

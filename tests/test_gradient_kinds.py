@@ -6,13 +6,13 @@ import math
 
 import pytest
 import torch
+from gradients import Beside, Gradient, Noting, Wrapper, alone, kinds, not_for_leaves, quiet
 
 import autograd_lab as lab
 from autograd_lab._torch import readable
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.stats import Meter
 from autograd_lab.records import jsonio
-from tests.gradients import Beside, Gradient, Noting, Wrapper, alone, kinds, not_for_leaves, quiet
 
 KINDS = kinds()
 ALL = KINDS | not_for_leaves() | alone()
