@@ -13,12 +13,18 @@ Relies on
 - ``torch._C._stash_obj_in_tls``, ``_is_key_in_tls``, ``_get_obj_in_tls`` and ``_remove_obj_from_tls``: what a thread
   keeps for itself, which a backward takes along into every thread that it runs in. ``_engine_run_backward`` hands its
   own context on in the same way. Without them, one thread's backward couldn't be told from another's on the same graph.
-- ``torch._C._functorch.peek_interpreter_stack()``: whether a ``torch.func`` transform is running. Without it, the
-  transforms' own backwards, whose tensors are wrappers without numbers, would be taken for the user's.
+- ``torch._C._are_functorch_transforms_active()``: whether a ``torch.func`` transform is running. Without it, the
+  transforms' own backwards, whose tensors are wrappers without numbers, would be taken for the user's. See Note [What
+  isn't asked].
 - ``torch._C._functorch.is_legacy_batchedtensor``: whether a gradient is a batch of them, made by torch's older ``vmap``
   for ``is_grads_batched=True``. Without it, hooks would ask such a tensor for what it can't do.
 - ``torch._guards.TracingContext``: whether ``torch.compile`` is at work, which traces a backward of its own. Without
   it, that one would be taken for the user's too.
+
+Note [What isn't asked]
+``torch._C._functorch.peek_interpreter_stack()`` tells of transforms too. But the first call of anything that reads the
+stack of transforms makes one for the thread, for good, and torch's engine copies it twice for each node that it runs.
+On a small model that is some percent of a step.
 """
 
 from __future__ import annotations
@@ -217,4 +223,4 @@ def _marks() -> tuple[object, ...]:
 
 def in_transform() -> bool:
     """Whether this thread is in a ``torch.func`` transform (``grad``, ``vmap``, ``jvp``), or is compiling."""
-    return torch._C._functorch.peek_interpreter_stack() is not None or TracingContext.try_get() is not None
+    return torch._C._are_functorch_transforms_active() or TracingContext.try_get() is not None

@@ -103,7 +103,6 @@ GROUNDS = (
     Ground(
         ("trace", "watch", "kernels"),
         (
-            "torch._C._functorch.peek_interpreter_stack",
             "torch._C._functorch.is_legacy_batchedtensor",
             "torch._guards.TracingContext.try_get",
         ),

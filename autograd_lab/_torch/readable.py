@@ -15,8 +15,9 @@ Relies on:
   ``torch.nested.narrow`` leaves between rows would be measured too;
 - ``torch._C._get_privateuse1_backend_name``: without it, tensors of a device that is written in Python would lose
   their numbers as they're detached;
-- ``torch._C._functorch``'s ``is_functorch_wrapped_tensor`` and ``peek_interpreter_stack``: the numbers of a tensor that
-  ``vmap`` or ``grad`` wraps can't be read inside the transform;
+- ``torch._C._functorch.is_functorch_wrapped_tensor`` and ``torch._C._are_functorch_transforms_active``: the numbers of
+  a tensor that ``vmap`` or ``grad`` wraps can't be read inside the transform. See Note [What isn't asked] in
+  ``engine.py``;
 - ``Tensor._values`` and ``Tensor._nnz`` of sparse tensors: the public ``values()`` needs a coalesced one.
 """
 
@@ -34,7 +35,7 @@ ORDINARY = (torch.Tensor, torch.nn.Parameter)
 _TORCHS = (FakeTensor, NestedTensor)
 """Subclasses whose sizes may be asked for: their code is torch's own."""
 
-_transform = torch._C._functorch.peek_interpreter_stack
+_in_transform = torch._C._are_functorch_transforms_active
 _is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
 
 _REDUCED = frozenset(
@@ -117,7 +118,7 @@ def readable(tensor: torch.Tensor) -> Readable | str:
         type(tensor) is torch.Tensor and tensor.layout is torch.strided and tensor.dtype in _REDUCED
     ):  # nearly all
         has_numbers = not (tensor.is_meta or tensor.is_nested or tensor.requires_grad)
-        if has_numbers and _transform() is None:
+        if has_numbers and not _in_transform():
             return Readable(tensor, tensor.numel())
     reason = _unreadable(tensor)
     return _read(plain(tensor)) if reason is None else reason
@@ -132,7 +133,7 @@ def _unreadable(tensor: torch.Tensor) -> str | None:
         return "a fake tensor has no numbers"
     if tensor.is_meta:
         return "no numbers on the meta device"
-    if _transform() is not None and _is_wrapped(tensor):
+    if _in_transform() and _is_wrapped(tensor):
         return "inside a torch.func transform"
     return None if tensor.dtype in _REDUCED else _refused(plain(tensor))
 

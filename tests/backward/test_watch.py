@@ -223,6 +223,34 @@ def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
     assert [trace.number for trace in watcher.traces] == [3]
 
 
+READ_THE_STACK = {
+    getattr(torch._C._functorch, name)
+    for name in (
+        "current_level", "get_dynamic_layer_stack_depth", "get_interpreter_stack", "maybe_current_level",
+        "peek_interpreter_stack",
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"limit": 1}, {"stats": "full", "forward": "stats"}])
+def test_no_stack_of_transforms_is_read(options):
+    """Whose first reading has torch's engine copy it from then on: Note [What isn't asked] in ``_torch/engine.py``."""
+    asked, model = [], Net()
+
+    def profile(_frame, event, function):
+        if event == "c_call" and function in READ_THE_STACK:
+            asked.append(function.__name__)
+
+    with lab.watch(model, **options):
+        sys.setprofile(profile)
+        try:
+            for _ in range(3):
+                model(X).sum().backward()
+        finally:
+            sys.setprofile(None)
+    assert asked == []
+
+
 def test_a_module_that_was_not_noted_as_it_began_is_known_when_its_first_step_is_chosen():
     """A model that takes its steps inside its own forward."""
 
