@@ -102,9 +102,9 @@ def test_capture_runs_nothing(path):
     assert not {name for name in modules_imported(path) if any(name.startswith(door) for door in doors)}
 
 
-BOTH = {"bits", "numbers", "stats"}
+BOTH = {"bits", "leaf", "numbers", "stats"}
 NATIVE = {
-    "forward", "kernels", "leaf", "modules", "places", "recorder", "timeline", "trace", "turn", "watch"
+    "forward", "kernels", "modules", "places", "recorder", "timeline", "trace", "turn", "watch"
 }  # fmt: skip
 LABS_OWN = {
     "accumulate", "buffers", "call", "engine", "exec_info", "graph_task", "receive", "scalar", "stops", "tensor_hooks"

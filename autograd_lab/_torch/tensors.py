@@ -35,7 +35,14 @@ def grad(tensor: torch.Tensor) -> torch.Tensor | None:
         return _grad(tensor)
 
 
+def set_grad(tensor: torch.Tensor, grad: torch.Tensor) -> None:
+    """Sets a tensor's ``.grad``, likewise."""
+    with no_torch_function():
+        _set_grad(tensor, grad)
+
+
 _grad: Callable[[torch.Tensor], torch.Tensor | None] = vars(torch._C.TensorBase)["grad"].__get__
+_set_grad: Callable[[torch.Tensor, torch.Tensor], None] = vars(torch._C.TensorBase)["grad"].__set__
 
 
 def unseen() -> contextlib.AbstractContextManager[Any]:
@@ -160,3 +167,17 @@ def indices(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     if tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
         return tensor.ccol_indices(), tensor.row_indices()
     return ()
+
+
+def sparse_taken_over(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Returns a sparse tensor (COO) that shares another one's indices and values, as ``AccumulateGrad`` makes it.
+
+    Returns:
+        The tensor, not coalesced; ``None`` where torch would copy the parts, and for other layouts.
+    """
+    if tensor.layout is not torch.sparse_coo:
+        return None
+    places, values = tensor._indices(), tensor._values()
+    if not (places.is_contiguous() and values.is_contiguous()):
+        return None
+    return torch.sparse_coo_tensor(places, values, tensor.shape, check_invariants=False)

@@ -5,53 +5,71 @@
 Note [Stealing]
 ``.grad`` *is* the gradient that arrived, not a copy, if nobody else holds that tensor and if its layout
 suits the leaf: strides like the leaf's, or contiguous where the leaf's own elements overlap or have gaps (the *gradient
-layout contract*, ``grad_layout_contract.h``). Otherwise it's a copy with such a layout. Under ``create_graph`` it's
-always a copy, which is part of the new graph.
+layout contract*, ``grad_layout_contract.h``). A sparse gradient (COO) is taken over with its indices and values, and is
+not coalesced then, whatever it was; an MKLDNN one has no strides to compare. Otherwise it's a copy with such a layout.
+Under ``create_graph`` it's always a copy, which is part of the new graph.
 
 Note [Adding to .grad]
 If there is a ``.grad`` already, what arrived is added into it, in place, so that whoever holds ``.grad`` sees the sum.
 Under ``create_graph`` it's a new sum, since changing it in place would spoil the graph that it may be part of. Then the
-post-accumulate-grad hooks are called. That's why a training loop has to call ``zero_grad``.
+post-accumulate-grad hooks are called, also if the gradient was undefined. That's why a training loop has to call
+``zero_grad``.
+
+Note [Who puts a first gradient into .grad]
+``AccumulateGrad`` tells by counting references whether somebody else holds a gradient. Called from Python it always
+finds one more, the caller's, and would copy each. So the first gradient of a leaf is put into ``.grad`` here, by the
+rule above. Torch's own node, which is then given an undefined gradient, calls the hooks. All else is the node's work.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from autograd_lab._torch import glass as _glass, nodes as _nodes, tensors as _tensors
 from autograd_lab._torch.run_node import run_node
-from autograd_lab.records import Accumulation, GradStats
+from autograd_lab.backward.leaf import Leaf
+from autograd_lab.backward.stats import Meter
+from autograd_lab.hold import Hold
+from autograd_lab.records import Accumulation
 
 _TUPLE_LOCAL_AND_ARGUMENT = 3
 """How often Python holds a gradient that only ``accumulated`` knows."""
 
 
 def written(
-    arrived: tuple[torch.Tensor | None, ...],
-    node: Any,
-    measure: Callable[[torch.Tensor | None], GradStats | None],
-) -> Accumulation:
-    """Has torch's own ``AccumulateGrad`` write ``.grad``. See Note [Adding to .grad].
+    arrived: tuple[torch.Tensor | None, ...], node: Any, meter: Meter, *, create_graph: bool
+) -> tuple[Accumulation, torch.Tensor | None]:
+    """Writes ``.grad`` and has the hooks called that come then. See Note [Who puts a first gradient into .grad].
 
     Args:
-        arrived: What arrived.
+        arrived: What arrived; the caller holds nothing but this tuple.
         node: The leaf's node.
-        measure: Measures ``.grad`` before and after.
+        meter: Measures ``.grad`` before and after.
+        create_graph: Whether a graph of the backward is being built.
 
     Returns:
-        What happened to it.
+        What happened to ``.grad``, and the gradient in memory of its own.
     """
     variable = _nodes.variable(node)
-    old = _tensors.grad(variable)
-    before = measure(old)
-    run_node(node, arrived)
-    new = _tensors.grad(variable)
-    how = "copied" if old is None else "added" if new is old else "replaced"
-    return Accumulation(how, before, measure(new))
+    first = _tensors.grad(variable) is None and not create_graph and arrived[0] is not None
+    gradient, how = accumulated(arrived, variable, create_graph=False) if first else (None, "")
+    kept = arrived[0] if gradient is None or how != "stole" else _copied(gradient)
+    leaf = Leaf(variable, meter)
+    with Hold() as held:
+        held.add(leaf.close)
+        leaf.before(arrived[0], (meter.measure(arrived[0]),) if meter.measures else ())
+        if gradient is None:
+            run_node(node, arrived)
+        else:
+            _tensors.set_grad(variable, gradient)
+            run_node(node, (None,))
+        leaf.after(arrived[0])
+    accumulation = leaf.accumulation()
+    assert accumulation is not None
+    return accumulation, kept
 
 
 def accumulated(
@@ -77,10 +95,14 @@ def _accumulated(
     (grad,) = arrived
     assert grad is not None
     alone = sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT
-    if grad.layout is not torch.strided or variable.layout is not torch.strided or grad.is_nested:
+    if alone and not create_graph and _glass.held_by_python_alone(grad):
+        taken_over = _tensors.sparse_taken_over(grad)
+        if taken_over is not None:
+            return taken_over, "stole"
+        if grad.is_mkldnn or _obeys(grad, variable):
+            return grad.detach(), "stole"
+    if not _strided(grad) or not _strided(variable):
         return grad.clone(), "copied"
-    if alone and not create_graph and _obeys(grad, variable) and _glass.held_by_python_alone(grad):
-        return grad.detach(), "stole"
     if type(grad) is torch.Tensor and not _obeys(grad, variable) and _tensors.dense(variable):
         like = torch.empty_strided(variable.shape, variable.stride(), dtype=grad.dtype, device=grad.device)
         return like.copy_(grad), "copied"
@@ -89,7 +111,18 @@ def _accumulated(
     ), "copied"
 
 
+def _copied(grad: torch.Tensor) -> torch.Tensor:
+    with _tensors.no_torch_function():
+        return grad.clone()
+
+
+def _strided(tensor: torch.Tensor) -> bool:
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
 def _obeys(grad: torch.Tensor, variable: torch.Tensor) -> bool:
+    if not _strided(grad) or not _strided(variable):
+        return False
     if not _tensors.dense(variable):
         return grad.is_contiguous()
     return all(

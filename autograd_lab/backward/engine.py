@@ -7,7 +7,8 @@ Note [What a replay leaves alone]
 No ``.grad`` is written, so hooks that are about ``.grad`` aren't called: post-accumulate-grad hooks don't run, and what
 ``Tensor.retain_grad`` would have written is put back. All other hooks run, and what they change is taken over. What the
 nodes saved isn't freed. Random numbers are drawn as in a native run. A reentrant checkpoint's own backward writes
-``.grad`` as always. With ``accumulate=True`` all of ``.grad`` is written as the native engine does.
+``.grad`` as always. With ``accumulate=True`` all of ``.grad`` is written as the native engine does, in the memory in
+which it would be: what a leaf steals is a copy in ``grads``.
 
 Limits: C++ hooks that aren't on a tensor (DDP's) aren't called, and callbacks that C++ code queues run when the node
 that queued them has run. Where all gradients of a node are undefined, torch calls the hooks on its tensors with

@@ -268,12 +268,15 @@ class GraphTask:
 
     def _leaf(self, node: Any, record: Node, grads: Grads, came: Stats) -> Accumulation:
         """What an ``AccumulateGrad`` does. See Note [What a replay leaves alone]."""
-        if grads[0] is None or record.variable is None:
-            return Accumulation("nothing")
+        assert record.variable is not None
         if self._writes_grad:
-            self._grads[record.variable] = grads[0]
-            self._capture(record.id, grads)
-            return accumulate.written(grads, node, self._measure)
+            accumulation, kept = accumulate.written(grads, node, self._meter, create_graph=self._create_graph)
+            if kept is not None:
+                self._grads[record.variable] = kept
+                self._capture(record.id, (kept,))
+            return accumulation
+        if grads[0] is None:
+            return Accumulation("nothing")
         gradient, how = accumulate.accumulated(grads, _nodes.variable(node), create_graph=self._create_graph)
         self._grads[record.variable] = gradient
         self._capture(record.id, grads if self._create_graph else (gradient,))

@@ -72,3 +72,103 @@ def test_the_trace_says_what_was_in_grad_before_and_after():
     step = lab.replay(w.sum(), accumulate=True).steps[-1]
     assert step.accumulation.how == "added"
     assert (step.accumulation.before.norm, step.accumulation.after.norm) == (1.0, pytest.approx(5**0.5))
+
+
+class Sends(torch.autograd.Function):
+    """Sends a leaf a gradient that it makes, and notes where that is in memory, or its values if it's sparse."""
+
+    @staticmethod
+    def forward(ctx, leaf, make, noted):
+        ctx.make, ctx.noted = make, noted
+        return torch.ones(())
+
+    @staticmethod
+    def backward(ctx, grad):
+        made = ctx.make()
+        ctx.noted.append(memory(made))
+        return made, None, None
+
+
+def memory(grad):
+    if grad.layout is torch.sparse_coo:
+        return grad._values().data_ptr()
+    return torch.ops.mkldnn.data_ptr(grad) if grad.is_mkldnn else grad.data_ptr()
+
+
+def sparse(*, coalesced=False, contiguous=True):
+    values = torch.arange(1.0, 5).reshape(2, 2)
+    values = values if contiguous else values.t()
+    made = torch.sparse_coo_tensor(torch.tensor([[0, 1]]), values, (3, 2), check_invariants=True)
+    return made.coalesce() if coalesced else made
+
+
+KEPT = []
+
+
+def kept():
+    KEPT[:] = [torch.arange(6.0).reshape(3, 2)]
+    return KEPT[0]
+
+
+MADE = {
+    "plain": lambda: torch.arange(6.0).reshape(3, 2),
+    "somebody's own": kept,
+    "a view of it": lambda: kept()[:],
+    "transposed": lambda: torch.arange(6.0).reshape(2, 3).t(),
+    "expanded": lambda: torch.ones(()).expand(3, 2),
+    "of a row": lambda: torch.arange(2.0).expand(3, 2),
+    "sparse": sparse,
+    "sparse and coalesced": lambda: sparse(coalesced=True),
+    "sparse with a gap": lambda: sparse(contiguous=False),
+}
+HOLDERS = {
+    "nobody": lambda *_: None,
+    "a pre-hook": lambda leaf, node, held: node.register_prehook(lambda grads: held.append(grads[0])),
+    "a hook of the leaf": lambda leaf, node, held: leaf.register_hook(held.append) and None,
+    "a post-hook, for a moment": lambda leaf, node, held: node.register_hook(lambda *_: None),
+    "a pre-hook, and a post-hook": lambda leaf, node, held: (
+        node.register_prehook(lambda grads: held.append(grads[0])), node.register_hook(lambda *_: None)
+    ),
+    "what steps in the backward": lambda leaf, node, held: leaf.register_post_accumulate_grad_hook(
+        lambda leaf: held.append(leaf.grad) or setattr(leaf, "grad", None)
+    ),
+    "what writes into it": lambda leaf, node, held: leaf.register_post_accumulate_grad_hook(
+        lambda leaf: leaf.grad.mul_(2).requires_grad or None
+    ),
+}  # fmt: skip
+BEFORE = {"None": lambda: None, "a gradient": lambda: torch.ones(3, 2)}
+
+
+@pytest.mark.parametrize("before", list(BEFORE))
+@pytest.mark.parametrize("holder", list(HOLDERS))
+@pytest.mark.parametrize("made", list(MADE))
+def test_with_accumulate_grad_is_the_memory_that_it_is_natively(made, holder, before):
+    def run(backward):
+        noted, held = [], []
+        leaf = torch.zeros(3, 2, requires_grad=True)
+        leaf.grad = BEFORE[before]()
+        loss = Sends.apply(leaf, MADE[made], noted)
+        HOLDERS[holder](leaf, loss.grad_fn.next_functions[0][0], held)
+        trace = backward(loss)
+        grad = held[0] if leaf.grad is None else leaf.grad
+        place = memory(grad) == noted[0], leaf.grad is None, [memory(each) == noted[0] for each in held]
+        layout = grad.layout, grad.stride() if grad.layout is torch.strided else grad.is_coalesced()
+        return (trace.steps[-1].accumulation, place, layout, models.raw_bytes(grad.to_dense())), trace
+
+    native, _ = run(lambda loss: lab.trace(loss))
+    glass, trace = run(lambda loss: lab.replay(loss, accumulate=True))
+    assert glass == native
+    (apart,) = trace.grads.values()
+    assert models.raw_bytes(apart.to_dense()) == models.raw_bytes(MADE[made]().to_dense().contiguous())
+
+
+def test_with_accumulate_an_mkldnn_gradient_is_stolen_as_natively():
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("torch was built without it")
+    stolen = []
+    for backward in (torch.Tensor.backward, lambda loss: lab.replay(loss, accumulate=True)):
+        noted = []
+        leaf = torch.zeros(3, 2).to_mkldnn().requires_grad_()
+        backward(Sends.apply(leaf, lambda: torch.ones(3, 2).to_mkldnn(), noted))
+        stolen.append(memory(leaf.grad) == noted[0])
+    assert stolen == [True, True]
