@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,11 +21,11 @@ from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
 from autograd_lab.draw.words import nearest
 from autograd_lab.errors import RenderError, article
-from autograd_lab.records import Graph, ScalarGraph, Trace, are_traces, files
+from autograd_lab.records import Record, Trace, are_traces, files
 
 
 def render(
-    record: Graph | ScalarGraph | Trace | Outputs,
+    record: Record | Sequence[Trace] | Outputs,
     path: str | os.PathLike[str] | None = None,
     *,
     format: str | None = None,  # noqa: A002 - the word that Graphviz and torchviz use
@@ -75,7 +75,7 @@ def render(
 def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
-    live = not isinstance(record, Graph | ScalarGraph | Trace) and not are_traces(record)
+    live = not isinstance(record, Record) and not are_traces(record)
     if not live:
         if view == "torchviz":
             raise RenderError(

@@ -15,7 +15,7 @@ from autograd_lab.cli.options import (
     table_text,
     target_argument,
 )
-from autograd_lab.records import Graph, ScalarGraph, Trace, load
+from autograd_lab.records import Graph, Record, Trace, load
 
 
 @click.command()
@@ -90,7 +90,7 @@ def render(
 
 
 def _drawn(
-    record: Graph | ScalarGraph | Trace,
+    record: Record,
     out: str | None,
     format_: str | None,
     view: str | None,
@@ -101,7 +101,7 @@ def _drawn(
     from autograd_lab.draw import check
     from autograd_lab.pictures import render as render_any
 
-    if out is not None or format_ not in (None, "txt") or isinstance(record, ScalarGraph):
+    if out is not None or format_ not in (None, "txt") or not isinstance(record, Graph | Trace):
         return render_any(record, out, format=format_, view=view, **options)
     check("txt", view, of=type(record), **options)
     depth, repeats = options.get("depth"), bool(options.get("repeats"))

@@ -70,7 +70,7 @@ class Format(NamedTuple):
 
 
 def draw(
-    record: Record,
+    record: Record | Sequence[Trace],
     format: str,  # noqa: A002 - the public name of the argument
     *,
     view: str | None = None,
@@ -104,21 +104,22 @@ def draw(
         ['```mermaid', 'flowchart TB']
     """
     settings = Settings(width or WIDTH, dpi, options.get("depth"), bool(options.get("repeats")))
-    several = are_traces(record)
-    kind = Trace if several else type(record)
-    name = check(format, view, of=kind, several=several, **options)
-    _check_modules(record, options)
+    kind = Trace if are_traces(record) else type(record)
+    name = check(format, view, of=kind, several=are_traces(record), **options)
     row, drawing = FORMATS[format], VIEWS[name]
-    traces = record if several else [record]
+    one = None if isinstance(record, Sequence) else record
+    traces = record if isinstance(record, Sequence) else [record] if isinstance(record, Trace) else []
+    _check_modules(one, options)
     if drawing.plot is not None:
         made = drawing.plot(traces, format, dpi=dpi, **options)
         return made.decode("utf-8") if format == "svg" else made
     if row.of_traces is not None:
         return row.of_traces(traces, settings)
+    assert one is not None  # a list of them was refused
     if row.of_record is not None:
-        return row.of_record(record, settings)
+        return row.of_record(one, settings)
     assert row.of_picture is not None
-    return row.of_picture(picture_maker(record, name, **options)(), settings)
+    return row.of_picture(picture_maker(one, name, **options)(), settings)
 
 
 def check(
@@ -171,7 +172,7 @@ def check(
     return name
 
 
-def _check_modules(record: Record, options: dict[str, Any]) -> None:
+def _check_modules(record: Record | None, options: dict[str, Any]) -> None:
     """Raises where modules are to be shown as one and none is known."""
     graph = record.graph if isinstance(record, Trace) else record
     asked = [name for name in ("depth", "repeats") if options.get(name) not in (None, False)]

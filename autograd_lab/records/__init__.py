@@ -8,13 +8,12 @@ from autograd_lab.records.graph import (
     Graph,
     Hook,
     Node,
-    Record,
     Saved,
     Scalar,
     Source,
     TensorMeta,
 )
-from autograd_lab.records.jsonio import dumps, load, loads, save
+from autograd_lab.records.jsonio import Record, dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
 from autograd_lab.records.trace import Accumulation, Contribution, Kept, Kernel, Step, Trace, are_traces
 from autograd_lab.records.verify import Check, Mismatch, VerifyReport

@@ -409,7 +409,3 @@ class Graph(DisplayMixin):
             raise ValueError(f"{field}.node: there is no node {edge.node}")
         if edge.input_nr < 0:
             raise ValueError(f"{field}.input_nr: expected 0 or more, found {edge.input_nr}")
-
-
-Record = Any
-"""Any of the records here; what ``save`` takes and ``load`` returns."""

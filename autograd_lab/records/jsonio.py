@@ -19,12 +19,12 @@ import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from autograd_lab.errors import RecordError, article
 from autograd_lab.records import files
 from autograd_lab.records.check import EngineCheck
-from autograd_lab.records.graph import Graph, Record, Scalar
+from autograd_lab.records.graph import Graph, Scalar
 from autograd_lab.records.scalar import Number, ScalarGraph
 from autograd_lab.records.trace import Trace
 from autograd_lab.records.verify import VerifyReport
@@ -32,14 +32,11 @@ from autograd_lab.records.verify import VerifyReport
 SCHEMA = 1
 """The version of the format that this release writes; it reads this one and those before."""
 
-RECORDS: dict[str, type] = {
-    "EngineCheck": EngineCheck,
-    "Graph": Graph,
-    "ScalarGraph": ScalarGraph,
-    "Trace": Trace,
-    "VerifyReport": VerifyReport,
-}
+Record: TypeAlias = EngineCheck | Graph | ScalarGraph | Trace | VerifyReport
 """The records that stand in a file by themselves."""
+
+RECORDS: dict[str, type] = {record.__name__: record for record in typing.get_args(Record)}
+"""The same, by name."""
 
 Decoder = Callable[[Any, str], Any]
 
@@ -137,7 +134,7 @@ def loads(text: str) -> Record:
     """
     try:
         document = _parse(text)
-        record = _decoder(_read_head(document))(document.get("data"), "data")
+        record: Record = _decoder(_read_head(document))(document.get("data"), "data")
     except RecursionError as error:
         raise RecordError("not a record: nested too deeply") from error
     try:
