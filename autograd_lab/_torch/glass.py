@@ -43,9 +43,8 @@ from autograd_lab._torch import (
 )
 from autograd_lab._torch.nodes import ACCUMULATE_GRAD
 from autograd_lab._torch.retained import NothingRetained
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.hold import Hold
-
-Grads = tuple[torch.Tensor | None, ...]
 
 
 def start_gradients(outputs: Sequence[torch.Tensor | GradientEdge], grad_tensors: Any) -> Grads:

@@ -31,9 +31,8 @@ from torch.autograd.graph import GradientEdge, Node
 
 from autograd_lab._torch import hooks as _hooks, tensors as _tensors, which_backward as _which_backward
 from autograd_lab._torch.retained import NothingRetained
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.hold import Hold
-
-Grads = tuple[torch.Tensor | None, ...]
 
 Begins = Callable[[Grads, int], object]
 """Is called when a Function's backward begins, with its gradients and the time."""

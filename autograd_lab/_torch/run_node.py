@@ -7,13 +7,16 @@ Relies on nothing private: a C++ node can be called, though no page says so (``T
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch.autograd.graph import Node
 
+Grads: TypeAlias = tuple[torch.Tensor | None, ...]
+"""What a node gets or returns: a gradient for each slot or edge, ``None`` where there is none."""
 
-def run_node(node: Node, grad_outputs: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
+
+def run_node(node: Node, grad_outputs: Sequence[torch.Tensor | None]) -> Grads:
     """Runs a node's backward: no hooks, nothing freed, and gradients go nowhere.
 
     Args:

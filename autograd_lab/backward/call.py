@@ -45,11 +45,10 @@ from autograd_lab._torch import (
     tensors as _tensors,
     which_backward as _which_backward,
 )
-from autograd_lab._torch.run_node import run_node
+from autograd_lab._torch.run_node import Grads, run_node
 from autograd_lab.errors import GradientError, ReleasedError
 from autograd_lab.records import Graph
 
-Grads = tuple[torch.Tensor | None, ...]
 Hooks = Mapping[int, Callable[..., Any]]
 
 

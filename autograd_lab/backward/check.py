@@ -30,11 +30,11 @@ import torch
 from torch.autograd.graph import GradientEdge
 
 from autograd_lab._torch import glass as _glass, grad_access as _grad_access, tensors as _tensors
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.backward import call
 from autograd_lab.backward.bits import same_bits
 from autograd_lab.backward.engine import Engine
 from autograd_lab.backward.exec_info import asked_for, edge_of
-from autograd_lab.backward.graph_task import Grads
 from autograd_lab.backward.trace import trace
 from autograd_lab.capture.outputs import Outputs
 from autograd_lab.hold import Hold

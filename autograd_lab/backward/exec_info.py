@@ -26,11 +26,10 @@ import torch
 from torch.autograd.graph import GradientEdge
 
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.capture.outputs import starts
 from autograd_lab.errors import OptionError
 from autograd_lab.records import Graph, Node
-
-Grads = tuple[torch.Tensor | None, ...]
 
 _OF_A_LIST = frozenset({"CatBackward0", "StackBackward0", "BlockDiagBackward0"})
 """Nodes whose only tensors are a list. See Note [Exec info]."""

@@ -71,6 +71,7 @@ from autograd_lab._torch import (
     settings as _settings,
     which_backward as _which_backward,
 )
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.backward import accumulate, call
 from autograd_lab.backward.buffers import InputBuffer
 from autograd_lab.backward.exec_info import ExecInfo
@@ -82,7 +83,6 @@ from autograd_lab.exceptions import described
 from autograd_lab.hold import Hold
 from autograd_lab.records import Accumulation, Contribution, Edge, GradStats, Graph, Node, Step
 
-Grads: TypeAlias = tuple[torch.Tensor | None, ...]
 Stats: TypeAlias = tuple[GradStats | None, ...]
 
 

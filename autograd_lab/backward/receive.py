@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.errors import GradientError
 from autograd_lab.records import Edge, Graph, TensorMeta
-
-Grads = tuple[torch.Tensor | None, ...]
 
 
 class Slot(NamedTuple):

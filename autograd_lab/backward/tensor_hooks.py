@@ -20,9 +20,8 @@ from typing import Any
 import torch
 
 from autograd_lab._torch import glass as _glass, hooks as _hooks, nodes as _nodes
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.errors import GradientError
-
-Grads = tuple[torch.Tensor | None, ...]
 
 
 class TensorHooks:

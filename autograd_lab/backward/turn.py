@@ -26,16 +26,14 @@ from threading import get_ident
 from time import perf_counter_ns
 from typing import TypeAlias
 
-import torch
-
 from autograd_lab._torch import engine as _engine, hooks as _hooks, tensors as _tensors
 from autograd_lab._torch.engine import current_backward
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.backward.kernels import KernelLog
 from autograd_lab.backward.leaf import Leaf
 from autograd_lab.backward.stats import Measure, Meter
 from autograd_lab.records import Kept
 
-Grads: TypeAlias = tuple[torch.Tensor | None, ...]
 Measures: TypeAlias = tuple[Measure | None, ...]
 
 

@@ -17,14 +17,13 @@ from typing import IO, Any
 
 import torch
 
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.raised import at, described
 from autograd_lab.draw.words import called
 from autograd_lab.errors import LabError, OptionError
 from autograd_lab.records import Node
-
-Grads = tuple[torch.Tensor | None, ...]
 
 PROMPT = "(backward) "
 ROWS = 12

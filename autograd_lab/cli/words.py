@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Sequence
 from typing import Literal
 
 import torch
 
 from autograd_lab._torch import readable as _readable
+from autograd_lab._torch.run_node import Grads
 from autograd_lab.backward.stats import Meter
 from autograd_lab.draw import digits
 from autograd_lab.records import GradStats, Graph, Node
-
-Grads = Sequence[torch.Tensor | None]
 
 MOST = 12
 """Numbers of a tensor that are written out."""

@@ -12,10 +12,13 @@ import torch
 
 from autograd_lab.verify.compare import mismatch
 
-Grads = Sequence[torch.Tensor | None]
 
-
-def kind(at: int, expected: Grads, found: Grads, args: Sequence[object]) -> str:
+def kind(
+    at: int,
+    expected: Sequence[torch.Tensor | None],
+    found: Sequence[torch.Tensor | None],
+    args: Sequence[object],
+) -> str:
     """Names a fault.
 
     Args:
@@ -69,7 +72,7 @@ def _by_a_factor(want: torch.Tensor, came: torch.Tensor) -> str:
     return f"is slightly off, by up to {off:.1e} of what it should be" if off < 1e-2 else ""
 
 
-def _moved(at: int, expected: Grads, came: torch.Tensor) -> str:
+def _moved(at: int, expected: Sequence[torch.Tensor | None], came: torch.Tensor) -> str:
     want = expected[at]
     assert want is not None
     if want.dim() == 2 and want.shape[0] == want.shape[1] and _agree(want.t(), came):
