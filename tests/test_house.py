@@ -161,6 +161,18 @@ def test_the_stages_of_drawing_follow_one_another(path):
             assert module.split(".")[2] in IN_DRAW[room], module
 
 
+def test_a_type_has_one_home():
+    """No two modules give the same name to the same type."""
+    homes: dict[tuple[str, str], list[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                if isinstance(target, ast.Name) and len(target.id) > 1 and target.id.istitle():
+                    homes.setdefault((target.id, ast.unparse(node.value)), []).append(str(path))
+    assert not {name: where for (name, _), where in homes.items() if len(where) > 1}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_private_attributes_of_torch_are_named_only_behind_the_door(path):
     if part_of(path) == "_torch":

@@ -30,7 +30,7 @@ were tensors is known to torch alone, so torch runs a Function's node: Note [A F
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -45,11 +45,10 @@ from autograd_lab._torch import (
     tensors as _tensors,
     which_backward as _which_backward,
 )
+from autograd_lab._torch.hooks import Hooks
 from autograd_lab._torch.run_node import Grads, run_node
 from autograd_lab.errors import GradientError, ReleasedError
 from autograd_lab.records import Graph
-
-Hooks = Mapping[int, Callable[..., Any]]
 
 
 class NodeHooks:

@@ -20,10 +20,8 @@ from typing import NamedTuple
 
 import torch
 
-from autograd_lab._torch.modules import weak
+from autograd_lab._torch.modules import Module, weak
 from autograd_lab.capture.models import Models, named_modules
-
-Module = torch.nn.Module
 
 _NUMBER = re.compile(r"#\d+$")
 

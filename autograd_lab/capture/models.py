@@ -18,9 +18,8 @@ from typing import Any
 import torch
 
 from autograd_lab._torch import modules as _wrappers
+from autograd_lab._torch.modules import Module
 from autograd_lab.errors import GraphError, article
-
-Module = torch.nn.Module
 
 
 def named_modules(model: Module) -> Iterator[tuple[str, Module]]:

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from autograd_lab._torch.deep import Target
+
 T = TypeVar("T")
 
 
@@ -90,11 +92,7 @@ class ReadyQueue(Generic[T]):
         return hole
 
 
-Slot = tuple[int, int]
-"""Where an edge leads: a node's place and which of its inputs, as ``next_functions`` has it."""
-
-
-def dependencies(nexts: Sequence[Sequence[Slot | None]], roots: Sequence[Slot]) -> list[int]:
+def dependencies(nexts: Sequence[Sequence[Target | None]], roots: Sequence[Target]) -> list[int]:
     """Counts the gradients that each node waits for.
 
     Args:
@@ -113,7 +111,7 @@ def dependencies(nexts: Sequence[Sequence[Slot | None]], roots: Sequence[Slot]) 
 
 
 def execution_order(
-    sequence_nrs: Sequence[int], nexts: Sequence[Sequence[Slot | None]], roots: Sequence[Slot]
+    sequence_nrs: Sequence[int], nexts: Sequence[Sequence[Target | None]], roots: Sequence[Target]
 ) -> list[int]:
     """Gives the order in which the native engine would run the nodes.
 
@@ -134,7 +132,7 @@ def execution_order(
     awaited = dependencies(nexts, roots)
     queue: ReadyQueue[int] = ReadyQueue()
     order: list[int] = []
-    edges: Sequence[Slot | None] = roots
+    edges: Sequence[Target | None] = roots
     while True:
         ready = []
         for edge in edges:

@@ -17,20 +17,19 @@ import torch
 
 from autograd_lab.functions.dropout import draw
 from autograd_lab.functions.linear import total
+from autograd_lab.functions.operands import OptionalTensor
 from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, each_alone, tensor
 from autograd_lab.functions.softmax import centered
 from autograd_lab.functions.unbroadcast import Like, fit, like
 
-Tensors = torch.Tensor | None
-
 
 def attended(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    attn_mask: Tensors = None,
+    attn_mask: OptionalTensor = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
     scale: float | None = None,
@@ -126,8 +125,8 @@ class Attention(Rule):
         query: torch.Tensor,
         key: torch.Tensor,
         value: torch.Tensor,
-        mask: Tensors,
-        noise: Tensors,
+        mask: OptionalTensor,
+        noise: OptionalTensor,
         scale: float,
     ) -> torch.Tensor:
         q, k, v = (shared(each, query) for each in (query, key, value))
@@ -144,7 +143,7 @@ class Attention(Rule):
         ctx.save_for_backward(query, key, value if needs_scores else None, mask, noise)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensors) -> Any:
+    def backward(ctx: Any, grad: OptionalTensor) -> Any:
         if grad is None:
             return None, None, None, None, None, None
         query, key, value, mask, noise = ctx.saved_tensors
@@ -163,7 +162,14 @@ class Attention(Rule):
         )
 
     @staticmethod
-    def jvp(ctx: Any, query_t: Tensors, key_t: Tensors, value_t: Tensors, mask_t: Tensors, *_: None) -> Any:
+    def jvp(
+        ctx: Any,
+        query_t: OptionalTensor,
+        key_t: OptionalTensor,
+        value_t: OptionalTensor,
+        mask_t: OptionalTensor,
+        *_: None,
+    ) -> Any:
         query, key, value, mask, noise = ctx.saved_tensors
         q, k, v = (shared(each, query) for each in (query, key, value))
         p = weights(q, k, mask, ctx.scale)
@@ -232,7 +238,7 @@ def together(grad: torch.Tensor, wanted: Like) -> torch.Tensor:
     return fit(grad, wanted)
 
 
-def weights(query: torch.Tensor, key: torch.Tensor, mask: Tensors, scale: float) -> torch.Tensor:
+def weights(query: torch.Tensor, key: torch.Tensor, mask: OptionalTensor, scale: float) -> torch.Tensor:
     """How much each query takes of each value: the softmax of the scores; zeros for a query that may see no key."""
     scores = scale * query @ key.mT
     if mask is None:
@@ -242,11 +248,13 @@ def weights(query: torch.Tensor, key: torch.Tensor, mask: Tensors, scale: float)
     return torch.softmax(scores.masked_fill(blind, 0), -1).masked_fill(blind, 0)
 
 
-def noisy(x: torch.Tensor, noise: Tensors) -> torch.Tensor:
+def noisy(x: torch.Tensor, noise: OptionalTensor) -> torch.Tensor:
     """Multiplies by a dropout's noise, if there is any."""
     return x if noise is None else x * noise
 
 
-def to_scores(grad: torch.Tensor, p: torch.Tensor, value: torch.Tensor, noise: Tensors) -> torch.Tensor:
+def to_scores(
+    grad: torch.Tensor, p: torch.Tensor, value: torch.Tensor, noise: OptionalTensor
+) -> torch.Tensor:
     """The gradient of the scores: back through the mean, the dropout and the softmax."""
     return centered(noisy(grad @ value.mT, noise), p, -1)

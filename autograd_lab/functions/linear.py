@@ -18,12 +18,10 @@ import torch
 from torch.nn import functional
 
 from autograd_lab.functions.arithmetic import conj, times, two
-from autograd_lab.functions.operands import Number
+from autograd_lab.functions.operands import Number, OptionalTensor
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, each_alone, tensor
 from autograd_lab.functions.unbroadcast import fit, like
-
-Tensors = torch.Tensor | None
 
 
 def by_columns(matrix: torch.Tensor) -> bool:
@@ -65,11 +63,11 @@ class Mm(Rule):
         _save_matrices(ctx, *inputs, *ctx.needs_input_grad)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensors) -> Any:
+    def backward(ctx: Any, grad: OptionalTensor) -> Any:
         return (None, None) if grad is None else _gradients(ctx, grad, *ctx.needs_input_grad)
 
     @staticmethod
-    def jvp(ctx: Any, self_t: Tensors, mat2_t: Tensors) -> Any:
+    def jvp(ctx: Any, self_t: OptionalTensor, mat2_t: OptionalTensor) -> Any:
         return total(*_tangents(ctx, self_t, mat2_t))
 
     @staticmethod
@@ -117,7 +115,7 @@ class Addmm(Rule):
         _save_matrices(ctx, mat1, mat2, *ctx.needs_input_grad[1:3])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensors) -> Any:
+    def backward(ctx: Any, grad: OptionalTensor) -> Any:
         if grad is None:
             return None, None, None, None, None
         needs_self, *needs_matrices, _, _ = ctx.needs_input_grad
@@ -131,7 +129,9 @@ class Addmm(Rule):
         )
 
     @staticmethod
-    def jvp(ctx: Any, self_t: Tensors, mat1_t: Tensors, mat2_t: Tensors, *_: None) -> Any:
+    def jvp(
+        ctx: Any, self_t: OptionalTensor, mat1_t: OptionalTensor, mat2_t: OptionalTensor, *_: None
+    ) -> Any:
         moved = None if self_t is None else times(self_t, ctx.beta).expand(ctx.result_like.shape).clone()
         of_product = total(*_tangents(ctx, mat1_t, mat2_t))
         return total(moved, None if of_product is None else times(of_product, ctx.alpha))
@@ -178,11 +178,11 @@ class Bmm(Rule):
         _save_matrices(ctx, *inputs, *ctx.needs_input_grad)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensors) -> Any:
+    def backward(ctx: Any, grad: OptionalTensor) -> Any:
         return (None, None) if grad is None else _gradients(ctx, grad, *ctx.needs_input_grad)
 
     @staticmethod
-    def jvp(ctx: Any, self_t: Tensors, mat2_t: Tensors) -> Any:
+    def jvp(ctx: Any, self_t: OptionalTensor, mat2_t: OptionalTensor) -> Any:
         return total(*_tangents(ctx, self_t, mat2_t))
 
     @staticmethod
@@ -220,7 +220,7 @@ class Linear(Rule):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: torch.Tensor, weight: torch.Tensor, bias: Tensors = None) -> torch.Tensor:
+    def forward(x: torch.Tensor, weight: torch.Tensor, bias: OptionalTensor = None) -> torch.Tensor:
         made = functional.linear(x, weight, bias)
         # It may be a view of a matrix, and a view made in a Function can't be changed in place. Detached, it's none.
         return made if torch.is_grad_enabled() else made.detach()
@@ -235,7 +235,7 @@ class Linear(Rule):
         ctx.save_for_backward(x if needs_weight else None, weight if needs_x else None)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensors) -> Any:
+    def backward(ctx: Any, grad: OptionalTensor) -> Any:
         if grad is None:
             return None, None, None
         x, weight = ctx.saved_tensors
@@ -251,7 +251,7 @@ class Linear(Rule):
         )
 
     @staticmethod
-    def jvp(ctx: Any, x_t: Tensors, weight_t: Tensors, bias_t: Tensors) -> Any:
+    def jvp(ctx: Any, x_t: OptionalTensor, weight_t: OptionalTensor, bias_t: OptionalTensor) -> Any:
         x, weight = ctx.saved_tensors
         *_, result_like = ctx.likes
         return total(
@@ -279,7 +279,7 @@ def rows(x: torch.Tensor) -> torch.Tensor:
     return x.reshape(math.prod(before), last)
 
 
-def total(*terms: Tensors) -> Tensors:
+def total(*terms: OptionalTensor) -> OptionalTensor:
     """Adds the terms that are there; ``None`` if none is."""
     there = [term for term in terms if term is not None]
     return sum(there[1:], start=there[0]) if there else None
@@ -299,7 +299,9 @@ def _save_matrices(
     ctx.save_for_backward(left if needs_right else None, right if needs_left else None)
 
 
-def _gradients(ctx: Any, grad: torch.Tensor, needs_left: bool, needs_right: bool) -> tuple[Tensors, Tensors]:
+def _gradients(
+    ctx: Any, grad: torch.Tensor, needs_left: bool, needs_right: bool
+) -> tuple[OptionalTensor, OptionalTensor]:
     left, right = ctx.saved_tensors
     return (
         product(grad, right.mH, ctx.by_columns[0]) if needs_left else None,
@@ -307,7 +309,9 @@ def _gradients(ctx: Any, grad: torch.Tensor, needs_left: bool, needs_right: bool
     )
 
 
-def _tangents(ctx: Any, left_t: Tensors, right_t: Tensors) -> tuple[Tensors, Tensors]:
+def _tangents(
+    ctx: Any, left_t: OptionalTensor, right_t: OptionalTensor
+) -> tuple[OptionalTensor, OptionalTensor]:
     left, right = ctx.saved_tensors
     return None if left_t is None else left_t @ right, None if right_t is None else left @ right_t
 

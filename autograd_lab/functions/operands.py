@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from autograd_lab.functions.unbroadcast import like
 
-Number = bool | int | float | complex
-Operand = torch.Tensor | Number
+Number: TypeAlias = bool | int | float | complex
+Operand: TypeAlias = torch.Tensor | Number
+OptionalTensor: TypeAlias = torch.Tensor | None
 
 
 def save(ctx: Any, operands: Sequence[Any], keep: Sequence[bool], result: torch.Tensor) -> None:

@@ -35,11 +35,13 @@ class Sample:
         name: What is special about it.
         args: Arguments of ``apply``.
         smooth: Whether the function is smooth there, so that finite differences can check it.
+        loose: Whether a Function may refuse them: their ranks differ from those of ``verify``'s inputs.
     """
 
     name: str
     args: tuple[Any, ...]
     smooth: bool = True
+    loose: bool = False
 
 
 def tensor(

@@ -17,6 +17,7 @@ from autograd_lab._torch import nodes as _nodes, saved as _saved
 from autograd_lab._torch.run_node import run_node
 from autograd_lab._torch.settings import grad_mode
 from autograd_lab.capture.outputs import tensors
+from autograd_lab.functions.samples import Sample
 from autograd_lab.records import Mismatch
 from autograd_lab.verify.compare import Terms, compare, mismatch
 from autograd_lab.verify.faults import kind
@@ -35,7 +36,7 @@ from autograd_lab.verify.results import (
     wants,
     weights_for,
 )
-from autograd_lab.verify.subject import Sample, Subject
+from autograd_lab.verify.subject import Subject
 from autograd_lab.verify.terms import measure
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch.autograd import forward_ad
 
+from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.checks import Fault, Found, NotTried, natively, part, told
 from autograd_lab.verify.results import (
     Args,
@@ -22,7 +23,7 @@ from autograd_lab.verify.results import (
     wants,
     weights_for,
 )
-from autograd_lab.verify.subject import Sample, Subject
+from autograd_lab.verify.subject import Subject
 from autograd_lab.verify.terms import measure
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch.autograd.function import once_differentiable
 
+from autograd_lab.functions.samples import Sample
 from autograd_lab.records import Check
 from autograd_lab.verify import checks, modes, slopes
 from autograd_lab.verify.checks import Fault, Found, NotTried, RefusedError, Try, described
 from autograd_lab.verify.results import copies, is_float, outputs_of, wants
-from autograd_lab.verify.subject import Sample, Subject
+from autograd_lab.verify.subject import Subject
 
 
 class Row(NamedTuple):
@@ -166,7 +168,7 @@ def checked(row: Row, subject: Subject) -> Check:
 def _tried(attempt: Try, subject: Subject, sample: Sample) -> Found:
     """What the target raises is what's wrong with it: PyTorch computes the sample."""
     try:
-        return attempt(subject, sample._replace(args=copies(sample.args)))
+        return attempt(subject, dataclasses.replace(sample, args=copies(sample.args)))
     except RefusedError as error:
         return NotTried(f"PyTorch can't there: {error}")
     except Exception as error:

@@ -26,7 +26,6 @@ from autograd_lab.verify.randomness import keep_random_state
 from autograd_lab.verify.results import Args, Call, Taken, copies, outputs_of, results_of, wants
 from autograd_lab.verify.samples import made_up, refused, variations
 from autograd_lab.verify.subject import (
-    Sample,
     Subject,
     changes_leaves,
     dirty,
@@ -225,9 +224,7 @@ def _rule(name: str, seed: int) -> Subject:
     rule = rules[name]
     with torch.device("cpu"):
         made = list(rule.samples(torch.float64))
-    samples = tuple(
-        Sample(each.name, each.args, each.smooth) for each in made if any(wants(arg) for arg in each.args)
-    )
+    samples = tuple(sample for sample in made if any(wants(arg) for arg in sample.args))
     call, native = steady(rule.apply, seed), steady(reference(rule), seed)
     return Subject(name, rule.apply, call, native, rule, samples, seed=seed)
 

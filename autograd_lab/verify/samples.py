@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 
+from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.results import Args, Call, copies, is_float
-from autograd_lab.verify.subject import Sample
 
 
 def made_up(count: int, seed: int) -> Args:

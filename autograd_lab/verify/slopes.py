@@ -25,10 +25,11 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd.gradcheck import GradcheckError
 
+from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.checks import Fault, Found, NotTried
 from autograd_lab.verify.compare import dense, largest
 from autograd_lab.verify.results import Args, Call, Tensors, copies, leaves_of, outputs_of, wants
-from autograd_lab.verify.subject import Sample, Subject
+from autograd_lab.verify.subject import Subject
 
 SLOPE = "slope"
 """The cause that a surrogate gradient has."""

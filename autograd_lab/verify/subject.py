@@ -19,25 +19,9 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab._torch.settings import grad_mode
+from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.randomness import seed_all
 from autograd_lab.verify.results import Args, Call, Taken, copies, wants
-
-
-class Sample(NamedTuple):
-    """Arguments for the subject.
-
-    Attributes:
-        name: What is special about them.
-        args: The arguments.
-        smooth: Whether finite differences can be trusted there.
-        loose: Whether their ranks (of what is changed in place, the shapes) are others than those of the inputs passed:
-            that a Function refuses them is no fault.
-    """
-
-    name: str
-    args: Args
-    smooth: bool = True
-    loose: bool = False
 
 
 class Subject(NamedTuple):
