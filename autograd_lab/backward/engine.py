@@ -188,7 +188,11 @@ class Engine(GraphTask):
         """
         self._refuse_after_failure()
         if self.done:
-            raise OptionError("every node has run; make a new Engine to begin again")
+            raise OptionError(
+                "every node has run; make a new Engine to begin again"
+                if self.steps
+                else "none of inputs= can be reached, so no node is run; use run(), which calls the output's hooks"
+            )
         with Hold() as held, _hooks.reading_allowed():
             self._become_a_backward(held)
             return self._next()
@@ -216,6 +220,7 @@ class Engine(GraphTask):
         try:
             with Hold() as held, _hooks.reading_allowed():
                 self._become_a_backward(held)
+                self._pass_unneeded_root()
                 while self._queue:
                     if (upcoming := self._queue.first()) in stops_before and upcoming != self._stopped_before:
                         self._stopped_before = upcoming

@@ -11,6 +11,8 @@ isn't asked; ``needs_input_grad`` was settled in the forward. The inputs' own no
 (``torch.autograd.grad`` stops before them. It also gives the gradient from *before* the hooks if another input lies
 further down, and from after them otherwise.) Where a graph of the backward is built, an input's gradient is what
 arrived, as ``torch.autograd.grad`` gives it; ``.grad`` is a copy of it.
+An output from which no input can be reached isn't run. If it's the only output, the hooks on its tensor are called all
+the same: the C++ engine begins with the only root without asking whether it's needed.
 
 Note [Topological numbers]
 To find which nodes lead to an input the C++ engine walks down from the roots, and turns back where a node's

@@ -158,6 +158,7 @@ class GraphTask:
         self.steps: list[Step] = []
         self._raised: Raised | None = None
         self._under_way: tuple[Grads, int] | None = None
+        self._unrun: Grads | None = None
         self._queue: ReadyQueue[int] = ReadyQueue()
         self._buffers: dict[int, InputBuffer] = {}
         self._grads: dict[str, torch.Tensor] = {}
@@ -169,6 +170,26 @@ class GraphTask:
         gradients = self._slots.fitting(gradients, self.graph.roots)
         with _settings.grad_mode(self._create_graph):
             self._send(None, self.graph.roots, gradients, self._measured(gradients))
+        (node, input_nr, _), *others = self.graph.roots
+        if not others and not self._exec_info.needed[node]:
+            grads: list[torch.Tensor | None] = [None] * len(self.graph.nodes[node].grad_outputs)
+            grads[input_nr] = gradients[0]
+            self._unrun = tuple(grads)
+
+    def _pass_unneeded_root(self) -> None:
+        """Calls the hooks of an only output that isn't run, once. See Note [Exec info] in ``exec_info.py``."""
+        grads, self._unrun = self._unrun, None
+        if grads is None:
+            return
+        self.current = place = self.graph.roots[0].node
+        try:
+            self._tensor_hooks.through(self._nodes[place], grads)
+        except BaseException as error:
+            self.failed = place
+            self._raised = Raised(described(error), None)
+            raise
+        self.current = None
+        self._call_back()
 
     def _next(self) -> Step:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""

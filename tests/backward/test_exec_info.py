@@ -187,3 +187,98 @@ def test_an_input_may_have_any_layout(layout):
     trace = lab.replay(loss, inputs=[leaf], stats=None)
     dense = torch.Tensor.to_dense if layout != "subclass" else lambda grad: grad.a
     assert torch.equal(dense(trace.grads["inputs[0]"]), dense(expected))
+
+
+# --- which hooks are called ------------------------------------------------------------
+
+
+class Doubles(torch.autograd.Function):
+    """Gives its second input no gradient."""
+
+    @staticmethod
+    def forward(ctx, x, other):
+        return x * 2 + other
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 2, None
+
+
+def made_of_parts(x):
+    first, second = x.expand(2).split(1)
+    return first.sum() * second.sum()
+
+
+ROOTS = {
+    "an operation": lambda w, v: [w * 3],
+    "a chain": lambda w, v: [(w * 3).exp().sin()],
+    "a Function": lambda w, v: [Doubles.apply(w, v)],
+    "a Function with nothing for one": lambda w, v: [Doubles.apply(w * 1, v * 1).exp()],
+    "a leaf": lambda w, v: [w],
+    "two": lambda w, v: [w * 3, v * 2],
+    "one twice": lambda w, v: [w * 3] * 2,
+    "one of several results": lambda w, v: [(w.expand(2) * 3).split(1)[1].squeeze()],
+    "several results": lambda w, v: [made_of_parts(w)],
+    "a view": lambda w, v: [(w * 3).view(1)[0]],
+}
+INPUTS = {
+    "all": lambda w, v, far, roots: None,
+    "one that can't be reached": lambda w, v, far, roots: [far],
+    "w": lambda w, v, far, roots: [w],
+    "v": lambda w, v, far, roots: [v],
+    "v and one that can't be reached": lambda w, v, far, roots: [v, far],
+    "the root": lambda w, v, far, roots: roots[:1],
+}
+
+
+@pytest.mark.parametrize("inputs", list(INPUTS))
+@pytest.mark.parametrize("root", list(ROOTS))
+def test_hooks_of_every_kind_are_called_as_natively(root, inputs):
+    runs = []
+    for run in (
+        torch.autograd.backward,
+        lambda *args, **options: lab.replay(*args, **options, accumulate=True),
+    ):
+        calls = []
+        w, v, far = (torch.tensor(number, requires_grad=True) for number in (0.5, 2.0, 3.0))
+        roots = ROOTS[root](w, v)
+        for name, tensor in {"w": w, "v": v, "far": far, "root": roots[0], "last": roots[-1]}.items():
+            tensor.register_hook(lambda grad, calls=calls, name=name: calls.append((name, str(grad))))
+            tensor.retain_grad()
+            if tensor.is_leaf:
+                tensor.register_post_accumulate_grad_hook(
+                    lambda leaf, calls=calls, name=name: calls.append((name, "after", str(leaf.grad)))
+                )
+        for node in {get_gradient_edge(tensor).node: None for tensor in (w, v, *roots)}:
+            name = node.name()
+            node.register_prehook(lambda grads, calls=calls, name=name: calls.append((name, str(grads))))
+            node.register_hook(lambda *grads, calls=calls, name=name: calls.append((name, str(grads))))
+        given = INPUTS[inputs](w, v, far, roots)
+        run(roots, inputs=given)
+        runs.append((calls, [tensor.grad for tensor in (w, v, far, *roots)]))
+    assert runs[1] == runs[0]
+
+
+def test_a_hook_of_an_output_that_is_not_run_may_raise_and_add_a_callback():
+    w, far = torch.ones((), requires_grad=True), torch.ones((), requires_grad=True)
+    loss, calls = w * 2, []
+
+    def hook(grad):
+        torch.autograd.Variable._execution_engine.queue_callback(lambda: calls.append("over"))
+        calls.append("hook")
+
+    handle = loss.register_hook(hook)
+    engine = lab.Engine(loss, inputs=[far])
+    with pytest.raises(lab.OptionError, match=r"none of inputs= can be reached"):
+        engine.step()
+    assert calls == []
+    assert len(engine.run().steps) == len(engine.run().steps) == 0
+    assert calls == ["hook", "over"]
+    handle.remove()
+    loss.register_hook(lambda grad: 1 / 0)
+    engine = lab.Engine(loss, inputs=[far])
+    with pytest.raises(ZeroDivisionError) as raised:
+        engine.run()
+    assert raised.value.autograd_lab_trace.error == "ZeroDivisionError('division by zero')"
+    with pytest.raises(lab.OptionError, match="has raised"):
+        engine.run()
