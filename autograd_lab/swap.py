@@ -49,7 +49,7 @@ import difflib
 import functools
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, overload
@@ -59,7 +59,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 from autograd_lab._torch import applied, changes, checkpoint, dispatch
 from autograd_lab._torch.grounds import need
-from autograd_lab.errors import SwapError
+from autograd_lab.errors import SwapError, article
 from autograd_lab.functions import Adapter, Rule, as_own_code, in_own_code, rules
 from autograd_lab.hold import Hold
 
@@ -79,7 +79,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
     """Makes those operations build the lab's own nodes instead of PyTorch's, in all code that runs inside.
 
     Args:
-        names: Rules' names, as in `lab.functions.rules`; none, or ``"all"``, for every rule there is.
+        names: Rules' names, as in `lab.functions.rules`, or lists of them; none, or ``"all"``, for every rule there is.
 
     Attributes:
         calls: How often each ATen operation was swapped, by overload name.
@@ -87,8 +87,8 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             rule doesn't take such a call or it ran inside ``torch.func``. See Note [What a swap leaves to PyTorch].
 
     Raises:
-        SwapError: A name isn't a rule's. When the block ends: a number met one of the operations inside
-            ``torch.func.grad``.
+        SwapError: A name isn't a rule's, or a list is empty. When the block ends: a number met one of the operations
+            inside ``torch.func.grad``.
 
     Source: PyTorch's dispatcher; the kernels are registered with ``torch.library``.
 
@@ -104,9 +104,9 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
         {'mul.Tensor': 1, 'pow.Tensor_Scalar': 1}
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str | Iterable[str]) -> None:
         need("swap")
-        chosen = [rule for name in names or (ALL,) for rule in _find(name)]
+        chosen = [rule for given in names or (ALL,) for name in _names(given) for rule in _find(name)]
         self.calls: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self._settings = {
@@ -208,12 +208,27 @@ ALL = "all"
 """What stands for every rule there is."""
 
 
+def _names(given: Any) -> Iterable[str]:
+    """Returns the names in one argument: itself, or what is in a list of them."""
+    names = (given,) if not isinstance(given, list | tuple | Set | Iterator) else tuple(given)
+    for name in names:
+        if not isinstance(name, str):
+            raise SwapError(
+                f'{article(type(name).__name__)} is no rule\'s name; give names, as in lab.swap("mul", "pow"), or "all"'
+            )
+    if not names:
+        raise SwapError(
+            "there is no name in this list; give at least one, or no list for every rule there is"
+        )
+    return names
+
+
 def _find(name: str) -> tuple[type[Rule], ...]:
     if name == ALL:
         return tuple(rules.values())
     if name in rules:
         return (rules[name],)
-    near = difflib.get_close_matches(str(name).lower(), rules, n=3, cutoff=0.4) or sorted(rules)
+    near = difflib.get_close_matches(name.lower(), (*rules, ALL), n=3, cutoff=0.4) or sorted(rules)
     raise SwapError(f"there is no rule {name!r}; use one of: {', '.join(near)}")
 
 

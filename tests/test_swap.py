@@ -75,6 +75,34 @@ def test_refuses_a_name_that_it_does_not_know():
         lab.swap("zzz")
 
 
+@pytest.mark.parametrize("names", [["mul"], ("mul", "sub"), {"mul"}, iter(["mul"]), ["all"]])
+def test_names_may_come_in_lists(x, names):
+    with lab.swap("sub", names):
+        assert (name(x * x), name(x - x)) == ("MulBackward", "SubBackward")
+    assert name(x * x) == "MulBackward0"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "a NoneType is no rule's name; give names"),
+        (3, "an int is no rule's name; give names"),
+        (torch.mul, "a builtin_function_or_method is no rule's name; give names"),
+        (lab.functions.Mul, "a FunctionMeta is no rule's name; give names"),
+        (b"mul", "a bytes is no rule's name; give names"),
+        (torch.ones(()), "a Tensor is no rule's name; give names"),
+        (["mul", ["sub"]], "a list is no rule's name; give names"),
+        ([], "there is no name in this list"),
+        ("al", "there is no rule 'al'; use one of: all"),
+    ],
+)
+def test_what_names_no_rule_is_refused_in_one_line(given, says):
+    with pytest.raises(lab.SwapError) as caught:
+        lab.swap(given)
+    assert str(caught.value).startswith(says)
+    assert "\n" not in str(caught.value)
+
+
 def test_composites_written_in_cpp_are_swapped_too(x):
     with lab.swap("mul", "pow") as swapped:
         assert name(torch.square(x)) == "PowBackward"
