@@ -47,7 +47,7 @@ def verify(
     from autograd_lab.cli.target import built, find, is_saved, made
     from autograd_lab.verify import verify as run
 
-    names = swap if swap in (None, "all") else tuple(swap.split(","))
+    names = swap if swap in (None, "all") else [name.strip() for name in swap.split(",") if name.strip()]
     found: Any = target if ":" not in target and not is_saved(target) else find(target)
     if swap is not None and inputs:
         found = built(target, found)

@@ -33,7 +33,14 @@ from autograd_lab.verify.subject import (
     reference,
     steady,
 )
-from autograd_lab.verify.wanted import check_names, must_be_callable, must_be_checks, must_be_seed, rule_names
+from autograd_lab.verify.wanted import (
+    check_names,
+    must_be_callable,
+    must_be_checks,
+    must_be_seed,
+    must_count,
+    rule_names,
+)
 from autograd_lab.verify.warned import show_warnings
 
 
@@ -71,7 +78,8 @@ def verify(
 
     Raises:
         VerifyError: The target can't be called with these inputs, there are none to call it with, or there's no check
-            of a name in ``skip``, or an option is of another type than it says here.
+            of a name in ``skip``, or an option is of another type than it says here or would say nothing: ``native``
+            beside ``swap``, inputs or ``native`` for a rule's name.
         SwapError: There's no rule of a name in ``swap``.
 
     Example:
@@ -92,6 +100,7 @@ def verify(
     left_out = check_names(skip)
     must_be_callable(native)
     must_be_seed(seed)
+    must_count(target, inputs, native, swap)
     if swap is not None:
         names = rule_names(swap)
         with Hold() as held:

@@ -25,7 +25,12 @@ def rule_names(swap: Any) -> tuple[str, ...]:
         >>> rule_names("mul"), rule_names(["mul", "pow"]), rule_names("all")
         (('mul',), ('mul', 'pow'), ())
     """
-    return () if isinstance(swap, str) and swap == "all" else _names("swap", swap, _RULES)
+    if isinstance(swap, str) and swap == "all":
+        return ()
+    names = _names("swap", swap, _RULES)
+    if not names:
+        raise VerifyError(f"swap= holds nothing; {_RULES}")
+    return names
 
 
 def check_names(skip: Any) -> tuple[str, ...]:
@@ -46,6 +51,26 @@ def must_be_callable(native: Any) -> None:
     if native is not None and not callable(native):
         kind = article(type(native).__name__)
         raise VerifyError(f"native= is {kind}; give what computes the same by PyTorch's own operations")
+
+
+def must_count(target: Any, inputs: Any, native: Any, swap: Any) -> None:
+    """Refuses options that would say nothing beside one another.
+
+    Raises:
+        VerifyError: With ``swap=`` there is a ``native=``, or inputs or a ``native=`` for a rule's name.
+    """
+    if swap is not None:
+        if native is not None:
+            raise VerifyError(
+                "with swap= a step is compared with the same step without the rules, so native= would say nothing; "
+                "leave one of the two out"
+            )
+    elif isinstance(target, str) and (inputs is not None or native is not None):
+        option = "inputs" if inputs is not None else "native="
+        raise VerifyError(
+            f"a rule's name stands for the rule on its own samples, so {option} would say nothing; leave it out, or "
+            "give the rule itself, such as autograd_lab.functions.Mul"
+        )
 
 
 def must_be_seed(seed: Any) -> None:

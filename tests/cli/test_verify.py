@@ -71,7 +71,7 @@ def test_functions_right_and_wrong(lab):
 
 def test_rules_and_models(lab):
     assert lab("verify", "mul").code == 0
-    ran = lab("verify", "models.py:model", "--input", "2x3", "--swap", "mul,add")
+    ran = lab("verify", "models.py:model", "--input", "2x3", "--swap", "mul, add")
     assert ran.code == 0
     assert "native: AddmmBackward0" in ran.out
     ran = lab("verify", "models.py:loss_and_model", "--swap", "all")
@@ -84,6 +84,16 @@ def test_wrong_calls_get_one_line(lab):
         (["verify", "mult"], "there is no rule 'mult'"),
         (["verify", "models.py:nothing"], "has no 'nothing'"),
         (["verify", "models.py:model", "--input", "2x3", "--swap", "mult"], "there is no rule 'mult'"),
+        (
+            ["verify", "models.py:loss_and_model", "--swap", " , "],
+            "swap= holds nothing; give the name of a rule",
+        ),
+        (
+            ["verify", "models.py:loss_and_model", "--swap", "mul", "--native", "torch:mul"],
+            "native= would say nothing",
+        ),
+        (["verify", "mul", "--native", "torch:mul"], "native= would say nothing"),
+        (["verify", "mul", "--input", "3:float64"], "inputs would say nothing"),
     ):
         ran = lab(*arguments)
         assert (ran.code, ran.out) == (2, "")

@@ -32,6 +32,11 @@ def never(*_):
         ({"native": 3}, "native= is an int; give what computes the same"),
         ({"seed": None}, "seed= is a NoneType; give a whole number"),
         ({"swap": "mul", "seed": 1.5}, "seed= is a float; give a whole number"),
+        ({"swap": []}, f"swap= holds nothing; {RULES}"),
+        (
+            {"swap": "mul", "native": never},
+            "with swap= a step is compared with the same step without the rules, so ",
+        ),
     ],
 )
 def test_what_can_not_be_asked_for_is_refused_in_one_line(asked, says):
@@ -47,3 +52,12 @@ def test_names_come_in_whatever_can_be_gone_through(swap):
     report = lab.verify(lambda: (leaf * 2).sum(), swap=swap)
     assert report.ok
     assert dict(report.swapped)["mul.Tensor"] == 1
+
+
+@pytest.mark.parametrize("option", ["inputs", "native"])
+def test_what_a_rules_name_leaves_no_room_for_is_refused(option):
+    """It was ignored in silence, as ``native=`` beside ``swap=`` was: the samples are the rule's own."""
+    with pytest.raises(
+        lab.VerifyError, match=f"so {option}=? would say nothing; leave it out, or give the rule itself"
+    ):
+        lab.verify("mul", **{option: never})
