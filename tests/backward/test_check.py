@@ -125,7 +125,7 @@ def test_what_is_not_deterministic_is_compared_within_a_tolerance():
     check = lab.check_engine(unsteady(1e-12))
     assert check.ok
     assert not check.deterministic
-    assert "within a tolerance (the native engine differs too)" in str(check)
+    assert "within a tolerance (the native engine differs too)" in " ".join(str(check).split())
     check = lab.check_engine(unsteady(1.0))
     assert (check.ok, check.deterministic) == (False, False)
 
@@ -237,7 +237,7 @@ def test_a_graph_that_runs_only_once_is_called_that(made):
     check = lab.check_engine(made())
     assert not check.ok
     assert check.difference.what == "runs_once"
-    assert str(check).startswith(
+    assert " ".join(str(check).split()).startswith(
         "can't be run twice natively, so the engines can't be compared: " + ONCE[made]
     )
 
