@@ -107,6 +107,18 @@ def table_text(record: Graph | Trace, *, whole: bool, depth: int | None, repeats
     return on_screen(record, _more, whole=whole, depth=depth, repeats=repeats)
 
 
+def must_be_one_table(*, whole: bool, depth: int | None, repeats: bool) -> None:
+    """Refuses a table that is to list every node and to show modules.
+
+    Raises:
+        OptionError: Both are asked for.
+    """
+    if whole and (depth is not None or repeats):
+        raise OptionError(
+            "--nodes lists every node, --depth and --repeats show modules: leave one of them out"
+        )
+
+
 def _more(depth: int | None) -> str:
     modules = "" if depth is None else f" --depth {depth} --repeats"
     return f"--nodes lists them, --out graph.svg{modules} draws them"

@@ -10,11 +10,13 @@ import click
 from autograd_lab.cli.options import (
     depth_option,
     input_option,
+    must_be_one_table,
     nodes_option,
     repeats_option,
     table_text,
     target_argument,
 )
+from autograd_lab.errors import OptionError
 from autograd_lab.records import Graph, Record, Trace, load
 
 
@@ -30,7 +32,11 @@ from autograd_lab.records import Graph, Record, Trace, load
     metavar="NAME",
     help="dot, svg, png, pdf, txt, md or json; else PATH's ending.",
 )
-@click.option("--view", metavar="NAME", default="graph", show_default=True, help="graph, scalar or torchviz.")
+@click.option(
+    "--view",
+    metavar="NAME",
+    help="graph (the usual one), scalar or torchviz; of a saved trace, trace or norms.",
+)
 @input_option
 @click.option("--saved", is_flag=True, help="Show what the forward saved for the backward.")
 @nodes_option
@@ -42,7 +48,7 @@ def render(
     target: str,
     out: str | None,
     format_: str | None,
-    view: str,
+    view: str | None,
     inputs: tuple[str, ...],
     saved: bool,
     whole: bool,
@@ -63,13 +69,16 @@ def render(
         "detail": detail,
         "direction": direction,
     }
+    must_be_one_table(whole=whole, depth=depth, repeats=repeats)
     options = {key: value for key, value in asked.items() if value is not None}
     picture: Path | str | bytes
     if is_saved(target):
-        picture = _drawn(load(target), out, format_, None if view == "graph" else view, whole, options)
+        if inputs:
+            raise OptionError(f"{target} is a saved record; --input is for modules: leave it out")
+        picture = _drawn(load(target), out, format_, view, whole, options)
     else:
         with watched(target, inputs) as (found, annotated):
-            if view == "graph":
+            if view in (None, "graph"):
                 record = annotated(capture(found.loss, model=found.model, names=found.names))
                 picture = _drawn(record, out, format_, view, whole, options)
             else:

@@ -14,13 +14,14 @@ import click
 from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
+    must_be_one_table,
     nodes_option,
     repeats_option,
     stats_level,
     stats_option,
     table_text,
 )
-from autograd_lab.errors import LabError
+from autograd_lab.errors import LabError, RenderError
 
 if TYPE_CHECKING:
     from autograd_lab.records import Trace
@@ -91,6 +92,7 @@ def run(
     from autograd_lab.backward import watch
     from autograd_lab.cli.script import run as run_script
 
+    must_be_one_table(whole=whole, depth=depth, repeats=repeats)
     options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
     path = None if out is None else Path(out).absolute()  # the script may go to another folder
     with watch(skip=chosen.skip, limit=chosen.limit, stats=stats_level(stats), kernels=kernels) as watcher:
@@ -114,10 +116,20 @@ def _report(
     if not traces:
         ran = f"it ran {count}, counted from 0" if count else "it ran none"
         click.echo(f"autograd-lab: the script never came to backward {chosen.skip}; {ran}", err=True)
-    elif len(traces) > 1:
+        return
+    if len(traces) > 1:
         click.echo(traces_table(traces, width=terminal_width()).rstrip("\n"), err=True)
-    else:
-        click.echo(table_text(traces[0], whole=whole, depth=depth, repeats=repeats), err=True)
+    if len(traces) == 1 or whole or depth is not None or repeats:
+        for trace in traces:
+            click.echo(_table(trace, whole=whole, depth=depth, repeats=repeats), err=True)
+
+
+def _table(trace: Trace, *, whole: bool, depth: int | None, repeats: bool) -> str:
+    """Returns a backward's table; where it can't be had by module, the usual one and why."""
+    try:
+        return table_text(trace, whole=whole, depth=depth, repeats=repeats)
+    except RenderError as error:  # the script has run, and its exit code stays its own
+        return f"{table_text(trace, whole=False, depth=None, repeats=False)}\nautograd-lab: {error}"
 
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from autograd_lab.errors import OptionError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -36,6 +38,10 @@ def tour(number: int | None, language: str, no_pause: bool, folder: Path | None)
     from autograd_lab.tour import chapter, chapters
 
     if number is None:
+        if folder is not None:
+            raise OptionError(
+                "--figures writes a chapter's figures: say which chapter, as in autograd-lab tour 3"
+            )
         for each in chapters(language):
             click.echo(f"{each.number:>4}  {each.title}")
         click.echo("\nautograd-lab tour N runs chapter N.")

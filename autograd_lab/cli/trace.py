@@ -10,6 +10,7 @@ from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
     input_option,
+    must_be_one_table,
     nodes_option,
     repeats_option,
     stats_level,
@@ -46,6 +47,7 @@ def trace(
     from autograd_lab.cli.target import one_number, watched
     from autograd_lab.pictures import render
 
+    must_be_one_table(whole=whole, depth=depth, repeats=repeats)
     options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
     with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
         one_number(target, found.loss)

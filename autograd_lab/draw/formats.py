@@ -16,6 +16,7 @@ from autograd_lab.draw.images import image
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
 from autograd_lab.draw.tables.grid import WIDTH
+from autograd_lab.draw.tables.modules import must_know_modules, table_depth
 from autograd_lab.draw.tables.trace import trace_table
 from autograd_lab.draw.views.registry import VIEWS, chosen, picture_maker
 from autograd_lab.draw.words import nearest
@@ -109,7 +110,7 @@ def draw(
     row, drawing = FORMATS[format], VIEWS[name]
     one = None if isinstance(record, Sequence) else record
     traces = record if isinstance(record, Sequence) else [record] if isinstance(record, Trace) else []
-    _check_modules(one, options)
+    _check_modules(one, settings)
     if drawing.plot is not None:
         made = drawing.plot(traces, format, dpi=dpi, **options)
         return made.decode("utf-8") if format == "svg" else made
@@ -163,8 +164,10 @@ def check(
         raise RenderError(f"view {name!r} makes no {format}: use {', '.join(makes[:-1])} or {makes[-1]}")
     if makes_no_picture(format):
         for option, value in options.items():
-            if value and option not in FORMATS[format].options:
+            if value is not None and value is not False and option not in FORMATS[format].options:
                 raise RenderError(f"format {format!r} takes no {option}: it holds the record itself")
+        if issubclass(of, Trace) and options.get("saved") and options.get("depth") is None:
+            raise RenderError("a trace's table shows what was saved by module only: give depth too")
     if several and not takes_several(format, name):
         raise RenderError(
             f"format {format!r} holds one trace, not a list of them: give one, or view='norms' or format='perfetto'"
@@ -172,20 +175,10 @@ def check(
     return name
 
 
-def _check_modules(record: Record | None, options: dict[str, Any]) -> None:
-    """Raises where modules are to be shown as one and none is known."""
+def _check_modules(record: Record | None, settings: Settings) -> None:
     graph = record.graph if isinstance(record, Trace) else record
-    asked = [name for name in ("depth", "repeats") if options.get(name) not in (None, False)]
-    if (
-        asked
-        and isinstance(graph, Graph)
-        and graph.nodes
-        and all(node.module is None for node in graph.nodes)
-    ):
-        raise RenderError(
-            f"{asked[0]} shows modules, and only a watched forward knows them: make the loss and run its backward in "
-            "`with lab.watch(model) as w:`, then render w.traces[0]"
-        )
+    if isinstance(graph, Graph):
+        must_know_modules(graph, settings.depth, settings.repeats)
 
 
 def makes_no_picture(format: str) -> bool:  # noqa: A002 - as in draw
@@ -278,9 +271,11 @@ def _txt(record: Record, settings: Settings) -> str:
     if isinstance(record, ScalarGraph):
         return scalar_table(record, width=settings.width)
     if isinstance(record, Trace):
-        return trace_table(record, width=settings.width, depth=settings.depth, repeats=settings.repeats)
+        depth = table_depth(record.graph, settings.depth, settings.repeats)
+        return trace_table(record, width=settings.width, depth=depth, repeats=settings.repeats)
     assert isinstance(record, Graph)
-    return graph_table(record, width=settings.width, depth=settings.depth, repeats=settings.repeats)
+    depth = table_depth(record, settings.depth, settings.repeats)
+    return graph_table(record, width=settings.width, depth=depth, repeats=settings.repeats)
 
 
 def _json(record: Record, settings: Settings) -> str:

@@ -138,6 +138,21 @@ def test_a_saved_record_is_drawn_and_needs_no_model(lab):
     table = lab("render", "trace.json")
     assert table.out.splitlines()[0].split()[1:3] == ["steps", "in"]
     assert lab("render", "trace.json", "--view", "norms", "--out", "norms.svg").code == 0
+    ran = lab("render", "trace.json", "--input", "2x3")
+    assert (ran.code, "--input is for modules: leave it out" in ran.err) == (2, True)
+    ran = lab("render", "trace.json", "--view", "graph")
+    assert (ran.code, "view 'graph' is of a Graph, not of a Trace" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["render", "trace"])
+def test_no_option_of_a_table_is_ignored(lab, command):
+    for option in (["--depth", "1"], ["--repeats"]):
+        ran = lab(command, "models.py:scalar", *option)
+        assert (ran.code, ran.out) == (2, "")
+        assert f"{option[0][2:]} shows modules, and only a watched forward knows them" in ran.err
+        ran = lab(command, "models.py:loss", "--nodes", *option)
+        assert (ran.code, ran.out) == (2, "")
+        assert "--nodes lists every node, --depth and --repeats show modules" in ran.err
 
 
 @pytest.mark.parametrize("command", ["trace", "step", "verify"])

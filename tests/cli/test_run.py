@@ -215,6 +215,21 @@ def test_a_range_is_listed_and_written(here, script):
     assert tanh.source.file == str(script)
 
 
+def test_what_is_asked_of_tables_is_asked_of_each_of_several(here, script):
+    ran = here("--backward", "1:", "--depth", "0", "train.py", "x")
+    assert ran.code == 7
+    assert ran.err.count(" whole model ") == 2
+    script.write_text("import torch\n(torch.ones(2, requires_grad=True) * 2).sum().backward()\n")
+    ran = here("--depth", "0", "train.py")
+    assert ran.code == 0
+    assert "MulBackward0" in ran.err
+    assert ran.err.splitlines()[-1].startswith(
+        "autograd-lab: depth shows modules, and only a watched forward"
+    )
+    ran = here("--depth", "0", "--nodes", "train.py")
+    assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+
+
 def test_one_backward_with_its_kernels(here, script):
     ran = here("--backward", "2", "--kernels", "--out", "t.json", "train.py", "x")
     trace = load(script.parent / "t.json")

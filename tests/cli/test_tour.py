@@ -201,3 +201,9 @@ def test_a_cell_that_fails_says_so_and_names_its_line(lab, small, monkeypatch):
         lab("tour", "0")
     line = failing.splitlines().index('    raise KeyError("mine")') + 1
     assert (raised.traceback[-1].path, raised.traceback[-1].lineno + 1) == (small, line)
+
+
+def test_figures_are_of_a_chapter(lab, small):
+    ran = lab("tour", "--figures", "made")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--figures writes a chapter's figures: say which chapter" in ran.err

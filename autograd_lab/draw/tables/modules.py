@@ -13,6 +13,7 @@ from autograd_lab.draw import digits
 from autograd_lab.draw.plan.collapse import Part, Plan, plan
 from autograd_lab.draw.plan.sums import Ways, came_in, gradients_of, together
 from autograd_lab.draw.tables.grid import MOST, Column, table_of
+from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Node, Step
 
 OUTSIDE = "(no module)"
@@ -52,6 +53,50 @@ def module_depth(graph: Graph, *, repeats: bool = False) -> int | None:
         if 1 < len(_rows(plan(graph, depth=depth, repeats=repeats), graph)) <= MOST:
             return depth
     return None
+
+
+def table_depth(graph: Graph, depth: int | None, repeats: bool) -> int | None:
+    """Returns the depth of the table that is asked for; ``None`` for one with a row for each node.
+
+    Args:
+        graph: The graph.
+        depth: The depth that was asked for.
+        repeats: Whether blocks that are alike are to be one row, which takes a table by module.
+
+    Raises:
+        RenderError: Modules are asked for, and none is known.
+
+    Example:
+        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module=f"net.{at}") for at in range(2)]
+        >>> [table_depth(Graph(tuple(nodes), ()), None, repeats) for repeats in (False, True)]
+        [None, 1]
+    """
+    must_know_modules(graph, depth, repeats)
+    return (module_depth(graph, repeats=True) or 1) if repeats and depth is None else depth
+
+
+def must_know_modules(graph: Graph, depth: int | None, repeats: bool) -> None:
+    """Raises where modules are asked for and none is known.
+
+    Args:
+        graph: The graph.
+        depth: At which depth modules are to be shown as one, if at any.
+        repeats: Whether blocks that are alike are to be shown once.
+
+    Raises:
+        RenderError: As said.
+
+    Example:
+        >>> must_know_modules(Graph((), ()), 1, False)
+    """
+    if (depth is None and not repeats) or not graph.nodes:
+        return
+    if all(node.module is None for node in graph.nodes):
+        asked = "repeats" if depth is None else "depth"
+        raise RenderError(
+            f"{asked} shows modules, and only a watched forward knows them: here none was called; make the loss and "
+            "run its backward in `with lab.watch(model) as w:`, then render w.traces[0]"
+        )
 
 
 def module_table(

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from autograd_lab.draw.tables.folding import paragraph, together
 from autograd_lab.draw.tables.graph import graph_table
 from autograd_lab.draw.tables.grid import MOST, terminal_width
-from autograd_lab.draw.tables.modules import module_depth
+from autograd_lab.draw.tables.modules import module_depth, table_depth
 from autograd_lab.draw.tables.trace import trace_table
+from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Trace
 from autograd_lab.records.display import as_text
 
@@ -43,12 +44,18 @@ def on_screen(
 
     Returns:
         The text, without a newline at its end.
+
+    Raises:
+        RenderError: Modules are asked for and none is known, or each node is asked for too.
     """
     graph, rows = (record.graph, record.steps) if isinstance(record, Trace) else (record, record.nodes)
     large = len(graph) > MOST and not whole
     fits = module_depth(graph) if large else None
+    if whole and (depth is not None or repeats):
+        raise RenderError("a table lists every node or shows modules: leave one of them out")
+    depth = table_depth(graph, depth, repeats)
     if depth is None and large and len(rows) > MOST:
-        depth = module_depth(graph, repeats=True) if repeats else fits
+        depth = fits
     most = None if whole else MOST
     if isinstance(record, Trace):
         text = trace_table(record, width=terminal_width(), most=most, depth=depth, repeats=repeats)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autograd_lab.draw import draw, graph_table, trace_table
+from autograd_lab.draw import draw, graph_table, on_screen, trace_table
 from autograd_lab.draw.tables.grid import MOST
 from autograd_lab.draw.tables.modules import module_depth
 from autograd_lab.errors import RenderError
@@ -92,4 +92,28 @@ def test_an_option_is_never_ignored_in_silence(option):
         draw(bare, "svg", **option)
     with pytest.raises(RenderError, match=rf"^format 'json' takes no {name}: it holds the record itself$"):
         draw(layers(2), "json", **option)
+    with pytest.raises(RenderError, match=rf"^{name} shows modules, and only a watched forward knows them: "):
+        on_screen(bare, str, **option)
+    with pytest.raises(
+        RenderError, match=r"^a table lists every node or shows modules: leave one of them out$"
+    ):
+        on_screen(layers(2), str, whole=True, **option)
     assert "net" in draw(layers(2), "txt", depth=1)
+
+
+def test_a_depth_of_zero_is_an_option_too():
+    with pytest.raises(RenderError, match=r"^format 'json' takes no depth"):
+        draw(layers(2), "json", depth=0)
+
+
+def test_repeated_blocks_are_one_row_also_of_a_small_graph():
+    for text in (draw(layers(3), "txt", repeats=True), on_screen(layers(3), str, repeats=True)):
+        assert "net.layer1 … layer0.part  " in text
+
+
+def test_what_a_trace_saved_is_shown_by_module_only():
+    trace = Trace(layers(1), ())
+    with pytest.raises(
+        RenderError, match=r"^a trace's table shows what was saved by module only: give depth too$"
+    ):
+        draw(trace, "txt", saved=True)
