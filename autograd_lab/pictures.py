@@ -38,7 +38,7 @@ def render(
 
     Args:
         record: A ``Graph``, ``Trace`` or ``ScalarGraph``, or live outputs, which are captured first. For the view
-            ``"norms"`` and the format ``"perfetto"`` also a list of traces.
+            ``"norms"`` and the formats ``"txt"``, ``"json"`` and ``"perfetto"`` also a list of traces.
         path: Where to write the picture; it is there whole or not at all.
         format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"txt"``, ``"md"`` (a Mermaid diagram), ``"json"``
             or, of traces, ``"perfetto"`` (a time line for ui.perfetto.dev).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import click
@@ -93,18 +94,26 @@ def drawing_options(
     return given
 
 
-def table_text(record: Graph | Trace, *, whole: bool, depth: int | None, repeats: bool) -> str:
+def table_text(
+    record: Graph | Trace | Sequence[Trace], *, whole: bool, depth: int | None, repeats: bool
+) -> str:
     """Returns a graph or a trace as a table for the terminal, and how to see more of it.
 
     Args:
-        record: The graph or trace.
+        record: The graph or trace. Of a list of traces there's a row for each, and where one of the options is given a
+            table for each below.
         whole: Whether there's a row for each node, however many.
         depth: Modules this deep are one row each.
         repeats: Whether blocks that are alike are one row.
     """
-    from autograd_lab.draw import on_screen
+    from autograd_lab.draw import on_screen, traces_table
+    from autograd_lab.draw.tables.grid import terminal_width
 
-    return on_screen(record, _more, whole=whole, depth=depth, repeats=repeats)
+    if isinstance(record, Graph | Trace):
+        return on_screen(record, _more, whole=whole, depth=depth, repeats=repeats)
+    each = record if whole or depth is not None or repeats else ()
+    tables = [table_text(trace, whole=whole, depth=depth, repeats=repeats) for trace in each]
+    return "\n".join([traces_table(record, width=terminal_width()).rstrip("\n"), *tables])
 
 
 def must_be_one_table(*, whole: bool, depth: int | None, repeats: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from autograd_lab.cli.options import (
     target_argument,
 )
 from autograd_lab.errors import OptionError
-from autograd_lab.records import Graph, Record, Trace, load
+from autograd_lab.records import EngineCheck, Graph, Record, Trace, VerifyReport, load
 
 
 @click.command()
@@ -99,7 +100,7 @@ def render(
 
 
 def _drawn(
-    record: Record,
+    record: Record | Sequence[Trace],
     out: str | None,
     format_: str | None,
     view: str | None,
@@ -110,8 +111,11 @@ def _drawn(
     from autograd_lab.draw import check
     from autograd_lab.pictures import render as render_any
 
-    if out is not None or format_ not in (None, "txt") or not isinstance(record, Graph | Trace):
+    if isinstance(record, EngineCheck | VerifyReport) and not (out or format_ or view or options):
+        return str(record)
+    if out is not None or format_ not in (None, "txt") or not isinstance(record, Graph | Trace | Sequence):
         return render_any(record, out, format=format_, view=view, **options)
-    check("txt", view, of=type(record), **options)
+    several = isinstance(record, Sequence)
+    check("txt", view, of=Trace if several else type(record), several=several, **options)
     depth, repeats = options.get("depth"), bool(options.get("repeats"))
     return table_text(record, whole=whole, depth=depth, repeats=repeats)

@@ -110,26 +110,18 @@ def run(
 def _report(
     traces: Sequence[Trace], count: int, chosen: Chosen, *, whole: bool, depth: int | None, repeats: bool
 ) -> None:
-    from autograd_lab.draw import traces_table
-    from autograd_lab.draw.tables.grid import terminal_width
-
     if not traces:
         ran = f"it ran {count}, counted from 0" if count else "it ran none"
         click.echo(f"autograd-lab: the script never came to backward {chosen.skip}; {ran}", err=True)
         return
-    if len(traces) > 1:
-        click.echo(traces_table(traces, width=terminal_width()).rstrip("\n"), err=True)
-    if len(traces) == 1 or whole or depth is not None or repeats:
-        for trace in traces:
-            click.echo(_table(trace, whole=whole, depth=depth, repeats=repeats), err=True)
-
-
-def _table(trace: Trace, *, whole: bool, depth: int | None, repeats: bool) -> str:
-    """Returns a backward's table; where it can't be had by module, the usual one and why."""
+    record = traces if len(traces) > 1 else traces[0]
     try:
-        return table_text(trace, whole=whole, depth=depth, repeats=repeats)
-    except RenderError as error:  # the script has run, and its exit code stays its own
-        return f"{table_text(trace, whole=False, depth=None, repeats=False)}\nautograd-lab: {error}"
+        click.echo(table_text(record, whole=whole, depth=depth, repeats=repeats), err=True)
+    except (
+        RenderError
+    ) as error:  # the script has run: there's the usual table, and its exit code stays its own
+        click.echo(table_text(record, whole=False, depth=None, repeats=False), err=True)
+        click.echo(f"autograd-lab: {error}", err=True)
 
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:
@@ -137,8 +129,8 @@ def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None
     from autograd_lab.draw import format_of, takes_several
     from autograd_lab.pictures import render
 
-    if takes_several(format_of(path), options.get("view")):
-        render(traces, path, **options)
+    if len(traces) == 1 or takes_several(format_of(path), options.get("view")):
+        render(traces if len(traces) > 1 else traces[0], path, **options)
         _say(path)
         return
     for trace, each in zip(traces, _paths(traces, path), strict=True):
@@ -152,7 +144,7 @@ def _paths(traces: Sequence[Trace], path: Path) -> Iterator[Path]:
     for trace in traces:
         inside[trace.number] += trace.within is not None
         number = str(trace.number) + ("" if trace.within is None else f".{inside[trace.number]}")
-        yield path if len(traces) == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _say(path: Path) -> None:

@@ -17,7 +17,7 @@ from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
 from autograd_lab.draw.tables.grid import WIDTH
 from autograd_lab.draw.tables.modules import must_know_modules, table_depth
-from autograd_lab.draw.tables.trace import trace_table
+from autograd_lab.draw.tables.trace import trace_table, traces_table
 from autograd_lab.draw.views.registry import VIEWS, chosen, picture_maker
 from autograd_lab.draw.words import nearest
 from autograd_lab.draw.write.dot import to_dot
@@ -49,13 +49,15 @@ class Settings(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A format: what it is, and what is written in it. One of the writers is there.
+    """A format: what it is, and what is written in it.
+
+    One of the writers is there; that of several traces may stand beside another.
 
     Attributes:
         means: What it is, in a few words.
         of_picture: Writes a picture.
         of_record: Writes a record itself, whatever the view.
-        of_traces: Writes a list of traces, whatever the view.
+        of_traces: Writes a list of traces, whatever the view; also a single one, where there is no other writer.
         options: Of a writer that isn't of a picture: the views' options that it heeds.
 
     Example:
@@ -114,7 +116,7 @@ def draw(
     if drawing.plot is not None:
         made = drawing.plot(traces, format, dpi=dpi, **options)
         return made.decode("utf-8") if format == "svg" else made
-    if row.of_traces is not None:
+    if row.of_traces is not None and (one is None or row.of_record is None):
         return row.of_traces(traces, settings)
     assert one is not None  # a list of them was refused
     if row.of_record is not None:
@@ -153,7 +155,8 @@ def check(
     """
     if format not in FORMATS:
         raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
-    if FORMATS[format].of_traces is not None and not issubclass(of, Trace):
+    row = FORMATS[format]
+    if row.of_traces is not None and row.of_record is None and not issubclass(of, Trace):
         raise RenderError(
             f"format {format!r} is of a Trace, or a list of them, not of {article(of.__name__)}"
         )
@@ -164,13 +167,14 @@ def check(
         raise RenderError(f"view {name!r} makes no {format}: use {', '.join(makes[:-1])} or {makes[-1]}")
     if makes_no_picture(format):
         for option, value in options.items():
-            if value is not None and value is not False and option not in FORMATS[format].options:
+            if value is not None and value is not False and option not in row.options:
                 raise RenderError(f"format {format!r} takes no {option}: it holds the record itself")
         if issubclass(of, Trace) and options.get("saved") and options.get("depth") is None:
             raise RenderError("a trace's table shows what was saved by module only: give depth too")
     if several and not takes_several(format, name):
         raise RenderError(
-            f"format {format!r} holds one trace, not a list of them: give one, or view='norms' or format='perfetto'"
+            f"format {format!r} holds one trace, not a list of them: give one, or take view='norms' or a format that "
+            f"holds several: {', '.join(name for name, row in FORMATS.items() if row.of_traces is not None)}"
         )
     return name
 
@@ -278,7 +282,11 @@ def _txt(record: Record, settings: Settings) -> str:
     return graph_table(record, width=settings.width, depth=depth, repeats=settings.repeats)
 
 
-def _json(record: Record, settings: Settings) -> str:
+def _txt_of_several(traces: Sequence[Trace], settings: Settings) -> str:
+    return "\n".join([traces_table(traces, width=settings.width), *(_txt(each, settings) for each in traces)])
+
+
+def _json(record: Record | Sequence[Trace], settings: Settings) -> str:
     del settings
     return records.dumps(record)
 
@@ -288,9 +296,14 @@ FORMATS: dict[str, Format] = {
     "svg": Format("a vector picture for pages", of_picture=_svg),
     "png": Format("a picture in pixels", of_picture=_png),
     "pdf": Format("a vector picture for print", of_picture=_pdf),
-    "txt": Format("a table for the terminal", of_record=_txt, options=("depth", "repeats", "saved")),
+    "txt": Format(
+        "a table for the terminal",
+        of_record=_txt,
+        of_traces=_txt_of_several,
+        options=("depth", "repeats", "saved"),
+    ),
     "md": Format("a Mermaid chart in Markdown", of_picture=_md),
-    "json": Format("the record itself; autograd_lab.load reads it", of_record=_json),
+    "json": Format("the record itself; autograd_lab.load reads it", of_record=_json, of_traces=_json),
     "perfetto": Format("a time line of a trace; ui.perfetto.dev opens it", of_traces=_perfetto),
 }
 """Format's name → what writes it."""

@@ -1,8 +1,9 @@
 """Records to JSON and back, checked on the way in.
 
 A file is ``{"autograd_lab": {"schema": 1, "record": "Graph"}, "data": {…}}``. Fields that have their default
-value are left out. No pickle and no code: a file can hold nothing but records. Relies on the records' own
-type annotations, so a new field is read and written without a line here.
+value are left out. A list of traces has ``"record": "Traces"`` and a list as its data. No pickle and no code: a file
+can hold nothing but records. Relies on the records' own type annotations, so a new field is read and written without a
+line here.
 
 JSON has no ``inf``, ``nan`` or complex numbers, and the tokens that Python's ``json`` writes for them are
 refused by other readers, so they are written as ``{"float": "inf"}`` and ``{"complex": ["1.0", "2.0"]}``.
@@ -17,16 +18,16 @@ import math
 import os
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 from autograd_lab.errors import RecordError, article
 from autograd_lab.records import files
 from autograd_lab.records.check import EngineCheck
 from autograd_lab.records.graph import Graph, Scalar
 from autograd_lab.records.scalar import Number, ScalarGraph
-from autograd_lab.records.trace import Trace
+from autograd_lab.records.trace import Trace, are_traces
 from autograd_lab.records.verify import VerifyReport
 
 SCHEMA = 1
@@ -38,14 +39,20 @@ Record: TypeAlias = EngineCheck | Graph | ScalarGraph | Trace | VerifyReport
 RECORDS: dict[str, type] = {record.__name__: record for record in typing.get_args(Record)}
 """The same, by name."""
 
+TRACES = "Traces"
+"""What a file of a list of traces says that it holds."""
+
+T = TypeVar("T", bound=Record)
+
 Decoder = Callable[[Any, str], Any]
 
 
-def save(record: Record, path: str | os.PathLike[str]) -> Path:
+def save(record: Record | Sequence[Trace], path: str | os.PathLike[str]) -> Path:
     """Writes a record as JSON.
 
     Args:
-        record: A record that stands by itself: a ``Graph``, a ``ScalarGraph``, a ``Trace`` or an ``EngineCheck``.
+        record: A record that stands by itself: a ``Graph``, a ``ScalarGraph``, a ``Trace``, an ``EngineCheck`` or a
+            ``VerifyReport``; or a list of traces, such as ``watcher.traces``.
         path: Where to; replaced if it is there.
 
     Returns:
@@ -64,14 +71,14 @@ def save(record: Record, path: str | os.PathLike[str]) -> Path:
     return files.write(path, dumps(record))
 
 
-def load(path: str | os.PathLike[str]) -> Record:
+def load(path: str | os.PathLike[str]) -> Record | list[Trace]:
     """Reads a record that ``save`` wrote.
 
     Args:
         path: The file.
 
     Returns:
-        A record equal to the one that was saved.
+        A record equal to the one that was saved; a list of traces is a list again.
 
     Raises:
         RecordError: The file isn't there or isn't a record's; the message names the field that is wrong, or
@@ -94,11 +101,11 @@ def load(path: str | os.PathLike[str]) -> Record:
         raise RecordError(f"{name}: {error}") from error
 
 
-def dumps(record: Record) -> str:
+def dumps(record: Record | Sequence[Trace]) -> str:
     """Gives a record as JSON text, the same text for equal records.
 
     Args:
-        record: A record that stands by itself.
+        record: As for ``save``.
 
     Returns:
         JSON, one record a line inside long lists, so that two files can be compared line by line.
@@ -106,13 +113,24 @@ def dumps(record: Record) -> str:
     Raises:
         RecordError: It isn't such a record.
     """
-    name = type(record).__name__
-    if RECORDS.get(name) is not type(record):
-        raise RecordError(f"cannot save a {name}: give one of {', '.join(RECORDS)}")
+    if are_traces(record):
+        name, data = TRACES, "[\n" + ",\n".join(map(_data, record)) + "\n]"
+    elif isinstance(record, Record) and type(record) in RECORDS.values():
+        name, data = type(record).__name__, _data(record)
+    else:
+        known = ", ".join(RECORDS)
+        raise RecordError(f"cannot save {_whole(record)}: give one of {known} or a list of traces")
     head = json.dumps({"schema": SCHEMA, "record": name})
-    fields = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items())
-    text = f'{{"autograd_lab": {head},\n"data": {{\n{fields}\n}}}}\n'
-    return in_utf8(text)
+    return in_utf8(f'{{"autograd_lab": {head},\n"data": {data}}}\n')
+
+
+def _whole(thing: object) -> str:
+    """Returns what something is that can't be saved; of a list also what in it is no trace."""
+    kind = article(type(thing).__name__)
+    if not isinstance(thing, list | tuple) or hasattr(thing, "_fields"):
+        return kind
+    other = next((each for each in thing if not isinstance(each, Trace)), None)
+    return f"{kind} that holds {'nothing' if not thing else article(type(other).__name__)}"
 
 
 def in_utf8(text: str) -> str:
@@ -120,7 +138,7 @@ def in_utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def loads(text: str) -> Record:
+def loads(text: str) -> Record | list[Trace]:
     """Reads a record from JSON text.
 
     Args:
@@ -134,13 +152,20 @@ def loads(text: str) -> Record:
     """
     try:
         document = _parse(text)
-        record: Record = _decoder(_read_head(document))(document.get("data"), "data")
+        wanted = _read_head(document)
+        record = _decoder(wanted)(document.get("data"), "data")
     except RecursionError as error:
         raise RecordError("not a record: nested too deeply") from error
+    if wanted is not _TRACES:
+        return _valid(cast(Record, record), "data")
+    return [_valid(each, f"data[{number}]") for number, each in enumerate(record)]
+
+
+def _valid(record: T, place: str) -> T:
     try:
         record.validate()
     except ValueError as error:
-        raise RecordError(f"data.{error}") from error
+        raise RecordError(f"{place}.{error}") from error
     return record
 
 
@@ -159,7 +184,11 @@ def _refuse_constant(token: str) -> None:
     raise RecordError(f"not a record: {token} isn't JSON")
 
 
-def _read_head(document: Any) -> type:
+_TRACES: Any = tuple[Trace, ...]
+
+
+def _read_head(document: Any) -> Any:
+    """Returns the type of what the file holds."""
     head = document.get("autograd_lab") if isinstance(document, dict) else None
     if not isinstance(head, dict):
         raise RecordError("autograd_lab: missing; this isn't a file that lab.save wrote")
@@ -172,12 +201,19 @@ def _read_head(document: Any) -> type:
             f"to {SCHEMA}; upgrade autograd-lab"
         )
     name = head.get("record")
+    if name == TRACES:
+        return _TRACES
     if not isinstance(name, str) or name not in RECORDS:
-        raise _wrong("autograd_lab.record", f"one of {', '.join(RECORDS)}", name)
+        raise _wrong("autograd_lab.record", f"one of {', '.join([*RECORDS, TRACES])}", name)
     return RECORDS[name]
 
 
 # --- out: records to JSON ------------------------------------------------------------
+
+
+def _data(record: Record) -> str:
+    fields = ",\n".join(f"{json.dumps(key)}: {_lines(value)}" for key, value in _encode(record).items())
+    return f"{{\n{fields}\n}}"
 
 
 def _lines(value: Any) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autograd_lab.records import load
+from autograd_lab.records import EngineCheck, load, save
 
 
 @pytest.mark.parametrize("ending", ["dot", "svg", "png", "pdf", "txt", "md", "json"])
@@ -142,6 +142,39 @@ def test_a_saved_record_is_drawn_and_needs_no_model(lab):
     assert (ran.code, "--input is for modules: leave it out" in ran.err) == (2, True)
     ran = lab("render", "trace.json", "--view", "graph")
     assert (ran.code, "view 'graph' is of a Graph, not of a Trace" in ran.err) == (2, True)
+
+
+def test_a_saved_list_of_traces_opens(lab):
+    Path("twice.py").write_text("from models import *\nloss().backward()\nloss().backward()\n")
+    lab("run", "--backward", ":", "--out", "both.json", "twice.py")
+    assert len(load("both.json")) == 2
+    assert lab("render", "both.json").out.splitlines()[0].split() == [
+        "backward",
+        "line",
+        "steps",
+        "ms",
+        "gradient",
+        "raised",
+    ]
+    assert lab("render", "both.json", "--depth", "0").out.count("whole model") == 2
+    assert lab("render", "both.json", "--out", "both.txt").code == 0
+    assert Path("both.txt").read_text("utf-8").count("AddmmBackward0") == 4
+    assert lab("render", "both.json", "--view", "norms", "--out", "norms.svg").code == 0
+    ran = lab("render", "both.json", "--out", "both.svg")
+    assert (ran.code, "take view='norms' or a format that holds several: txt, json, perfetto" in ran.err) == (
+        2,
+        True,
+    )
+    ran = lab("step", "both.json")
+    assert (ran.code, "this needs a live loss" in ran.err) == (2, True)
+
+
+def test_what_a_check_found_is_printed_again(lab):
+    found = EngineCheck(3, 8)
+    save(found, "check.json")
+    assert lab("render", "check.json").out == f"{found}\n"
+    ran = lab("render", "check.json", "--out", "check.svg")
+    assert (ran.code, "cannot draw an EngineCheck" in ran.err) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["render", "trace"])

@@ -114,6 +114,41 @@ def test_nan_comes_back_as_nan_and_the_text_is_strict_json():
     assert math.copysign(1, rest[-1]) == -1
 
 
+def test_a_list_of_traces_is_one_file(tmp_path):
+    traces = [
+        Trace(Graph((Node(0, "ExpBackward0", "op", 1),), ()), (Step(0, 0),), number=number)
+        for number in (0, 1)
+    ]
+    assert load(save(traces, tmp_path / "traces.json")) == traces
+    assert dumps(tuple(traces)) == dumps(traces)
+    assert json.loads(dumps(traces))["autograd_lab"] == {"schema": SCHEMA, "record": "Traces"}
+    wrong = dumps(traces).replace('"node": 0', '"node": 7')
+    with pytest.raises(RecordError, match=r"^data\[0\]\.steps\[0\]\.node: there is no node 7$"):
+        loads(wrong)
+    with pytest.raises(RecordError, match=r"^data\[1\]: expected the fields of a Trace, found 3$"):
+        loads(
+            json.dumps(
+                {
+                    "autograd_lab": {"schema": 1, "record": "Traces"},
+                    "data": [json.loads(dumps(traces))["data"][0], 3],
+                }
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("thing", "what"),
+    [
+        ([], "a list that holds nothing"),
+        ([Trace(Graph((), ()), ()), Graph((), ())], "a list that holds a Graph"),
+        ("text", "a str"),
+    ],
+)
+def test_of_lists_only_those_of_traces_are_saved(thing, what):
+    with pytest.raises(RecordError, match=rf"^cannot save {what}: give one of .* or a list of traces$"):
+        dumps(thing)
+
+
 def test_scalar_graphs_and_traces_come_back_too():
     scalar = ScalarGraph(
         (Variable(0, "output", None, 6.0, 1.0), Variable(1, "leaf", "z", 3j, True)),
@@ -211,7 +246,7 @@ def test_a_wrong_file_is_named(tmp_path):
 
 
 def test_only_records_that_stand_by_themselves_are_saved(tmp_path):
-    with pytest.raises(RecordError, match="cannot save a Edge: give one of EngineCheck, Graph"):
+    with pytest.raises(RecordError, match="cannot save an Edge: give one of EngineCheck, Graph"):
         save(Edge(0, 0), tmp_path / "edge.json")
     assert list(tmp_path.iterdir()) == []
 
