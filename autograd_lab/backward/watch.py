@@ -37,6 +37,7 @@ from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.outputs import Outputs
+from autograd_lab.chosen import Chosen
 from autograd_lab.errors import GraphError, LabError, OptionError
 from autograd_lab.exceptions import attach
 from autograd_lab.hold import Hold
@@ -50,6 +51,7 @@ def watch(
     forward: ForwardLevel = "meta",
     skip: int = 0,
     limit: int | None = None,
+    every: int = 1,
     stats: Level = "norm",
     keep: Keep = None,
     kernels: bool = False,
@@ -73,6 +75,7 @@ def watch(
             (their norms too) or ``None``.
         skip: How many backwards aren't traced at first. Those inside another one don't count, here and for ``limit``.
         limit: How many are traced after that; ``None`` for all.
+        every: Of so many one is traced: 100 traces the first after those skipped, then each hundredth.
         stats: As for ``trace``.
         keep: As for ``trace``.
         kernels: As for ``trace``.
@@ -99,12 +102,18 @@ def watch(
     if kernels:
         need("kernels")
     NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
-    for option, value in (("skip", skip), ("limit", 0 if limit is None else limit)):
-        if not isinstance(value, int) or value < 0:
-            raise OptionError(f"{option}={value!r} isn't one; use a whole number from 0")
+    for option, value, least in (
+        ("skip", skip, 0),
+        ("limit", 0 if limit is None else limit, 0),
+        ("every", every, 1),
+    ):
+        if not isinstance(value, int) or value < least:
+            raise OptionError(
+                f"{option}={value!r} isn't a number of backwards; use a whole number from {least}"
+            )
     roots = Roots(model)
     options = _Options(names or {}, checked(stats), chooser(keep), kernels)
-    return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit)
+    return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit, every=every)
 
 
 _DEEPEST = 8
@@ -158,13 +167,15 @@ class Watcher(Hold):
     """
 
     def __init__(
-        self, roots: Roots, forward: Forward, options: _Options, *, skip: int, limit: int | None
+        self, roots: Roots, forward: Forward, options: _Options, *, skip: int, limit: int | None, every: int
     ) -> None:
         super().__init__()
         self.traces: list[Trace] = []
         self.count = 0
         self._skip = skip
         self._limit = limit
+        self._every = every
+        self._which = Chosen.of(skip, limit, every)
         self._roots = roots
         self._forward = forward
         self._options = options
@@ -176,13 +187,13 @@ class Watcher(Hold):
 
     @property
     def skip(self) -> int:
-        """How many backwards aren't traced at first. May be changed at any time, as ``limit`` may."""
+        """How many backwards aren't traced at first. May be changed at any time, as ``limit`` and ``every`` may."""
         return self._skip
 
     @skip.setter
     def skip(self, skip: int) -> None:
         self._skip = skip
-        self._choose()
+        self.which = Chosen.of(self._skip, self._limit, self._every)
 
     @property
     def limit(self) -> int | None:
@@ -192,6 +203,26 @@ class Watcher(Hold):
     @limit.setter
     def limit(self, limit: int | None) -> None:
         self._limit = limit
+        self.which = Chosen.of(self._skip, self._limit, self._every)
+
+    @property
+    def every(self) -> int:
+        """Of how many backwards one is traced."""
+        return self._every
+
+    @every.setter
+    def every(self, every: int) -> None:
+        self._every = every
+        self.which = Chosen.of(self._skip, self._limit, self._every)
+
+    @property
+    def which(self) -> Chosen:
+        """Which backwards are traced; what is counted from the end is among ``traces`` while it may be one of them."""
+        return self._which
+
+    @which.setter
+    def which(self, which: Chosen) -> None:
+        self._which = which
         self._choose()
 
     def __repr__(self) -> str:
@@ -231,13 +262,13 @@ class Watcher(Hold):
     # --- which -------------------------------------------------------------------------
 
     def _is_chosen(self, number: int) -> bool:
-        return number >= self.skip and (self.limit is None or number < self.skip + self.limit)
+        return self._which.may_hold(number, number + 1)
 
     def _choose(self) -> None:
         """Has the forward noted from one backward early: what is traced next may have been made by then."""
         self._forward.note(self._is_chosen(self.count) or self._is_chosen(self.count + 1))
         with self._lock:
-            over = self.limit is not None and self.count >= self.skip + self.limit and not self._running
+            over = self._which.is_over(self.count) and not self._running
             if self._place is not None:
                 self._place.passed = self._passed if over else None
 
@@ -336,6 +367,18 @@ class Watcher(Hold):
             place_of_it = bisect.bisect(self._orders, backward.order)
             self.traces.insert(place_of_it, trace)
             self._orders.insert(place_of_it, backward.order)
+            if self._which.counts_from_the_end:
+                self._drop_early()
         if not start.keeps_graph:
             self._forward.forget(trace.graph)
         return trace
+
+    def _drop_early(self) -> None:
+        """Lets go of the traces that are too far from the end by now."""
+        kept = [
+            (trace, order)
+            for trace, order in zip(self.traces, self._orders, strict=False)  # traces is the user's to clear
+            if self._which.may_hold(trace.number, self.count)
+        ]
+        self.traces[:] = [trace for trace, _ in kept]
+        self._orders[:] = [order for _, order in kept]

@@ -7,10 +7,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from autograd_lab.chosen import Chosen
 from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
@@ -27,28 +28,28 @@ if TYPE_CHECKING:
     from autograd_lab.records import Trace
 
 
-class Chosen(NamedTuple):
-    """Which backwards are traced: so many are passed over, then so many are taken; ``None`` takes all."""
-
-    skip: int
-    limit: int | None
-
-
 class _Backwards(click.ParamType[Chosen]):
-    """``3`` is one backward, ``3:6`` three of them, ``3:`` all from there on; they're counted from 0."""
+    """``3``, ``-1``, ``10:20``, ``::100``, or several of them with commas between: as Python counts in a list."""
 
-    name = "N"
+    name = "WHICH"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Chosen:
-        found = re.fullmatch(r"(\d+)|(\d*):(\d*)", str(value))
-        if found is None:
-            self.fail(f"{value!r} is no backward; write 0, 3:6 or 3:", param, ctx)
+        if isinstance(value, Chosen):
+            return value
+        return Chosen(tuple(self._part(part.strip(), param, ctx) for part in str(value).split(",")))
+
+    def _part(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> slice:
+        found = re.fullmatch(r"(-?\d+)|(-?\d*):(-?\d*)(?::(\d*))?", text)
+        if found is None or "-" in (found[2], found[3]):
+            self.fail(f"{text!r} is no backward; write 0, -1, 10:20, ::100 or 1,3", param, ctx)
         if found[1] is not None:
-            return Chosen(int(found[1]), 1)
-        skip = int(found[2] or 0)
-        if found[3] and int(found[3]) <= skip:
-            self.fail(f"{value!r} holds no backward; write the smaller number first", param, ctx)
-        return Chosen(skip, int(found[3]) - skip if found[3] else None)
+            return slice(int(found[1]), int(found[1]) + 1 or None)
+        start, stop, step = (int(bound) if bound else None for bound in found.group(2, 3, 4))
+        if step == 0:
+            self.fail(f"{text!r} goes nowhere; write a step from 1", param, ctx)
+        if start is not None and stop is not None and start >= stop and (start < 0) == (stop < 0):
+            self.fail(f"{text!r} holds no backward; write the smaller number first", param, ctx)
+        return slice(start, stop, step)
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -62,7 +63,8 @@ class _Backwards(click.ParamType[Chosen]):
     type=_Backwards(),
     default="0",
     show_default=True,
-    help="Which of the script's backwards: 3, 3:6 or 3:; counted from 0.",
+    help="Which of the script's backwards, counted from 0 as in a Python list: 3, 10:20, ::100 or 1,3. "
+    "-1, the last, is known when the script ends: until then each is traced, and the last one kept.",
 )
 @stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that ran in each node's turn.")
@@ -95,13 +97,16 @@ def run(
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
     options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
     path = None if out is None else Path(out).absolute()  # the script may go to another folder
-    with watch(skip=chosen.skip, limit=chosen.limit, stats=stats_level(stats), kernels=kernels) as watcher:
+    watcher = watch(stats=stats_level(stats), kernels=kernels)
+    watcher.which = chosen
+    with watcher:
         code = run_script(script, arguments, as_module=as_module)
     sys.stdout.flush()
-    _report(watcher.traces, watcher.count, chosen, whole=whole, depth=depth, repeats=repeats)
-    if path is not None and watcher.traces:
+    traces = [trace for trace in watcher.traces if chosen.holds(trace.number, watcher.count)]
+    _report(traces, watcher.count, chosen, whole=whole, depth=depth, repeats=repeats)
+    if path is not None and traces:
         try:
-            _write(watcher.traces, path, options)
+            _write(traces, path, options)
         except LabError as error:  # the exit code stays the script's own
             click.echo(f"autograd-lab: {error}", err=True)
     sys.exit(code)
@@ -112,7 +117,7 @@ def _report(
 ) -> None:
     if not traces:
         ran = f"it ran {count}, counted from 0" if count else "it ran none"
-        click.echo(f"autograd-lab: the script never came to backward {chosen.skip}; {ran}", err=True)
+        click.echo(f"autograd-lab: the script never came to backward {chosen}; {ran}", err=True)
         return
     record = traces if len(traces) > 1 else traces[0]
     try:

@@ -21,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 import autograd_lab as lab
+from autograd_lab.chosen import Chosen
 from autograd_lab.errors import GraphError, LabError, OptionError
 
 
@@ -200,6 +201,30 @@ def test_skip_and_limit_choose():
     assert watcher.count == 7
     for trace in watcher.traces[:2]:
         assert trace.graph.find("tanh")[0].module == ""
+
+
+def test_one_of_so_many():
+    model = Net()
+    with lab.watch(model, skip=1, limit=2, every=3) as watcher:
+        for _ in range(9):
+            model(X).sum().backward()
+        assert [trace.number for trace in watcher.traces] == [1, 4]
+        watcher.limit, watcher.every = None, 5
+        for _ in range(9):
+            model(X).sum().backward()
+    assert [trace.number for trace in watcher.traces] == [1, 4, 11, 16]
+    assert watcher.traces[-1].graph.find("tanh")[0].module == ""
+
+
+def test_only_what_may_be_the_last_is_kept():
+    model, lengths = Net(), []
+    watcher = lab.watch(model)
+    watcher.which = Chosen((slice(1, 2), slice(-2, None)))
+    with watcher:
+        for _ in range(5):
+            model(X).sum().backward()
+            lengths.append([trace.number for trace in watcher.traces])
+    assert lengths == [[0], [0, 1], [1, 2], [1, 2, 3], [1, 3, 4]]
 
 
 def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
@@ -842,7 +867,8 @@ def test_wrong_options_get_one_line():
         ({"stats": "everything"}, "use None, 'norm' or 'full'"),
         ({"forward": "values"}, "use 'meta', 'stats' or None"),
         ({"keep": "some"}, "use None, 'all'"),
-        ({"skip": -1}, "skip=-1"),
+        ({"skip": -1}, "skip=-1 isn't a number of backwards; use a whole number from 0"),
+        ({"every": 0}, "every=0 isn't a number of backwards; use a whole number from 1"),
         ({"limit": 0.5}, "limit=0.5"),
     ):
         with pytest.raises(OptionError, match=message):

@@ -145,7 +145,10 @@ def test_a_saved_record_is_drawn_and_needs_no_model(lab):
 
 
 def test_a_saved_list_of_traces_opens(lab):
-    Path("twice.py").write_text("from models import *\nloss().backward()\nloss().backward()\n")
+    Path("twice.py").write_text(
+        "import torch\nmodel = torch.nn.Linear(3, 1)\n"
+        "for _ in range(2):\n    model(torch.ones(2, 3)).square().mean().backward()\n"
+    )
     lab("run", "--backward", ":", "--out", "both.json", "twice.py")
     assert len(load("both.json")) == 2
     assert lab("render", "both.json").out.splitlines()[0].split() == [
@@ -158,7 +161,7 @@ def test_a_saved_list_of_traces_opens(lab):
     ]
     assert lab("render", "both.json", "--depth", "0").out.count("whole model") == 2
     assert lab("render", "both.json", "--out", "both.txt").code == 0
-    assert Path("both.txt").read_text("utf-8").count("AddmmBackward0") == 4
+    assert Path("both.txt").read_text("utf-8").count("AddmmBackward0") == 2
     assert lab("render", "both.json", "--view", "norms", "--out", "norms.svg").code == 0
     ran = lab("render", "both.json", "--out", "both.svg")
     assert (ran.code, "take view='norms' or a format that holds several: txt, json, perfetto" in ran.err) == (

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -232,6 +233,27 @@ def test_what_is_asked_of_tables_is_asked_of_each_of_several(here, script):
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("which", "numbers"),
+    [
+        ("-1", [4]),
+        ("1,3", [1, 3]),
+        ("::2", [0, 2, 4]),
+        ("-2:", [3, 4]),
+        ("1:3", [1, 2]),
+        ("0,-1", [0, 4]),
+        (":-3", [0, 1]),
+    ],
+)
+def test_which_backwards(lab, which, numbers):
+    Path("five.py").write_text(
+        "import torch\nw = torch.ones(2, requires_grad=True)\nfor _ in range(5):\n    (w * 2).sum().backward()\n"
+    )
+    assert lab("run", "--backward", which, "--out", "t.json", "five.py").code == 0
+    found = load("t.json")
+    assert [trace.number for trace in (found if isinstance(found, list) else [found])] == numbers
+
+
 def test_one_backward_with_its_kernels(here, script):
     ran = here("--backward", "2", "--kernels", "--out", "t.json", "train.py", "x")
     trace = load(script.parent / "t.json")
@@ -243,8 +265,12 @@ def test_one_backward_with_its_kernels(here, script):
 def test_wrong_calls_get_one_line(here, script):
     for arguments, message in (
         (["none.py"], "there is no script none.py"),
-        (["--backward", "x", "train.py"], "'x' is no backward; write 0, 3:6 or 3:"),
+        (["--backward", "x", "train.py"], "'x' is no backward; write 0, -1, 10:20, ::100 or 1,3"),
+        (["--backward", "1,,3", "train.py"], "'' is no backward"),
+        (["--backward", "::-1", "train.py"], "'::-1' is no backward"),
+        (["--backward", "::0", "train.py"], "'::0' goes nowhere; write a step from 1"),
         (["--backward", "3:3", "train.py"], "'3:3' holds no backward"),
+        (["--backward", "-1:-2", "train.py"], "'-1:-2' holds no backward"),
         (["--out", "trace.pgn", "train.py"], "unknown format 'pgn'"),
         (
             ["--out", "t.svg", "--view", "nroms", "train.py"],
