@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 import autograd_lab as lab
 
-QUICK, LONG = 12, 420
+QUICK, LONG = 5, 420
 """How many interrupts each call gets in the default run, and in the sweep."""
 
 

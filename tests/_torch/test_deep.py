@@ -49,12 +49,12 @@ def test_python_puts_off_deletions_as_its_source_says():
 
 
 def test_graphs_of_every_shape_on_a_small_stack():
-    run(6_000, SMALL_STACK)
+    run(3_000, SMALL_STACK)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no timer there that interrupts")
 def test_a_chain_whose_capture_was_interrupted():
-    assert int(re.findall(r"interrupted (\d) times", run(60_000, 0, "interrupted"))[-1]) >= 1
+    assert int(re.findall(r"interrupted (\d) times", run(20_000, 0, "interrupted"))[-1]) >= 1
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_with_too_little_stack_a_big_graph_is_refused_in_one_line(puts_off_late,
 
 
 def test_a_chain_on_the_main_thread():
-    run(100_000, 0, "chain")
+    run(40_000, 0, "chain")
 
 
 @pytest.mark.sweep

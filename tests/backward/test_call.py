@@ -236,9 +236,18 @@ NOT_TO_HOOK = {
 """Case → why hooks on its nodes can't be compared, with ``inputs=`` and without."""
 
 
+IN_THE_SWEEP = {"gpt2_eager", "bert_eager", "bert_sdpa"}
+"""Large models; ``gpt2_sdpa`` stands for them in the default run."""
+
+
 @pytest.mark.parametrize("inputs", [False, True])
 @pytest.mark.parametrize(
-    "name", [case.name for case in models.CASES.values() if case.numbers and case.name not in NOT_TO_HOOK]
+    "name",
+    [
+        pytest.param(case.name, marks=pytest.mark.sweep if case.name in IN_THE_SWEEP else ())
+        for case in models.CASES.values()
+        if case.numbers and case.name not in NOT_TO_HOOK
+    ],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_hooks_on_every_node_see_and_change_what_they_do_natively(name, inputs):

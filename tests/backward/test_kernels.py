@@ -209,7 +209,7 @@ def test_what_an_interrupted_enter_or_exit_of_the_mode_left_is_put_right():
 
     before = leftovers.everywhere()
     for within in (kernels.__file__, _python_dispatch.__file__):
-        for moment in interrupts.each_moment(block, within=within):
+        for moment in interrupts.each_moment(block, within=within, step=3):
             assert leftovers.everywhere() == before, moment
 
 

@@ -150,19 +150,19 @@ def resident():
         return int(file.read().split()[1]) * 4096
 
 
-def test_memory_returns_to_where_it_was_over_a_thousand_traced_steps():
-    """A retained graph is traced again and again, and graphs that go; 64 KiB kept of each step would be 64 MiB."""
+def test_memory_returns_to_where_it_was_over_many_traced_steps():
+    """A retained graph is traced again and again, and graphs that go; 64 KiB kept of each step would be 25 MiB."""
     model = nn.Sequential(nn.Linear(64, 256), nn.Tanh(), nn.Linear(256, 1))
     x = torch.randn(8, 64)
     kept = model(x).square().mean()
     seen = []
-    for step in range(1000):
+    for step in range(500):
         lab.trace(model(x).square().mean(), model=model, stats="full", keep="all")
         if step % 10 == 0:
             lab.trace(kept, retain_graph=True)
-        if step in (299, 999):
+        if step in (99, 499):
             gc.collect()
             seen.append((len(gc.get_objects()), resident()))
     (objects, memory), (objects_after, memory_after) = seen
     assert objects_after - objects < 300
-    assert memory_after - memory < 16 * 2**20
+    assert memory_after - memory < 8 * 2**20

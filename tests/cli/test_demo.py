@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 from autograd_lab.records import load
 
 
-def test_it_draws_the_worked_example_and_a_transformer(lab):
+def test_what_it_prints_and_what_it_writes(lab):
+    """In one go: the demo takes seconds."""
     ran = lab("demo", "pictures")
     assert (ran.code, ran.err) == (0, "")
     written = {path.name for path in Path("pictures").iterdir()}
@@ -18,10 +19,11 @@ def test_it_draws_the_worked_example_and_a_transformer(lab):
     assert str(Path("pictures").resolve()) in ran.out
     for name in written:
         assert name in ran.out
+    prints_the_numbers_of_the_worked_example(ran.out)
+    wrote_what_can_be_read()
 
 
-def test_it_prints_the_numbers_of_the_worked_example(lab):
-    out = lab("demo").out
+def prints_the_numbers_of_the_worked_example(out):
     assert "dloss/dw = -8 · 1 · 2 = -16" in out
     assert "w.grad = -16" in out
     assert "10: 3.56698155, 1.131, -7.555" in out
@@ -30,8 +32,7 @@ def test_it_prints_the_numbers_of_the_worked_example(lab):
     assert "4 of 4 runs have equal gradients at every epoch" in out
 
 
-def test_what_it_writes_can_be_read(lab):
-    lab("demo", "pictures")
+def wrote_what_can_be_read():
     assert len(load("pictures/seed.json")) == 4
     trace = load("pictures/transformer.json")
     assert len(trace.graph.leaves) == 24

@@ -82,7 +82,9 @@ def here(lab, script, monkeypatch):
     return lambda *arguments: lab("run", *arguments)
 
 
-@pytest.mark.parametrize(("argument", "code"), [("--plain", 7), ("raise", 1), ("text", 1)])
+@pytest.mark.parametrize(
+    ("argument", "code"), [("--plain", 7), ("raise", 1), pytest.param("text", 1, marks=pytest.mark.sweep)]
+)
 def test_the_script_cannot_tell(script, argument, code):
     plain = run(script, "train.py", argument, under=())
     watched = run(script, "train.py", argument)

@@ -16,7 +16,7 @@ ROOM = 16
 """In ulps. A tangent of a cross entropy is a sum of numbers that cancel."""
 
 
-@pytest.mark.parametrize(("entry", "dtype"), swapped.cases(ENTRIES, swapped.DOUBLE_AND_SINGLE))
+@pytest.mark.parametrize(("entry", "dtype"), swapped.cases(ENTRIES, swapped.DOUBLE))
 def test_every_sample_equals_native(entry, dtype):
     counts = swapped.agree(entry, dtype, RULES, [agreement.reverse], ROOM)
     assert counts

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import agreement
+import op_db_samples
 import pytest
 import tallies
 import torch
@@ -19,6 +20,8 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 import autograd_lab as lab
 
+DOUBLE = (torch.float64,)
+"""What the default run takes; the sweep takes the others too."""
 DOUBLE_AND_SINGLE = (torch.float64, torch.float32)
 OTHERS = (torch.float16, torch.bfloat16, torch.complex64, torch.complex128)
 
@@ -64,7 +67,7 @@ def agree(
     """
     counts: Counter[str] = Counter()
     ways: Counter[str] = Counter()
-    for sample in itertools.islice(entry.sample_inputs("cpu", dtype, requires_grad=True), None, None, every):
+    for sample in itertools.islice(op_db_samples.samples_of(entry, dtype), None, None, every):
         native, values = bound(entry, sample)
 
         def ours(*given: Any, native: Any = native) -> Any:

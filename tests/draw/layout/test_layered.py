@@ -142,15 +142,16 @@ def test_cycles_do_no_harm(edges):
     assert [bool(route.points) for route in found.routes] == [a != b for a, b in edges]
 
 
-def test_a_chain_of_70_000():
-    sizes = [(100.0, 30.0)] * 70_000
-    edges = [(at, at + 1) for at in range(69_999)]
+@pytest.mark.parametrize("count", [10_000, pytest.param(70_000, marks=pytest.mark.sweep)])
+def test_a_long_chain(count):
+    sizes = [(100.0, 30.0)] * count
+    edges = [(at, at + 1) for at in range(count - 1)]
     check(sizes, edges, layout(sizes, edges))
 
 
-def test_a_chain_with_skips_deeper_than_any_stack():
+@pytest.mark.parametrize("count", [8_000, pytest.param(40_000, marks=pytest.mark.sweep)])
+def test_a_chain_with_skips_deeper_than_any_stack(count):
     # Every layer holds more than one vertex here, so that fast-sugiyama really gets it.
-    count = 40_000
     sizes = [(100.0, 30.0)] * count
     edges = [(at, at + 1) for at in range(count - 1)] + [(at, at + 3) for at in range(0, count - 3, 2)]
     check(sizes, edges, layout(sizes, edges))
@@ -364,12 +365,14 @@ def test_ten_thousand_nodes_as_svg(big):
     assert svg.count(">NativeLayerNormBackward0</text>") == 2 * 286
 
 
+@pytest.mark.sweep
 def test_ten_thousand_nodes_as_png(big):
     picture = Image.open(io.BytesIO(graphviz.run(big[0], "png", pinned=True)))
     assert max(picture.size) <= 32_767
     assert 50_000_000 < picture.width * picture.height < 65_000_000
 
 
+@pytest.mark.sweep
 def test_ten_thousand_nodes_as_pdf(big):
     (page,) = PdfReader(io.BytesIO(graphviz.run(big[0], "pdf", pinned=True))).pages
     assert max(page.mediabox.width, page.mediabox.height) <= 14_400

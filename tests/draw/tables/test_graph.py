@@ -114,10 +114,10 @@ def test_str_fits_the_terminal(residual, monkeypatch):
     assert str(residual) == graph_table(residual, width=64).rstrip("\n")
 
 
-def test_str_of_a_million_nodes_is_quick():
+def test_str_of_very_many_nodes_is_quick():
     node = Node(0, "XBackward0", "op", 0)
-    text = str(Graph((node,) * 1_000_000, ()))
-    assert "1,000,000 nodes" in text
+    text = str(Graph((node,) * 200_000, ()))
+    assert "200,000 nodes" in text
 
 
 def test_colours_and_markup_stay_out(monkeypatch):
