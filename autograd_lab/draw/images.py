@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from autograd_lab.draw.layout.fromdot import read
+from autograd_lab.draw.layout.furnishing import furnished
 from autograd_lab.draw.layout.layers import tangle, widest_fan
+from autograd_lab.draw.layout.placing import Placement, placed
 from autograd_lab.draw.native.isolated import OutOfTimeError
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.progress import progress
@@ -47,18 +50,25 @@ def image(picture: Picture, kind: Literal["svg", "png", "pdf"], *, dpi: int | No
 
     if not _beyond_dot(picture):
         try:
-            return graphviz.run(to_dot(picture), kind, dpi=dpi, limit=SECONDS_FOR_DOT)
+            answer = graphviz.lay_out(to_dot(picture, numbered=True), limit=SECONDS_FOR_DOT)
         except OutOfTimeError:
             pass  # what it would have taken can't be told beforehand
-    from autograd_lab.draw.layout.placing import placed
-
-    with progress(3, shown=True) as step:
+        else:
+            return _drawn(picture, read(picture, answer), kind, dpi)
+    with progress(2, shown=True) as step:
         step("laying out")
         placement = placed(picture)
-        step("writing dot")
-        text = to_dot(picture, placement)
         step(f"drawing {len(picture.boxes):,} boxes")
-        return graphviz.run(text, kind, pinned=True, dpi=dpi)
+        return _drawn(picture, placement, kind, dpi)
+
+
+def _drawn(
+    picture: Picture, placement: Placement, kind: Literal["svg", "png", "pdf"], dpi: int | None
+) -> bytes:
+    from autograd_lab.draw.native import graphviz
+
+    found = furnished(picture, placement)
+    return graphviz.run(to_dot(picture, found), kind, pinned=True, dpi=dpi, extent=found.extent)
 
 
 def _beyond_dot(picture: Picture) -> bool:

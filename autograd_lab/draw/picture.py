@@ -83,6 +83,28 @@ class Arrow(NamedTuple):
     back: tuple[Line, ...] = ()
 
 
+class Entry(NamedTuple):
+    """A line of a legend: a sign and what it means.
+
+    Attributes:
+        means: What it means, in a few words.
+        look: A key of ``theme.LOOKS``, where a box of that look is the sign.
+        stroke: A key of ``theme.STROKES``, where an arrow is.
+        sign: The text that is the sign, where neither is.
+        tone: The tone of ``sign``.
+
+    Example:
+        >>> Entry("a leaf: AccumulateGrad", look="accumulate").sign
+        ''
+    """
+
+    means: str
+    look: str = ""
+    stroke: str = ""
+    sign: str = ""
+    tone: str = "sign"
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Boxes and arrows.
@@ -94,6 +116,8 @@ class Picture:
         direction: One of ``DIRECTIONS``.
         classes: What kind of thing each cluster is, such as a module's class, by the clusters on the way to it; those
             that aren't here have nothing written after their names.
+        legend: What the signs in it mean.
+        summary: What it shows, in one sentence, for those who can't see it.
 
     Example:
         >>> Picture((Box("a", ()), Box("b", ())), (Arrow("a", "b"),)).direction
@@ -105,6 +129,8 @@ class Picture:
     title: str = ""
     direction: str = "down"
     classes: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    legend: tuple[Entry, ...] = ()
+    summary: str = ""
 
 
 def clean(text: str) -> str:

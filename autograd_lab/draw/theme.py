@@ -27,6 +27,9 @@ SLOT_PAD = {"down": 1.0, "up": 1.0, "right": 3.0, "left": 3.0}
 SMALLEST = 46.0
 """Points: no circle is smaller."""
 
+SWATCH = (24.0, 11.0)
+"""Points: how wide and high what stands in a legend for a box or an arrow is."""
+
 ARROWSIZE = 0.7
 """The size of arrowheads, in Graphviz's units; ``routes.ARROW`` is its length in points."""
 
@@ -175,6 +178,10 @@ TONES: dict[str, Tone] = {
     "rule": Tone(VERMILLION),
     "caption": Tone(QUIET, 11.0),
     "module": Tone(QUIET, 9.0, bold=True),
+    "legend": Tone(QUIET, 8.0),
+    "sign": Tone(QUIET, 8.0, bold=True),
+    "gradient sign": Tone(VERMILLION, 8.0, bold=True),
+    "name sign": Tone(BLUE, 8.0, bold=True),
 }
 """Kind of text → how it looks."""
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from autograd_lab import records
 from autograd_lab.draw import FORMATS, draw, format_of, images
+from autograd_lab.draw.native.isolated import OutOfTimeError
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
 from autograd_lab.draw.views.graph import MOST_SLOTS, graph_picture
 from autograd_lab.draw.views.scalar import scalar_picture
@@ -105,20 +106,31 @@ def asked(monkeypatch):
 
     calls = []
 
-    def run(text, kind, *, dpi, pinned=False, limit=None):
-        assert pinned == ("pos=" in text)
-        calls.append((pinned, limit))
+    def lay_out(text, *, limit):
+        assert "pos=" not in text
+        calls.append(("laid out by dot", limit))
+        raise OutOfTimeError
+
+    def run(text, kind, *, dpi, pinned, extent):
+        assert pinned
+        assert "pos=" in text
+        calls.append(("drawn", None))
         return b""
 
+    monkeypatch.setattr(graphviz, "lay_out", lay_out)
     monkeypatch.setattr(graphviz, "run", run)
     return calls
+
+
+BY_DOT = ("laid out by dot", images.SECONDS_FOR_DOT)
+DRAWN = ("drawn", None)
 
 
 def test_a_small_picture_is_laid_out_by_dot_and_a_big_one_is_not(asked):
     for boxes in (images.MOST_FOR_DOT, images.MOST_FOR_DOT + 1):
         nodes = tuple(Node(at, "X", "op", 0) for at in range(boxes))
         draw(Graph(nodes, ()), "svg")
-    assert asked == [(False, images.SECONDS_FOR_DOT), (True, None)]
+    assert asked == [BY_DOT, DRAWN, DRAWN]
 
 
 def unrolled(steps: int) -> Graph:
@@ -147,7 +159,7 @@ def unrolled(steps: int) -> Graph:
 def test_weights_that_are_used_at_many_steps_go_to_the_layered_layout_at_once(asked):
     draw(unrolled(20), "svg")
     draw(unrolled(200), "svg")
-    assert asked == [(False, images.SECONDS_FOR_DOT), (True, None)]
+    assert asked == [BY_DOT, DRAWN, DRAWN]
 
 
 def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(asked):
@@ -166,7 +178,7 @@ def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(as
 
     draw(fan(images.MOST_LEAVES_FOR_DOT), "svg")
     draw(fan(images.MOST_LEAVES_FOR_DOT + 1), "svg")
-    assert [pinned for pinned, _ in asked] == [False, True]
+    assert asked == [BY_DOT, DRAWN, DRAWN]
     few, many = (graph_picture(fan(leaves)).boxes[0] for leaves in (MOST_SLOTS, MOST_SLOTS + 1))
     assert (len(few.outs), len(many.outs)) == (MOST_SLOTS, 0)
     assert many.lines[-1].text == f"{MOST_SLOTS + 1} slots"

@@ -6,17 +6,47 @@ arrows run between them, in every direction that a picture may have.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
 
 from autograd_lab.draw.layout.layered import layout
 from autograd_lab.draw.layout.routes import Point, Route
-from autograd_lab.draw.layout.sizes import box_size, slot_sizes
+from autograd_lab.draw.layout.sizes import box_size, lines_size, slot_sizes
+from autograd_lab.draw.layout.space import Rect
 from autograd_lab.draw.picture import Arrow, Picture
 from autograd_lab.draw.theme import PAD
 
 _SPARE = 1.03
 """Boxes are drawn this much larger than was reckoned, so that text which came out wider still fits."""
+
+
+class Framed(NamedTuple):
+    """Where a cluster is.
+
+    Attributes:
+        frame: Its outline.
+        label: The room that its name takes.
+    """
+
+    frame: Rect
+    label: Rect
+
+
+class Furniture(NamedTuple):
+    """Where a picture's title and legend are.
+
+    Attributes:
+        title: The title's lines.
+        above: The upper left corner of the first.
+        legend: The middle of the left side of each entry.
+        key: How far to the right of that an entry's words begin.
+    """
+
+    title: tuple[str, ...] = ()
+    above: Point = (0.0, 0.0)
+    legend: tuple[Point, ...] = ()
+    key: float = 0.0
 
 
 class Placement(NamedTuple):
@@ -27,6 +57,11 @@ class Placement(NamedTuple):
         positions: Each box's middle.
         routes: Each arrow's curve.
         back: The curve of each arrow's way back, from head to tail; ``None`` for arrows that have none.
+        labels: The middle of each arrow's label, where the layout says it; empty where it says none.
+        back_labels: Likewise of the labels of the ways back.
+        clusters: Each cluster's frame, in the order of their numbers; empty where a layout keeps none together.
+        furniture: The title and the legend.
+        extent: How wide and high all of it is; ``None`` where that isn't known.
 
     Example:
         >>> from autograd_lab.draw.picture import Box
@@ -38,6 +73,47 @@ class Placement(NamedTuple):
     positions: tuple[Point, ...]
     routes: tuple[Route, ...]
     back: tuple[Route | None, ...]
+    labels: tuple[Point | None, ...] = ()
+    back_labels: tuple[Point | None, ...] = ()
+    clusters: tuple[Framed, ...] = ()
+    furniture: Furniture = Furniture()
+    extent: Point | None = None
+
+    def label(self, picture: Picture, at: int, *, back: bool = False) -> Point | None:
+        """Returns the middle of an arrow's label.
+
+        Args:
+            picture: The picture.
+            at: The arrow's number.
+            back: Whether it's the label of the way back.
+
+        Returns:
+            Where the layout says, or else on one side of the curve's middle; ``None`` where there's no label or curve.
+        """
+        arrow = picture.arrows[at]
+        lines, way = (arrow.back, self.back[at]) if back else (arrow.lines, self.routes[at])
+        said = self.back_labels if back else self.labels
+        if said and said[at] is not None:
+            return said[at]
+        if way is None or not way.points or not lines:
+            return None
+        (x, y), (width, height) = way.middle(), lines_size(lines)
+        side = -1 if back else 1  # right or above, and left or below
+        if picture.direction in ("down", "up"):
+            return x + side * (width / 2 + 4), y
+        return x, y + side * (height / 2 + 1)
+
+    def box_rects(self) -> Iterator[Rect]:
+        """Returns where the boxes are."""
+        return map(Rect.around, self.positions, self.sizes)
+
+    def label_rects(self, picture: Picture) -> Iterator[Rect]:
+        """Returns where the arrows' labels are."""
+        for at, arrow in enumerate(picture.arrows):
+            for back, lines in ((False, arrow.lines), (True, arrow.back)):
+                middle = self.label(picture, at, back=back) if lines else None
+                if middle is not None:
+                    yield Rect.around(middle, lines_size(lines))
 
 
 def placed(picture: Picture) -> Placement:

@@ -108,6 +108,7 @@ def run(
     pinned: bool = False,
     dpi: int | None = None,
     limit: float | None = None,
+    extent: tuple[float, float] | None = None,
 ) -> bytes:
     r"""Draws a graph.
 
@@ -119,6 +120,7 @@ def run(
         dpi: Pixels per inch, for PNG only; 96 if not given. It is lowered where the picture would have a side of
             more than 32,000 or more than 64 million pixels in all.
         limit: Seconds that it may take; `isolated.LONGEST` if not given.
+        extent: Width and height of the picture in points, where they're known; they're measured if not given.
 
     Returns:
         The picture. A PDF page is scaled down where it would be longer than 14,400 points.
@@ -139,8 +141,33 @@ def run(
         variables = fonts_at_hand(held)
         attributes = {} if dpi is None or format != "png" else {"dpi": f"{dpi}"}
         if format != "svg" and len(dot_text) > _SMALL:
-            attributes |= _fit(*_extent(dot_text, engine, variables, until), format, dpi or PNG_DPI)
+            attributes |= _fit(
+                *(extent or _extent(dot_text, engine, variables, until)), format, dpi or PNG_DPI
+            )
         return _draw(_with_attributes(dot_text, attributes), engine, format, variables, until)
+
+
+def lay_out(dot_text: str, *, limit: float | None = None) -> bytes:
+    """Lays a graph out by ``dot``, without drawing it.
+
+    Args:
+        dot_text: The graph in Graphviz's language.
+        limit: As for `run`.
+
+    Returns:
+        Graphviz's ``json0``: where everything is, in points.
+
+    Raises:
+        OutOfTimeError: it took longer than ``limit``.
+        RenderError: as for `run`.
+
+    Example:
+        >>> b'"pos"' in lay_out("digraph { a -> b }")
+        True
+    """
+    until = time.monotonic() + (LONGEST if limit is None else limit)
+    with Hold() as held:
+        return _draw(dot_text, "dot", "json0", fonts_at_hand(held), until)
 
 
 def _extent(text: str, engine: str, variables: dict[str, str], until: float) -> tuple[float, float]:

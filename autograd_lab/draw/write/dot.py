@@ -6,41 +6,37 @@ parallel arrows too, and that equal pictures give equal text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from autograd_lab.draw import theme
 from autograd_lab.draw.groups import Cluster, cluster_text, tree
-from autograd_lab.draw.layout.sizes import lines_size, outer_outline
+from autograd_lab.draw.layout.sizes import outer_outline
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
-from autograd_lab.draw.theme import LOOKS, STROKES, Look, Stroke
+from autograd_lab.draw.theme import LOOKS, STROKES
+from autograd_lab.draw.write import legend
+from autograd_lab.draw.write.attributes import attributes_of, differences, edge, look_of, margin_of, stroke_of
 from autograd_lab.draw.write.labels import box_label, label, margin, quoted
 
 if TYPE_CHECKING:
-    from autograd_lab.draw.layout.placing import Placement
+    from autograd_lab.draw.layout.placing import Framed, Placement
     from autograd_lab.draw.layout.routes import Point, Route
+    from autograd_lab.draw.layout.space import Rect
 
 _RANKDIR = {"down": "TB", "up": "BT", "right": "LR", "left": "RL"}
 _SIDES = {"down": ("n", "s"), "up": ("s", "n"), "right": ("w", "e"), "left": ("e", "w")}
 """Direction → where arrows come in, and where they leave."""
 
-_SHAPES = {
-    "rounded": {"shape": "box", "style": "rounded,filled"},
-    "box": {"shape": "box", "style": "filled"},
-    "double": {"shape": "box", "style": "rounded,filled", "peripheries": "2"},
-    "framed": {"shape": "box", "style": "filled", "peripheries": "2"},
-    "circle": {"shape": "ellipse", "style": "filled"},
-    "plain": {"shape": "plain", "style": "solid", "peripheries": "0"},
-} | {name: {"shape": name, "style": "filled"} for name in ("ellipse", "component", "note", "folder", "tab")}
 
-
-def to_dot(picture: Picture, placement: Placement | None = None) -> str:
+def to_dot(picture: Picture, placement: Placement | None = None, *, numbered: bool = False) -> str:
     """Writes a picture in Graphviz's language.
 
     Args:
         picture: What to draw.
-        placement: Where everything goes, for ``neato -n2``, which only draws. Clusters aren't written then, since
-            the boxes of one may lie anywhere. ``None`` leaves the layout to ``dot``.
+        placement: Where everything goes, for ``neato -n2``, which only draws. Clusters that have no place there aren't
+            written, since the boxes of one may lie anywhere. ``None`` leaves the layout to ``dot``.
+        numbered: Whether arrows have the numbers by which `fromdot.read` knows them: their ``id`` is ``e0``, ``e1``, …,
+            and that of their ways back ``b0``, ``b1``, ….
 
     Returns:
         The text, equal for equal arguments.
@@ -53,31 +49,44 @@ def to_dot(picture: Picture, placement: Placement | None = None) -> str:
         }
         <BLANKLINE>
     """
-    parts = _laid_out(picture) if placement is None else _placed(picture, placement)
-    return "digraph autograd {\n" + "".join(f"  {line}\n" for line in (*_head(picture), *parts)) + "}\n"
+    parts = _laid_out(picture, numbered) if placement is None else _placed(picture, placement)
+    titled = bool(picture.title) and placement is None and not numbered
+    head = _head(picture, titled=titled)
+    return "digraph autograd {\n" + "".join(f"  {line}\n" for line in (*head, *parts)) + "}\n"
 
 
-def _laid_out(picture: Picture) -> Iterator[str]:
-    yield from _members(tree(picture.boxes), picture)
+def _laid_out(picture: Picture, numbered: bool) -> Iterator[str]:
+    boxes = {box.key: _box(box, picture.direction) for box in picture.boxes}
+    yield from _members(tree(picture.boxes), picture, boxes)
     slotted = {box.key: (bool(box.ins), bool(box.outs)) for box in picture.boxes}
-    for arrow in picture.arrows:
-        yield from _arrow(arrow, picture.direction, slotted)
+    for at, arrow in enumerate(picture.arrows):
+        yield from _arrow(arrow, picture.direction, slotted, at if numbered else None)
+    if not numbered:
+        yield from legend.laid_out(picture.legend)
 
 
 def _placed(picture: Picture, placement: Placement) -> Iterator[str]:
-    for box, size, place in zip(picture.boxes, placement.sizes, placement.positions, strict=True):
-        yield _box(box, picture.direction, _pinned(box, size, place))
+    boxes = {
+        box.key: _box(box, picture.direction, _pinned(box, size, place))
+        for box, size, place in zip(picture.boxes, placement.sizes, placement.positions, strict=True)
+    }
+    if placement.clusters:
+        yield from _members(tree(picture.boxes), picture, boxes, placement.clusters)
+    else:
+        yield from boxes.values()
     # Arrows side by side that say the same have no room for saying it twice: the last says it, which is on the side
     # where labels stand, or in pictures that run across the page the first.
     order = range(len(picture.arrows))
     words = [(arrow.tail, arrow.head, arrow.lines) for arrow in picture.arrows]
     says = {words[at]: at for at in (order if picture.direction in ("down", "up") else reversed(order))}
-    for at, arrow, way, back in zip(order, picture.arrows, placement.routes, placement.back, strict=True):
-        lines = arrow.lines if says[words[at]] == at else ()
-        yield from _routed(arrow._replace(lines=lines), way, back, picture.direction)
+    apart = bool(placement.labels)  # then each has a place of its own
+    for at, arrow in zip(order, picture.arrows, strict=True):
+        lines = arrow.lines if apart or says[words[at]] == at else ()
+        yield from _routed(picture, placement, at, lines)
+    yield from legend.placed(picture.legend, placement.furniture)
 
 
-def _head(picture: Picture) -> Iterator[str]:
+def _head(picture: Picture, *, titled: bool) -> Iterator[str]:
     graph = {
         "rankdir": _RANKDIR[picture.direction],
         "bgcolor": f'"{theme.PAPER}"',
@@ -89,40 +98,67 @@ def _head(picture: Picture) -> Iterator[str]:
         "outputorder": "edgesfirst",
         "newrank": "true",
     }
-    if picture.title:
+    if titled:
         graph |= {"labelloc": "t", "labeljust": "l", "label": label((Line(picture.title, "caption"),))}
-    yield f"graph [{_attributes(graph)}];"
+    yield f"graph [{attributes_of(graph)}];"
     font = {"fontname": f'"{theme.FONT}"', "fontsize": f"{theme.SIZE:g}", "fontcolor": f'"{theme.INK}"'}
-    node = {"width": "0", "height": "0", "margin": _margin(theme.PAD)}
-    yield f"node [{_attributes(font | node | _look(LOOKS['op']))}];"
-    edge = {"arrowsize": f"{theme.ARROWSIZE:g}"}
-    yield f"edge [{_attributes(font | edge | _stroke(STROKES['edge']))}];"
+    node = {"width": "0", "height": "0", "margin": margin_of(theme.PAD)}
+    yield f"node [{attributes_of(font | node | look_of(LOOKS['op']))}];"
+    arrow = {"arrowsize": f"{theme.ARROWSIZE:g}"}
+    yield f"edge [{attributes_of(font | arrow | stroke_of(STROKES['edge']))}];"
 
 
 # --- boxes ---------------------------------------------------------------------------
 
 
-def _members(cluster: Cluster, picture: Picture) -> Iterator[str]:
+def _members(
+    cluster: Cluster, picture: Picture, boxes: Mapping[str, str], frames: Sequence[Framed] = ()
+) -> Iterator[str]:
     # Recursion goes no deeper than modules are nested.
     for member in cluster.members:
         if isinstance(member, Box):
-            yield _box(member, picture.direction)
-        else:
-            yield f"subgraph cluster_{member.number} {{"
-            yield f"  graph [{_attributes(_cluster(member, picture))}];"
-            yield from (f"  {line}" for line in _members(member, picture))
-            yield "}"
+            yield boxes[member.key]
+            continue
+        yield f"subgraph cluster_{member.number} {{"
+        framed = frames[member.number - 1] if frames else None
+        yield f"  graph [{attributes_of(_cluster(member, picture, framed))}];"
+        if framed is not None:
+            yield f"  {_name(member, picture, framed.label)}"
+        yield from (f"  {line}" for line in _members(member, picture, boxes, frames))
+        yield "}"
 
 
-def _cluster(cluster: Cluster, picture: Picture) -> dict[str, str]:
+def _cluster(cluster: Cluster, picture: Picture, framed: Framed | None) -> dict[str, str]:
+    words = {"label": label((Line(cluster_text(cluster, picture), "module"),)), "labeljust": "l"}
+    place = {"bb": f'"{",".join(f"{side:.1f}" for side in framed.frame)}"'} if framed is not None else {}
     return {
-        "label": label((Line(cluster_text(cluster, picture), "module"),)),
-        "labeljust": "l",
+        **(place or words),
         "style": '"rounded,filled"',
-        "fillcolor": f'"{theme.MODULE_FILLS[(len(cluster.group) - 1) % len(theme.MODULE_FILLS)]}"',
+        "fillcolor": f'"{_ground(cluster)}"',
         "color": f'"{theme.MODULE_LINE}"',
         "tooltip": quoted(".".join(cluster.group)),
     }
+
+
+def _name(cluster: Cluster, picture: Picture, place: Rect) -> str:
+    """A cluster's name as a box on the cluster's ground: Graphviz draws boxes over arrows, and labels under them."""
+    (x, y), (width, height) = place.middle, place.size
+    attributes = {
+        "label": label((Line(cluster_text(cluster, picture), "module"),)),
+        "shape": "plain",
+        "style": "filled",
+        "fillcolor": f'"{_ground(cluster)}"',
+        "peripheries": "0",
+        "width": f"{width / 72:.3f}",
+        "height": f"{height / 72:.3f}",
+        "pos": f'"{x:.1f},{y:.1f}"',
+        "tooltip": quoted(".".join(cluster.group)),
+    }
+    return f"name_{cluster.number} [{attributes_of(attributes)}];"
+
+
+def _ground(cluster: Cluster) -> str:
+    return theme.MODULE_FILLS[(len(cluster.group) - 1) % len(theme.MODULE_FILLS)]
 
 
 def _pinned(box: Box, size: Point, place: Point) -> dict[str, str]:
@@ -138,98 +174,57 @@ def _box(box: Box, direction: str, more: dict[str, str] | None = None) -> str:
     look = LOOKS[box.look]
     attributes = {"label": box_label(box, direction)}
     if (room := margin(box, direction)) != theme.PAD:
-        attributes["margin"] = _margin(room)
+        attributes["margin"] = margin_of(room)
     if look.shape == "circle":
         attributes |= {"width": f"{theme.SMALLEST / 72:.2f}", "height": f"{theme.SMALLEST / 72:.2f}"}
-    attributes |= _differences(_look(look), _look(LOOKS["op"]))
+    attributes |= differences(look_of(look), look_of(LOOKS["op"]))
     if box.tooltip:
         attributes["tooltip"] = quoted(box.tooltip)
-    return f"{box.key} [{_attributes(attributes | (more or {}))}];"
-
-
-def _look(look: Look) -> dict[str, str]:
-    shape = _SHAPES[look.shape]
-    style = f"{shape['style']},dashed" if look.dashed else shape["style"]
-    return {
-        "shape": shape["shape"],
-        "style": f'"{style}"',
-        "fillcolor": f'"{look.fill}"',
-        "color": f'"{look.line}"',
-        "penwidth": f"{look.width:g}",
-        "peripheries": shape.get("peripheries", "1"),
-    }
+    return f"{box.key} [{attributes_of(attributes | (more or {}))}];"
 
 
 # --- arrows --------------------------------------------------------------------------
 
 
-def _arrow(arrow: Arrow, direction: str, slotted: dict[str, tuple[bool, bool]]) -> Iterator[str]:
+def _arrow(
+    arrow: Arrow, direction: str, slotted: dict[str, tuple[bool, bool]], number: int | None
+) -> Iterator[str]:
     comes_in, leaves = _SIDES[direction]
     tail, head = arrow.tail, arrow.head
     if arrow.tail_slot is not None and slotted[tail][1]:
         tail = f"{tail}:o{arrow.tail_slot}:{leaves}"
     if arrow.head_slot is not None and slotted[head][0]:
         head = f"{head}:i{arrow.head_slot}:{comes_in}"
-    attributes = _differences(_stroke(STROKES[arrow.look]), _stroke(STROKES["edge"]))
+    attributes = differences(stroke_of(STROKES[arrow.look]), stroke_of(STROKES["edge"]))
     if arrow.look == "again":  # it closes a cycle, and must not turn the layout upside down
         attributes["constraint"] = "false"
     if arrow.lines:
         attributes["label"] = label(arrow.lines)
-    yield _edge(tail, head, attributes)
+    yield edge(tail, head, attributes | ({} if number is None else {"id": f"e{number}"}))
     if arrow.back:
         # Written from tail to head, so that it doesn't turn the layout upside down.
-        attributes = _differences(_stroke(STROKES["backward"]), _stroke(STROKES["edge"]))
-        yield _edge(tail, head, attributes | {"label": label(arrow.back), "dir": "back"})
+        attributes = differences(stroke_of(STROKES["backward"]), stroke_of(STROKES["edge"]))
+        attributes |= {"label": label(arrow.back), "dir": "back"}
+        yield edge(tail, head, attributes | ({} if number is None else {"id": f"b{number}"}))
 
 
-def _routed(arrow: Arrow, way: Route, back: Route | None, direction: str) -> Iterator[str]:
+def _routed(picture: Picture, placement: Placement, at: int, lines: tuple[Line, ...]) -> Iterator[str]:
+    arrow, way, back = picture.arrows[at], placement.routes[at], placement.back[at]
     stroke = STROKES[arrow.look]
-    attributes = _differences(_stroke(stroke), _stroke(STROKES["edge"]))
+    attributes = differences(stroke_of(stroke), stroke_of(STROKES["edge"]))
     way = way if stroke.head else way._replace(head=False)  # no gap for an arrowhead
-    yield _edge(arrow.tail, arrow.head, attributes | _along(way, arrow.lines, direction, 1))
+    yield edge(arrow.tail, arrow.head, attributes | _along(way, lines, placement.label(picture, at)))
     if back is not None:
-        attributes = _differences(_stroke(STROKES["backward"]), _stroke(STROKES["edge"]))
-        yield _edge(arrow.head, arrow.tail, attributes | _along(back, arrow.back, direction, -1))
+        attributes = differences(stroke_of(STROKES["backward"]), stroke_of(STROKES["edge"]))
+        said = placement.label(picture, at, back=True)
+        yield edge(arrow.head, arrow.tail, attributes | _along(back, arrow.back, said))
 
 
-def _along(way: Route, lines: tuple[Line, ...], direction: str, side: int) -> dict[str, str]:
-    """A curve, and its label on one side of its middle: 1 for right or above, -1 for left or below."""
+def _along(way: Route, lines: tuple[Line, ...], middle: Point | None) -> dict[str, str]:
+    """A curve, and its label."""
     attributes = {"label": label(lines)} if lines else {}
     if way.points:
         attributes["pos"] = way.pos()
-        if lines:
-            (x, y), (width, height) = way.middle(), lines_size(lines)
-            if direction in ("down", "up"):
-                x += side * (width / 2 + 4)
-            else:
-                y += side * (height / 2 + 1)
-            attributes["lp"] = f'"{x:.1f},{y:.1f}"'
+        if lines and middle is not None:
+            attributes["lp"] = f'"{middle[0]:.1f},{middle[1]:.1f}"'
     return attributes
-
-
-def _edge(tail: str, head: str, attributes: dict[str, str]) -> str:
-    return f"{tail} -> {head}{f' [{_attributes(attributes)}]' if attributes else ''};"
-
-
-def _stroke(stroke: Stroke) -> dict[str, str]:
-    return {
-        "color": f'"{stroke.line}"',
-        "penwidth": f"{stroke.width:g}",
-        "style": stroke.dash,
-        "arrowhead": "normal" if stroke.head else "none",
-    }
-
-
-# --- attributes ----------------------------------------------------------------------
-
-
-def _margin(points: tuple[float, float]) -> str:
-    return f'"{points[0] / 72:.3f},{points[1] / 72:.3f}"'
-
-
-def _differences(attributes: dict[str, str], usual: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in attributes.items() if usual[name] != value}
-
-
-def _attributes(attributes: dict[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in attributes.items())

@@ -57,6 +57,22 @@ def label(lines: Iterable[Line]) -> str:
     return f"<{_TABLE}{_rows(f'{room}{cell}{room}' for cell in cells)}</TABLE>>"
 
 
+def words(lines: Iterable[Line]) -> str:
+    """Writes lines under each other, without the room beside them that `label` leaves.
+
+    Args:
+        lines: The lines.
+
+    Returns:
+        An HTML-like label with its ``<`` and ``>``.
+
+    Example:
+        >>> words([Line("ŷ")])
+        '<ŷ>'
+    """
+    return f"<{_table(_cells(lines, INK, fixed=False))}>"
+
+
 def box_label(box: Box, direction: str) -> str:
     """Writes a box's label, with a port for each of its slots.
 
