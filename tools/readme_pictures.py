@@ -37,8 +37,11 @@ def transformer() -> str:
     with lab.watch(model) as watcher:
         torch.nn.functional.mse_loss(model(x), wanted).backward()
     trace = watcher.traces[0]
+    title = "A transformer's backward, by module"
     timeless = tuple(step._replace(duration_ns=None) for step in trace.steps)
-    picture = lab.render(dataclasses.replace(trace, steps=timeless), format="svg", depth=2)
+    picture = lab.render(
+        dataclasses.replace(trace, steps=timeless, total_ns=None), format="svg", depth=2, title=title
+    )
     assert isinstance(picture, str)
     return picture
 

@@ -91,7 +91,8 @@ def draw(
         width: Characters, for ``"txt"``.
         dpi: Pixels to the inch, for ``"png"``.
         **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
-            ``"down"``, ``"up"``, ``"right"`` or ``"left"``. ``title``: written above the picture. Views ``"graph"`` and
+            ``"down"``, ``"up"``, ``"right"`` or ``"left"``. ``title``: written above the picture in place of what it's
+            of; ``""`` for nothing. ``legend``: whether the picture explains its signs. Views ``"graph"`` and
             ``"trace"``: ``saved``, whether saved tensors and values are drawn; ``depth``, at which modules are one box
             each, 0 being the whole model; ``repeats``, whether modules that follow one another and are alike are
             drawn once. View ``"scalar"``: ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
@@ -103,7 +104,7 @@ def draw(
         RenderError: There's no such format, view, option or value, or Graphviz can't be had.
 
     Example:
-        >>> draw(Graph((), ()), "md").splitlines()[:2]
+        >>> draw(Graph((), ()), "md", title="").splitlines()[:2]
         ['```mermaid', 'flowchart TB']
     """
     settings = Settings(width or WIDTH, dpi, options.get("depth"), bool(options.get("repeats")))

@@ -154,7 +154,7 @@ STROKES: dict[str, Stroke] = {
     "edge": Stroke("an edge: the way a gradient goes", "#6a7b8c"),
     "named": Stroke("an edge that carries a named tensor's gradient", BLUE, 1.8),
     "root": Stroke("where the gradient enters", DEEP_BLUE, 1.6),
-    "several": Stroke("several edges between modules", "#6a7b8c", 2.4),
+    "several": Stroke("several edges, × how many", "#6a7b8c", 2.4),
     "again": Stroke("an edge from one repeated block to the next", SLATE, 1.4, "dashed"),
     "saved": Stroke("saved by", OLIVE, 1.0, "dotted", head=False),
     "forward": Stroke("the forward", SLATE, 1.2),
@@ -189,6 +189,39 @@ MODULE_FILLS = ("#f7f8fa", "#eff1f5", "#e6eaf0")
 """Grounds of modules inside modules; deeper ones start again."""
 
 MODULE_LINE = "#c3cbd6"
+
+
+DARK: dict[str, str] = {
+    PAPER: "#14181f",
+    INK: "#e6ebf1",
+    QUIET: "#a7b2bf",
+    SLATE: "#8fa4b8",
+    FAINT: "#7f8b98",
+    BLUE: "#86c1f7",
+    DEEP_BLUE: "#a3cdf4",
+    GREEN: "#70cf9f",
+    ORANGE: "#e9b45f",
+    VERMILLION: "#ffa274",
+    PURPLE: "#d3a6e3",
+    OLIVE: "#d5c563",
+    SKY: "#82c7ec",
+    MODULE_LINE: "#4d596a",
+    "#4a4f94": "#aab0f4",
+    "#6a7b8c": "#91a2b4",
+    "#edf2f8": "#232d3a",
+    "#dcf1e5": "#17362a",
+    "#fdecd2": "#3a2c14",
+    "#f1e6f5": "#35253c",
+    "#fce3d9": "#43271b",
+    "#eef0fb": "#252948",
+    "#fffae0": "#37330f",
+    "#f3f4f6": "#21262d",
+    "#def1fb": "#16313e",
+    "#f7f8fa": "#191e26",
+    "#eff1f5": "#1f252e",
+    "#e6eaf0": "#272e38",
+}
+"""Each colour → the one that takes its place on a dark page. Text can be read there too: tests/draw/test_theme.py."""
 
 
 def is_dark(look: Look) -> bool:

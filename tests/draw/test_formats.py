@@ -96,7 +96,8 @@ def test_a_big_picture_is_placed_and_whole(direction):
     assert sorted(text for text in texts if text.startswith("Op")) == sorted(
         f"Op{at}" for at in range(0, 1_600, 2)
     )
-    assert svg.count('class="edge"') == len(graph.edges) + 1
+    in_legend = sum(bool(entry.stroke) for entry in graph_picture(graph).legend)
+    assert svg.count('class="edge"') == len(graph.edges) + 1 + in_legend
 
 
 @pytest.fixture

@@ -77,3 +77,32 @@ def test_colours_are_written_alike():
 def test_sizes_of_text_are_whole():
     # Graphviz reads POINT-SIZE as a whole number, and reckoned sizes would be off.
     assert [name for name, tone in TONES.items() if tone.size != int(tone.size)] == []
+
+
+def test_every_colour_has_a_dark_one():
+    colours = {colour for look in LOOKS.values() for colour in (look.fill, look.line, look.ink)}
+    colours |= {stroke.line for stroke in STROKES.values()}
+    colours |= {tone.ink for tone in TONES.values() if tone.ink}
+    colours |= {*theme.MODULE_FILLS, theme.MODULE_LINE, theme.PAPER}
+    assert colours - set(theme.DARK) == set()
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in theme.DARK.values())
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_box_can_be_read_in_the_dark(name):
+    look = LOOKS[name]
+    fill = theme.DARK[look.fill]
+    assert contrast(theme.DARK[look.ink], fill) >= 4.5
+    if not theme.is_dark(look):
+        for tone in TONES.values():
+            assert tone.ink is None or contrast(theme.DARK[tone.ink], fill) >= 4.5, tone
+    if look.shape != "plain":
+        assert contrast(theme.DARK[look.line], theme.DARK[theme.PAPER]) >= 3.0
+
+
+@pytest.mark.parametrize("ground", [theme.PAPER, *theme.MODULE_FILLS])
+def test_text_and_arrows_can_be_seen_in_the_dark(ground):
+    for tone in TONES.values():
+        assert tone.ink is None or contrast(theme.DARK[tone.ink], theme.DARK[ground]) >= 4.5
+    for stroke in STROKES.values():
+        assert contrast(theme.DARK[stroke.line], theme.DARK[ground]) >= 3.0

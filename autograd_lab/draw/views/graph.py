@@ -14,9 +14,12 @@ edges on each arrow that stands for several.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
+from autograd_lab.draw.views.caption import graph_summary, graph_title
+from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import module_box
 from autograd_lab.draw.views.saved import SavedView
 from autograd_lab.draw.words import ids, metas, place
@@ -40,7 +43,8 @@ def graph_picture(
     depth: int | None = None,
     repeats: bool = False,
     direction: str = "down",
-    title: str = "",
+    title: str | None = None,
+    legend: bool = True,
 ) -> Picture:
     """Draws a backward graph.
 
@@ -53,7 +57,8 @@ def graph_picture(
         repeats: Whether modules that follow one another and are alike in every part are drawn once, with
             ``× 12`` beside their names.
         direction: Which way gradients go on the page: one of ``picture.DIRECTIONS``.
-        title: Written above the picture.
+        title: Written above the picture; ``None`` for what it's a graph of, ``""`` for nothing.
+        legend: Whether the picture explains its signs.
 
     Returns:
         The picture: nodes are ``n0``, ``n1``, … by id, modules ``m0``, ``m1``, …, outputs ``r0``, ``r1``, ….
@@ -63,10 +68,16 @@ def graph_picture(
         >>> [box.lines[0].text for box in graph_picture(graph).boxes]
         ['loss', 'ExpBackward0']
     """
-    return planned_picture(graph, plan(graph, depth=depth, repeats=repeats), saved, direction, title)
+    picture = planned_picture(graph, plan(graph, depth=depth, repeats=repeats), saved, direction)
+    return replace(
+        picture,
+        title=graph_title(graph) if title is None else title,
+        legend=explained(picture.boxes, picture.arrows) if legend else (),
+        summary=graph_summary(graph),
+    )
 
 
-def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str, title: str) -> Picture:
+def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str) -> Picture:
     """Draws a backward graph of which it's known what is drawn as one.
 
     Args:
@@ -74,11 +85,10 @@ def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str, titl
         drawn: What ``collapse.plan`` made of it.
         saved: As for ``graph_picture``.
         direction: As for ``graph_picture``.
-        title: As for ``graph_picture``.
 
     Returns:
-        The picture. Its arrows are those of the outputs, then the plan's links in order, with arrows in the look
-        ``"saved"`` in between.
+        The picture, without a title and a legend. Its arrows are those of the outputs, then the plan's links in order,
+        with arrows in the look ``"saved"`` in between.
     """
     boxes, arrows = [], []
     for number, edge in enumerate(graph.roots):
@@ -97,7 +107,7 @@ def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str, titl
             notes = view.boxes(node, part.group)
             boxes += notes
             arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
-    return Picture(tuple(boxes), tuple(arrows), title, direction, drawn.classes)
+    return Picture(tuple(boxes), tuple(arrows), direction=direction, classes=drawn.classes)
 
 
 # --- nodes ---------------------------------------------------------------------------

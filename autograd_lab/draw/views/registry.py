@@ -34,7 +34,7 @@ class View(NamedTuple):
 
     Example:
         >>> sorted(VIEWS["graph"].options)
-        ['depth', 'direction', 'repeats', 'saved', 'title']
+        ['depth', 'direction', 'legend', 'repeats', 'saved', 'title']
     """
 
     record: type
@@ -50,8 +50,9 @@ def _depth(value: Any) -> str | None:
     return f"depth must be a whole number from 0 (the whole model as one box) up, not {value!r}"
 
 
-def _repeats(value: Any) -> str | None:
-    return None if isinstance(value, bool) else f"repeats must be True or False, not {value!r}"
+def _flag(name: str) -> Callable[[Any], str | None]:
+    """Finds something wrong with what isn't True or False."""
+    return lambda value: None if isinstance(value, bool) else f"{name} must be True or False, not {value!r}"
 
 
 def _norms(traces: Sequence[Trace], kind: str, **options: Any) -> bytes:
@@ -63,11 +64,17 @@ def _norms(traces: Sequence[Trace], kind: str, **options: Any) -> bytes:
 _OF_GRAPHS: Mapping[str, Values] = {
     "saved": None,
     "depth": _depth,
-    "repeats": _repeats,
+    "repeats": _flag("repeats"),
     "direction": DIRECTIONS,
     "title": None,
+    "legend": _flag("legend"),
 }
-_OF_SCALARS: Mapping[str, Values] = {"detail": DETAILS, "direction": DIRECTIONS, "title": None}
+_OF_SCALARS: Mapping[str, Values] = {
+    "detail": DETAILS,
+    "direction": DIRECTIONS,
+    "title": None,
+    "legend": _flag("legend"),
+}
 
 VIEWS: dict[str, View] = {
     "graph": View(Graph, _OF_GRAPHS, graph_picture),

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 
 from autograd_lab.draw.digits import number, superscript
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
+from autograd_lab.draw.views.caption import scalar_summary, scalar_title
 from autograd_lab.draw.views.chain import ChainRule
+from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.records import Number, Operand, Operation, ScalarGraph, Variable
 
 DETAILS = ("expression", "values", "gradients")
@@ -25,7 +27,12 @@ _LOOKS = {"output": "output", "intermediate": "variable", "leaf": "leaf", "const
 
 
 def scalar_picture(
-    graph: ScalarGraph, *, detail: str = "gradients", direction: str = "right", title: str = ""
+    graph: ScalarGraph,
+    *,
+    detail: str = "gradients",
+    direction: str = "right",
+    title: str | None = None,
+    legend: bool = True,
 ) -> Picture:
     """Draws a computation on single numbers.
 
@@ -33,7 +40,8 @@ def scalar_picture(
         graph: The computation.
         detail: One of ``DETAILS``: the expression alone, with the forward values, or with the gradients too.
         direction: Which way the forward goes on the page: one of ``picture.DIRECTIONS``.
-        title: Written above the picture.
+        title: Written above the picture; ``None`` for what it's of, ``""`` for nothing.
+        legend: Whether the picture explains its signs.
 
     Returns:
         The picture: variables are ``v0``, ``v1``, …, operations ``o0``, ``o1``, … by id, and the products beside
@@ -57,7 +65,14 @@ def scalar_picture(
             if variable.kind == "leaf" and variable.grad is not None:
                 boxes.append(_answer(variable, chain))
                 arrows.append(Arrow(f"c{variable.id}", f"v{variable.id}", look="answer"))
-    return Picture(tuple(boxes), tuple(arrows), title, direction)
+    return Picture(
+        tuple(boxes),
+        tuple(arrows),
+        scalar_title(graph, detail) if title is None else title,
+        direction,
+        legend=explained(boxes, arrows) if legend else (),
+        summary=scalar_summary(graph),
+    )
 
 
 def _in_order(graph: ScalarGraph) -> list[Variable]:

@@ -7,12 +7,15 @@ nothing where nothing was measured or a node didn't run.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, plan
 from autograd_lab.draw.plan.sums import Ways, gradients_of, together
+from autograd_lab.draw.views.caption import trace_summary, trace_title
 from autograd_lab.draw.views.graph import planned_picture
+from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import gradient_lines, step_lines
 from autograd_lab.draw.words import brief
 from autograd_lab.records import Edge, GradStats, Step, Trace
@@ -25,7 +28,8 @@ def trace_picture(
     depth: int | None = None,
     repeats: bool = False,
     direction: str = "down",
-    title: str = "",
+    title: str | None = None,
+    legend: bool = True,
 ) -> Picture:
     """Makes the picture of a trace.
 
@@ -36,6 +40,7 @@ def trace_picture(
         repeats: As for ``graph_picture``.
         direction: As for ``graph_picture``.
         title: As for ``graph_picture``.
+        legend: As for ``graph_picture``.
 
     Returns:
         The graph's picture; each box also says when its node ran and, where gradients met, what their sum was; each
@@ -50,28 +55,30 @@ def trace_picture(
         ['ExpBackward0', 'step 0']
     """
     drawn = plan(trace.graph, depth=depth, repeats=repeats)
-    picture = planned_picture(trace.graph, drawn, saved, direction, title)
+    picture = planned_picture(trace.graph, drawn, saved, direction)
     steps = {step.node: step for step in trace.steps}
     parts = {part.key: (number, part) for number, part in enumerate(drawn.parts)}
     links = [link for leaving in drawn.links for link in leaving]
     ways = Ways(trace.graph, drawn.part_of)
     following, starts = iter(links), iter(enumerate(trace.graph.roots))
-    return Picture(
-        tuple(
-            _with_steps(box, *parts[box.key], ways, steps) if box.key in parts else box
-            for box in picture.boxes
-        ),
-        tuple(
-            _with_start(arrow, *next(starts), steps)
-            if arrow.look == "root"
-            else arrow
-            if arrow.look == "saved"
-            else _with_gradient(arrow, next(following), steps)
-            for arrow in picture.arrows
-        ),
-        picture.title,
-        picture.direction,
-        picture.classes,
+    boxes = tuple(
+        _with_steps(box, *parts[box.key], ways, steps) if box.key in parts else box for box in picture.boxes
+    )
+    arrows = tuple(
+        _with_start(arrow, *next(starts), steps)
+        if arrow.look == "root"
+        else arrow
+        if arrow.look == "saved"
+        else _with_gradient(arrow, next(following), steps)
+        for arrow in picture.arrows
+    )
+    return replace(
+        picture,
+        boxes=boxes,
+        arrows=arrows,
+        title=trace_title(trace) if title is None else title,
+        legend=explained(boxes, arrows) if legend else (),
+        summary=trace_summary(trace),
     )
 
 

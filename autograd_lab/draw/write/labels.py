@@ -57,20 +57,23 @@ def label(lines: Iterable[Line]) -> str:
     return f"<{_TABLE}{_rows(f'{room}{cell}{room}' for cell in cells)}</TABLE>>"
 
 
-def words(lines: Iterable[Line]) -> str:
-    """Writes lines under each other, without the room beside them that `label` leaves.
+def words(lines: Iterable[Line], width: int) -> str:
+    """Writes lines under each other that begin at the left of a label of a width.
 
     Args:
         lines: The lines.
+        width: Points.
 
     Returns:
         An HTML-like label with its ``<`` and ``>``.
 
     Example:
-        >>> words([Line("ŷ")])
-        '<ŷ>'
+        >>> "ŷ" in words([Line("ŷ")], 20)
+        True
     """
-    return f"<{_table(_cells(lines, INK, fixed=False))}>"
+    cells = _cells(lines, INK, fixed=False)
+    left = (cell.replace("<TD", f'<TD ALIGN="LEFT" WIDTH="{width}"', 1) for cell in cells)
+    return f"<{_TABLE}{_rows(left)}</TABLE>>"
 
 
 def box_label(box: Box, direction: str) -> str:

@@ -6,6 +6,7 @@ The sign of a kind of box is a small box of that kind, that of a kind of arrow a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from autograd_lab.draw.layout.routes import Point
 
 _TEXT = {"shape": "plain", "style": "solid", "peripheries": "0", "width": "0", "height": "0", "margin": "0"}
+_SPARE = 1.1
+"""Text gets so much more room than was reckoned, so that it begins where it should even where it's wider."""
+
 _NOTHING = {"shape": "point", "style": "invis", "width": "0.01", "height": "0.01"}
 _TOOLTIP = {"tooltip": quoted("legend")}
 
@@ -36,16 +40,13 @@ def placed(entries: Sequence[Entry], furniture: Furniture) -> Iterator[str]:
     """
     x, y = furniture.above
     for at, text in enumerate(furniture.title):
-        line = (Line(text, "caption"),)
-        width, height = lines_size(line)
-        tooltip = {"tooltip": quoted("title")}
-        yield _node(f"title_{at}", _TEXT | tooltip | {"label": words(line)}, (x + width / 2, y - height / 2))
+        height = lines_size((Line(text, "caption"),))[1]
+        yield _text(f"title_{at}", Line(text, "caption"), (x, y - height / 2), "title")
         y -= height
+    entries = entries if furniture.legend else ()
     for at, (entry, (left, middle)) in enumerate(zip(entries, furniture.legend, strict=True)):
         yield from _sign(f"sign_{at}", entry, (left, middle))
-        line = (Line(entry.means, "legend"),)
-        here = (left + furniture.key + lines_size(line)[0] / 2, middle)
-        yield _node(f"means_{at}", _TEXT | _TOOLTIP | {"label": words(line)}, here)
+        yield _text(f"means_{at}", Line(entry.means, "legend"), (left + furniture.key, middle))
 
 
 def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
@@ -62,9 +63,7 @@ def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
         pos = f'"e,{x + width:.1f},{y:.1f} {curve}"' if stroke.head else f'"{curve}"'
         yield edge(f"{key}a", f"{key}b", stroke_of(stroke) | {"arrowsize": "0.5", "pos": pos} | _TOOLTIP)
     else:
-        line = (Line(entry.sign, entry.tone),)
-        here = (x + lines_size(line)[0] / 2, y)
-        yield _node(key, _TEXT | _TOOLTIP | {"label": words(line)}, here)
+        yield _text(key, Line(entry.sign, entry.tone), left)
 
 
 def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
@@ -98,6 +97,13 @@ def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"  {before} -> {first} [style=invis];"
         before = last
     yield "}"
+
+
+def _text(key: str, line: Line, left: Point, tooltip: str = "legend") -> str:
+    """A line of text that begins at a point, whatever width Graphviz takes it to have."""
+    width = math.ceil(lines_size((line,))[0] * _SPARE)
+    attributes = _TEXT | {"tooltip": quoted(tooltip), "label": words((line,), width)}
+    return _node(key, attributes, (left[0] + width / 2, left[1]))
 
 
 def _node(key: str, attributes: dict[str, str], middle: Point | None = None) -> str:

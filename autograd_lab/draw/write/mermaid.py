@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture, clean
-from autograd_lab.draw.theme import LOOKS, MODULE_FILLS, MODULE_LINE, QUIET, STROKES, TONES, Look
+from autograd_lab.draw.theme import LOOKS, MODULE_FILLS, MODULE_LINE, QUIET, STROKES, TONES, Look, Stroke
 
 # Classes begin with `lab_` because Mermaid's own style sheet has `root`, `node`, `label` and others.
 
@@ -68,9 +68,10 @@ def to_mermaid(picture: Picture) -> str:
     """
     chart = "\n".join(_chart(picture))
     parts = [f"# {_markdown(picture.title)}\n\n"] if picture.title else []
-    if len(picture.arrows) > MOST_ARROWS or len(chart) > MOST_CHARACTERS:
+    arrows = len(picture.arrows) + sum(bool(entry.stroke) for entry in picture.legend)
+    if arrows > MOST_ARROWS or len(chart) > MOST_CHARACTERS:
         parts.append(
-            f"This chart has {len(picture.arrows)} arrows and {len(chart)} characters. Mermaid draws up to "
+            f"This chart has {arrows} arrows and {len(chart)} characters. Mermaid draws up to "
             f"{MOST_ARROWS} and {MOST_CHARACTERS} unless the page that shows it sets `maxEdges` and "
             "`maxTextSize`.\n\n"
         )
@@ -84,10 +85,13 @@ def _chart(picture: Picture) -> Iterator[str]:
     yield from (f"  {line}" for line in _members(whole, picture))
     slotted = {box.key: (box.ins, box.outs) for box in picture.boxes}
     yield from (f"  {_arrow(arrow, picture.direction, slotted)}" for arrow in picture.arrows)
-    used = dict.fromkeys(box.look for box in picture.boxes)
+    yield from (f"  {line}" for line in _legend(picture))
+    used = dict.fromkeys([*(box.look for box in picture.boxes), *(e.look for e in picture.legend if e.look)])
     yield from (f"  classDef lab_{look} {_class(LOOKS[look])}" for look in used)
     yield from (f"  {line}" for line in _link_styles(picture))
     yield from (f"  {line}" for line in _cluster_styles(whole))
+    if picture.legend:
+        yield f"  style legend fill:none,stroke:{MODULE_LINE},color:{QUIET}"
 
 
 # --- boxes ---------------------------------------------------------------------------
@@ -131,10 +135,12 @@ def _arrow(arrow: Arrow, direction: str, slotted: dict[str, tuple[tuple[str, ...
     back = tuple(Line(f"{_BACK[direction]} {line.text}", line.tone) for line in arrow.back)
     lines = (*((Line(slots),) if slots else ()), *arrow.lines, *back)
     label = f'|"{_text(lines)}"|' if lines else ""
-    stroke = STROKES[arrow.look]
+    return f"{arrow.tail} {_line(STROKES[arrow.look])}{label} {arrow.head}"
+
+
+def _line(stroke: Stroke) -> str:
     shaft = {"solid": "--", "dashed": "-.-", "dotted": "-.-"}[stroke.dash]
-    head = ">" if stroke.head else ("-" if stroke.dash == "solid" else "")
-    return f"{arrow.tail} {shaft}{head}{label} {arrow.head}"
+    return shaft + (">" if stroke.head else ("-" if stroke.dash == "solid" else ""))
 
 
 def _slots(arrow: Arrow, slotted: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]) -> str:
@@ -149,11 +155,32 @@ def _slots(arrow: Arrow, slotted: dict[str, tuple[tuple[str, ...], tuple[str, ..
 
 def _link_styles(picture: Picture) -> Iterator[str]:
     numbers: dict[str, list[str]] = {}
-    for number, arrow in enumerate(picture.arrows):
-        numbers.setdefault(arrow.look, []).append(str(number))
+    strokes = (entry.stroke for entry in picture.legend if entry.stroke)
+    for number, look in enumerate([*(arrow.look for arrow in picture.arrows), *strokes]):
+        numbers.setdefault(look, []).append(str(number))
     for look, those in numbers.items():
         stroke = STROKES[look]
         yield f"linkStyle {','.join(those)} stroke:{stroke.line},stroke-width:{stroke.width:g}px"
+
+
+# --- legend --------------------------------------------------------------------------
+
+
+def _legend(picture: Picture) -> Iterator[str]:
+    """A frame with a box or an arrow for each entry; the arrows' numbers follow those of the picture."""
+    if not picture.legend:
+        return
+    yield 'subgraph legend["legend"]'
+    for number, entry in enumerate(picture.legend):
+        means = _escaped(entry.means)
+        if entry.look:
+            opens, closes = _BRACKETS[LOOKS[entry.look].shape]
+            yield f'  sign_{number}{opens}"{means}"{closes}:::lab_{entry.look}'
+        elif entry.stroke:
+            yield f'  sign_{number}a[" "] {_line(STROKES[entry.stroke])}|"{means}"| sign_{number}b[" "]'
+        else:
+            yield f'  sign_{number}["<b>{_escaped(entry.sign)}</b> {means}"]'
+    yield "end"
 
 
 # --- text ----------------------------------------------------------------------------

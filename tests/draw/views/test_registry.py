@@ -39,7 +39,7 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
         (
             None,
             {"width": 3},
-            "view 'graph' has no option 'width': use one of saved, depth, repeats, direction, title"
+            "view 'graph' has no option 'width': use one of saved, depth, repeats, direction, title, legend"
             " (did you mean 'depth'?)",
         ),
         (

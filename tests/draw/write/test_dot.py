@@ -58,7 +58,7 @@ def stairs(picture: Picture) -> Placement:
 
 
 def test_golden_placed(residual, golden):
-    picture = graph_picture(residual)
+    picture = graph_picture(residual, legend=False)
     golden("residual_placed.dot", to_dot(picture, stairs(picture)))
 
 
@@ -95,7 +95,7 @@ def read(picture: Picture, placement: Placement | None = None) -> pygraphviz.AGr
 def test_graphviz_reads_every_box_and_arrow(residual, every_kind, in_modules):
     for graph in (residual, every_kind, in_modules):
         for direction in DIRECTIONS:
-            picture = graph_picture(graph, saved=True, direction=direction)
+            picture = graph_picture(graph, saved=True, direction=direction, legend=False)
             parsed = read(picture)
             assert sorted(map(str, parsed.nodes())) == sorted(box.key for box in picture.boxes)
             assert sorted((str(a), str(b)) for a, b in parsed.edges()) == sorted(
@@ -110,7 +110,7 @@ def arrows(picture: Picture) -> list[str]:
 
 
 def test_an_arrow_leaves_and_enters_by_its_ports(every_kind, residual):
-    assert arrows(graph_picture(every_kind)) == [
+    assert arrows(graph_picture(every_kind, legend=False)) == [
         "r0 -> n0:i0:n", "r1 -> n0:i1:n", "n0 -> n1", "n1:o0:s -> n2:i1:n", "n2:o1:s -> n3",
     ]  # fmt: skip
     assert {"n1:o0:s -> n2", "n1:o1:s -> n2"} < set(arrows(graph_picture(residual)))
@@ -121,7 +121,7 @@ def test_an_arrow_leaves_and_enters_by_its_ports(every_kind, residual):
     [("down", "n", "s"), ("up", "s", "n"), ("right", "w", "e"), ("left", "e", "w")],
 )
 def test_slots_stand_where_arrows_come_in_and_leave(every_kind, direction, comes_in, leaves):
-    picture = graph_picture(every_kind, direction=direction)
+    picture = graph_picture(every_kind, direction=direction, legend=False)
     assert f"n1:o0:{leaves} -> n2:i1:{comes_in}" in arrows(picture)
     # In Graphviz's own coordinates y grows upwards: the gradient must have gone the way that was asked for.
     graph = read(picture)
@@ -132,7 +132,7 @@ def test_slots_stand_where_arrows_come_in_and_leave(every_kind, direction, comes
 
 
 def test_clusters_hold_their_boxes(in_modules):
-    parsed = read(graph_picture(in_modules))
+    parsed = read(graph_picture(in_modules, legend=False))
     (outer,) = parsed.subgraphs()
     assert sorted(map(str, outer.nodes())) == ["n1", "n2", "n3", "n4"]
     inner = {tuple(sorted(map(str, cluster.nodes()))) for cluster in outer.subgraphs()}
@@ -140,7 +140,7 @@ def test_clusters_hold_their_boxes(in_modules):
 
 
 def test_a_gradient_on_its_way_back_does_not_turn_the_layout(seed):
-    graph = read(scalar_picture(seed))
+    graph = read(scalar_picture(seed, legend=False))
     graph.layout("dot")
     x = {str(node): float(node.attr["pos"].split(",")[0]) for node in graph.nodes()}
     assert x["c4"] < x["v4"] < x["o2"] < x["v2"] < x["o1"] < x["v1"] < x["o0"] < x["v0"]
@@ -163,7 +163,7 @@ def test_looks_and_strokes_reach_graphviz():
 
 
 def test_positions_are_written_for_every_box_and_clusters_are_not(in_modules):
-    picture = graph_picture(in_modules)
+    picture = graph_picture(in_modules, legend=False)
     placement = stairs(picture)
     parsed = read(picture, placement)
     assert parsed.subgraphs() == []
@@ -175,13 +175,13 @@ def test_positions_are_written_for_every_box_and_clusters_are_not(in_modules):
 
 def test_placed_arrows_that_say_the_same_say_it_once(residual):
     for direction, which in (("down", 1), ("right", 0)):
-        picture = graph_picture(residual, direction=direction)
+        picture = graph_picture(residual, direction=direction, legend=False)
         lines = [line for line in to_dot(picture, stairs(picture)).splitlines() if "n1 -> n2 " in line]
         assert ["ĥ" in line for line in lines] == [at == which for at in range(2)]
 
 
 def test_placed_arrows_back_point_back(seed):
-    picture = scalar_picture(seed)
+    picture = scalar_picture(seed, legend=False)
     text = to_dot(picture, stairs(picture))
     lines = [line for line in text.splitlines() if "n" not in line.partition(" [")[0] and "o2 -> v4" in line]
     assert len(lines) == 1

@@ -57,7 +57,7 @@ def test_any_text_survives(text):
 
 def test_every_box_and_every_arrow_is_written(residual, every_kind, in_modules):
     for graph in (residual, every_kind, in_modules):
-        picture = graph_picture(graph, saved=True)
+        picture = graph_picture(graph, saved=True, legend=False)
         text = to_mermaid(picture)
         boxes = re.findall(r"^ +(\w+)\W.*:::lab_(\w+)$", text, re.MULTILINE)
         assert sorted(boxes) == sorted((box.key, box.look) for box in picture.boxes)
@@ -74,7 +74,7 @@ def test_slots_stand_on_the_arrows(every_kind, residual):
 
 def test_a_gradient_on_its_way_back_points_against_the_arrow(seed):
     for direction, mark in (("right", "←"), ("left", "→"), ("down", "↑"), ("up", "↓")):
-        text = to_mermaid(scalar_picture(seed, direction=direction))
+        text = to_mermaid(scalar_picture(seed, direction=direction, legend=False))
         assert f'  v4 -->|"∂ŷ/∂w = 2<br/><b>{mark} −16</b>"| o2\n' in text
 
 
@@ -88,7 +88,7 @@ def test_every_look_and_stroke_has_a_style():
 
 
 def test_clusters_are_subgraphs_inside_each_other(in_modules):
-    text = to_mermaid(graph_picture(in_modules))
+    text = to_mermaid(graph_picture(in_modules, legend=False))
     assert re.findall(r'^( *)subgraph (\w+)\["(.*)"\]$', text, re.MULTILINE) == [
         ("  ", "cluster_1", "net.blocks"),
         ("    ", "cluster_2", "1"),

@@ -1,0 +1,121 @@
+"""What a picture is of: its title, and a sentence for those who can't see it.
+
+Relies on the records, ``words`` and ``digits``.
+"""
+
+from __future__ import annotations
+
+from autograd_lab.draw.digits import count, number
+from autograd_lab.draw.words import place, some
+from autograd_lab.records import Graph, ScalarGraph, Trace
+
+_LONGEST = 60
+
+
+def outputs(graph: Graph) -> str:
+    """Returns what a graph's outputs are called.
+
+    Args:
+        graph: The graph.
+
+    Example:
+        >>> from autograd_lab.records import Edge
+        >>> outputs(Graph((), (Edge(0, 0, "loss"),))), outputs(Graph((), (Edge(0, 0), Edge(1, 0))))
+        ('loss', '2 outputs')
+    """
+    names = [edge.name for edge in graph.roots]
+    if names and all(names):
+        return some([name for name in names if name])
+    return "the output" if len(names) == 1 else count(len(names), "output")
+
+
+def graph_title(graph: Graph) -> str:
+    """Returns the title of the picture of a graph.
+
+    Example:
+        >>> graph_title(Graph((), ()))
+        'Backward graph of 0 outputs: 0 nodes'
+    """
+    return f"Backward graph of {outputs(graph)}: {count(len(graph), 'node')}"
+
+
+def trace_title(trace: Trace) -> str:
+    """Returns the title of the picture of a trace.
+
+    Example:
+        >>> trace_title(Trace(Graph((), ()), (), total_ns=1_500_000))
+        'Backward of 0 outputs: 0 steps in 1.5 ms'
+    """
+    began = "" if trace.started is None else f" {trace.number}"
+    where = "" if trace.started is None else f", {place(trace.started)}"
+    took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
+    error = trace.error or ""
+    error = error if len(error) <= _LONGEST else f"{error[: _LONGEST - 1]}…"
+    stopped = f"; stopped by {error}" if error else ""
+    return (
+        f"Backward{began} of {outputs(trace.graph)}{where}: {count(len(trace.steps), 'step')}{took}{stopped}"
+    )
+
+
+def scalar_title(graph: ScalarGraph, detail: str) -> str:
+    """Returns the title of the picture of a computation.
+
+    Example:
+        >>> scalar_title(ScalarGraph((), ()), "gradients")
+        'The chain rule for the output'
+    """
+    what = {"expression": "The expression of", "values": "The forward of"}.get(detail, "The chain rule for")
+    return f"{what} {_output(graph)}"
+
+
+def graph_summary(graph: Graph) -> str:
+    """Returns what the picture of a graph shows.
+
+    Example:
+        >>> graph_summary(Graph((), ()))
+        'The backward graph of 0 outputs: 0 nodes, 0 leaves among them; arrows point the way gradients go.'
+    """
+    leaves = count(len(graph.leaves), "leaf", "leaves")
+    return (
+        f"The backward graph of {outputs(graph)}: {count(len(graph), 'node')}, {leaves} among them; "
+        "arrows point the way gradients go."
+    )
+
+
+def trace_summary(trace: Trace) -> str:
+    """Returns what the picture of a trace shows.
+
+    Example:
+        >>> trace_summary(Trace(Graph((), ()), ()))
+        'A backward of 0 outputs: 0 nodes, of which 0 ran; arrows point the way gradients go.'
+    """
+    gradients = [stats for step in trace.steps for stats in step.grad_inputs if stats is not None]
+    known = [stats.norm for stats in gradients if stats.norm is not None]
+    said = f", with norms from {number(min(known))} to {number(max(known))}" if known else ""
+    return (
+        f"A backward of {outputs(trace.graph)}: {count(len(trace.graph), 'node')}, of which {len(trace.steps)} ran; "
+        f"arrows point the way gradients go{said}."
+    )
+
+
+def scalar_summary(graph: ScalarGraph) -> str:
+    """Returns what the picture of a computation shows.
+
+    Example:
+        >>> scalar_summary(ScalarGraph((), ()))
+        'The computation of the output by 0 operations.'
+    """
+    leaves = [variable for variable in graph.variables if variable.kind == "leaf"]
+    found = [
+        f"{leaf.name or 'a leaf'} has the gradient {number(leaf.grad)}"
+        for leaf in leaves
+        if leaf.grad is not None
+    ]
+    return (
+        f"The computation of {_output(graph)} by {count(len(graph.operations), 'operation')}"
+        f"{'; ' if found else ''}{some(found)}."
+    )
+
+
+def _output(graph: ScalarGraph) -> str:
+    return (graph.variables[0].name if graph.variables else None) or "the output"
