@@ -129,12 +129,13 @@ def test_the_two_halves_of_backward_know_nothing_of_each_other(path):
             assert module.split(".")[2] in IN_BACKWARD[path.stem], module
 
 
-GROUND = {"picture", "groups", "theme", "words", "digits", "progress"}
+GROUND = {"picture", "groups", "theme", "words", "digits", "progress", "svg"}
 
 IN_DRAW = {
     "picture": set(),
     "groups": {"picture"},
     "theme": set(),
+    "svg": {"picture", "theme"},
     "digits": set(),
     "words": {"digits", "picture"},
     "plan": GROUND | {"plan"},

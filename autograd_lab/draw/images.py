@@ -16,6 +16,7 @@ from autograd_lab.draw.layout.placing import Placement, placed
 from autograd_lab.draw.native.isolated import OutOfTimeError
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.progress import progress
+from autograd_lab.draw.svg import at_home
 from autograd_lab.draw.write.dot import to_dot
 
 MOST_FOR_DOT = 1_500
@@ -68,7 +69,10 @@ def _drawn(
     from autograd_lab.draw.native import graphviz
 
     found = furnished(picture, placement)
-    return graphviz.run(to_dot(picture, found), kind, pinned=True, dpi=dpi, extent=found.extent)
+    drawn = graphviz.run(to_dot(picture, found), kind, pinned=True, dpi=dpi, extent=found.extent)
+    if kind != "svg":
+        return drawn
+    return at_home(drawn.decode("utf-8"), picture.title, picture.summary).encode("utf-8")
 
 
 def _beyond_dot(picture: Picture) -> bool:

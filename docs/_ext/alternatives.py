@@ -1,6 +1,6 @@
 """What a picture shows, in words, for readers who don't see it: the ``alt`` of every picture that a cell made.
 
-A picture of a graph names its boxes, from the SVG itself; a plot has its title, axes and legend.
+A picture of a graph says what it is of and names its boxes, from the SVG itself; a plot has its title, axes and legend.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ MOST_BOXES = 12
 _BEFORE_SPHINX_COLLECTS_IMAGES = 400
 
 _BOX = re.compile(r'<g [^>]*class="node">.*?</g>', re.DOTALL)
+_FURNITURE = re.compile(r'xlink:title="(legend|title)"')
+_SUMMARY = re.compile(r'<desc id="desc-[0-9a-f]+">([^<]*)</desc>')
 _TEXT = re.compile(r"<text [^>]*>([^<]+)</text>")
 _OUTLINED = re.compile(r"<!-- ([^$]+?) -->")  # numbers beside the axes are formulas, between dollar signs
 
@@ -34,12 +36,14 @@ def describe(svg: str) -> str:
     if "matplotlib" in svg:  # which draws text as outlines, and writes what it says beside them
         words = [text for text in _OUTLINED.findall(svg) if re.search(r"[^\W\d_]", text)]
         return f"Plot: {', '.join(map(_plain, dict.fromkeys(words)))}" if words else ""
-    texts = [_TEXT.search(box) for box in _BOX.findall(svg)]
+    texts = [_TEXT.search(box) for box in _BOX.findall(svg) if not _FURNITURE.search(box)]
     boxes = [_plain(text[1]) for text in texts if text]
     if not boxes:
         return ""
     more = f" and {len(boxes) - MOST_BOXES} more" if len(boxes) > MOST_BOXES else ""
-    return f"Graph: {', '.join(boxes[:MOST_BOXES])}{more}"
+    summary = _SUMMARY.search(svg)
+    what = f"{_plain(summary[1])} Boxes" if summary else "Graph"
+    return f"{what}: {', '.join(boxes[:MOST_BOXES])}{more}"
 
 
 def _plain(text: str) -> str:

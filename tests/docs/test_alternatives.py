@@ -28,7 +28,10 @@ def test_a_graph_names_its_boxes(describe):
     w = torch.tensor(0.0, requires_grad=True)
     loss = (w * 2 - 4) ** 2
     svg = lab.render(loss, format="svg", names={"w": w, "loss": loss})
-    assert describe(svg) == "Graph: loss, PowBackward0, SubBackward0, MulBackward0, w"
+    assert describe(svg) == (
+        "The backward graph of loss: 4 nodes, 1 leaf among them; arrows point the way gradients go. "
+        "Boxes: loss, PowBackward0, SubBackward0, MulBackward0, w"
+    )
 
 
 def test_a_large_graph_says_how_much_more_there_is(describe):

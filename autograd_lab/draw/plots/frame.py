@@ -12,6 +12,7 @@ from typing import Any
 
 from autograd_lab.draw import theme
 from autograd_lab.draw.picture import clean
+from autograd_lab.draw.svg import at_home
 from autograd_lab.errors import RenderError
 
 COLOURS = (
@@ -137,4 +138,26 @@ def write(figure: Any, kind: str, *, dpi: int | None = None) -> bytes:
         # A sign that the font hasn't is drawn as a box, as in the other pictures.
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
         figure.savefig(stream, format=kind, dpi=dpi or 150, bbox_inches="tight", metadata=metadata)
-    return stream.getvalue()
+    if kind != "svg":
+        return stream.getvalue()
+    return at_home(stream.getvalue().decode("utf-8"), title_of(figure), title_of(figure)).encode("utf-8")
+
+
+def title_of(figure: Any) -> str:
+    """Returns the titles of a plot, or what stands along its axes.
+
+    Args:
+        figure: matplotlib's ``Figure``.
+
+    Example:
+        >>> figure, axes = new(6, 3)
+        >>> dress(axes, "Loss")
+        >>> title_of(figure)
+        'Loss'
+    """
+    titles = [figure.get_suptitle(), *(axes.get_title(side) for axes in figure.axes for side in _SIDES)]
+    labels = [text for axes in figure.axes for text in (axes.get_ylabel(), axes.get_xlabel())]
+    return "; ".join(filter(None, titles)) or " over ".join(filter(None, labels)) or "a plot"
+
+
+_SIDES = ("left", "center", "right")
