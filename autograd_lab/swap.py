@@ -259,17 +259,19 @@ def _under(settings: tuple[_Settings, ...], function: Callable[..., Any], args: 
         return function(*args)
 
 
-def _compiled(name: str) -> None:
+def _count_compiled(function: type) -> None:
     """Counts a call of compiled code in every block that is open here."""
+    if not applied.is_compiled(function):
+        return
     for settings in _settings_here():
         for setting in settings.values():
-            setting.owner.left[name] += 1
+            setting.owner.left[function.__name__] += 1
             break
 
 
 _NOTHING: tuple[_Settings, ...] = ()
 _CHECKPOINTS = checkpoint.recomputations(_settings_here, _under, _NOTHING)
-_COMPILED = applied.compiled_functions(_compiled)
+_COMPILED = applied.Noticing(_count_compiled)
 
 
 @functools.cache

@@ -188,7 +188,14 @@ GROUNDS = (
         ("torch._C._dispatch_library", "torch.ops.aten.mul.Tensor._dispatch_cache"),
         tries_swap.kernel_replaced,
     ),
-    Ground(("swap",), ("torch.autograd.function.BackwardCFunction",), tries_swap.function_applied),
+    Ground(
+        ("watch", "swap"),
+        (
+            "torch.autograd.function.BackwardCFunction",
+            "torch.nn.modules._functions.BackwardHookFunction",
+        ),
+        tries_swap.function_applied,
+    ),
     Ground(("swap",), ("torch.utils.checkpoint._CheckpointFrame",), tries_swap.recomputed),
 )
 """Everything that the modules of this folder list in their docstrings."""

@@ -10,6 +10,11 @@ compiled anew, with its inputs in another order. So while a compiled module runs
 one node that it makes is seen all the same. Of ``torch.compile(function)`` and ``model.compile()`` nothing is called
 that could be hooked. There the hooks are compiled along, to nothing, and torch compiles once more for the watch.
 
+Note [Functions of torch's own]
+The node of compiled code, and those that torch puts around a module for its backward hooks, are made by Functions in
+Python, between the calls of torch functions that are seen. So it's noted when torch applies one. Of a user's Function
+the line is that of its ``forward``; of these that says nothing, and the line is that of the user's call.
+
 Note [Calls that had begun]
 What isn't noted isn't watched either, so that it costs nothing. When noting begins in the middle of a module's forward,
 as in one that takes its own training steps, the calls that are running are read from the frames. Such a call may end
@@ -28,6 +33,8 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from autograd_lab._torch import (
+    applied as _applied,
+    changes as _changes,
     engine as _engine,
     forward as _forward,
     module_hooks as _module_hooks,
@@ -35,7 +42,7 @@ from autograd_lab._torch import (
     tensors as _tensors,
 )
 from autograd_lab.backward.modules import ModuleCall, Roots
-from autograd_lab.backward.places import place, source
+from autograd_lab.backward.places import call_of_compiled, place, source
 from autograd_lab.backward.stats import Measure, Meter, bring
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline
 from autograd_lab.capture.models import Models
@@ -76,6 +83,7 @@ class Forward:
         self._ages: deque[dict[int, int]] = deque()
         self._mode = _forward.CallWatch(self._called)
         self._hooks = _module_hooks.AroundEveryModule(self._module_begins, self._module_ends)
+        self._applied = _applied.Noticing(self._function_applied)
         self._after: list[_module_hooks.AfterOneModule] = []
         self._on = self._active = False
         self._thread = 0
@@ -117,10 +125,12 @@ class Forward:
         self._stacks = threading.local()  # calls may have begun and ended unseen
         self._active = self._mode.listens = True
         self._hooks.put_on()
+        _changes.need(self, [self._applied])
 
     def _note_no_more(self) -> None:
         self._active = self._mode.listens = False
         self._hooks.take_off()
+        _changes.let_go(self)
         for hook in tuple(self._after):
             hook.take_off()
         self._after = []
@@ -193,6 +203,14 @@ class Forward:
             if stack.pop().aside:
                 _forward.put_in(self._mode)
             self._note_around()
+
+    def _function_applied(self, function: type) -> None:
+        """Notes the line of the call for the one node. See Note [Functions of torch's own]."""
+        if self._active and _applied.is_torchs_own(function) and not torch.compiler.is_compiling():
+            around, number = self._around(), _forward.next_sequence_nr()
+            line = call_of_compiled() if _applied.is_compiled(function) else place()
+            self._timeline().note(number - 1, State(around, place=line))
+            self._timeline().note(number, State(around))
 
     def _called(self, func: Any, begin: int, result: Any) -> None:
         timeline = self._timeline()

@@ -8,11 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 import torch
 
+from autograd_lab._torch import applied as _applied
 from autograd_lab.records import Source
 
 _LAB = Path(__file__).parent.parent
@@ -35,7 +36,10 @@ def place() -> Place | None:
     Returns:
         The line; ``None`` where there is none, as in the engine's own threads.
     """
-    frame = inspect.currentframe()
+    return _place(inspect.currentframe())
+
+
+def _place(frame: FrameType | None) -> Place | None:
     while frame is not None:
         if is_users(frame.f_code):
             return Place(frame.f_code, frame.f_lineno)
@@ -43,6 +47,20 @@ def place() -> Place | None:
             return None
         frame = frame.f_back
     return None
+
+
+def call_of_compiled() -> Place | None:
+    """Finds the line of the user's that has called the compiled code that is running.
+
+    Dynamo's code for a function is said to be in that function's file, at its first line.
+
+    Returns:
+        The line; that of `place` where nobody is seen to have called compiled code.
+    """
+    frame = inspect.currentframe()
+    while frame is not None and not _applied.calls_compiled(frame.f_code):
+        frame = frame.f_back
+    return place() if frame is None else _place(frame)
 
 
 def source(found: Place | None) -> Source | None:

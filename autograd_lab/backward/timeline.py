@@ -34,7 +34,8 @@ class State(NamedTuple):
     Attributes:
         module: The module's call.
         called: The call of a torch function.
-        place: The user's line that called a compiled module, inside which no calls are seen.
+        place: The user's line that called compiled code, inside which no calls are seen, or a module with backward
+            hooks.
     """
 
     module: ModuleCall | None = None

@@ -540,15 +540,90 @@ def test_no_grad_sections_and_fast_paths_have_the_same_bits():
         assert [raw_bytes(made) for made in compute()] != plain
 
 
-def test_a_compiled_model_is_at_the_line_of_its_call():
+def of_two_parts(x):
+    x = x.sin()
+    torch._dynamo.graph_break()
+    return x.exp()
+
+
+class Compiles(nn.Linear):
+    """Its forward is compiled, and called as a method."""
+
+    def forward(self, x):
+        return self.inner(x)
+
+    @torch.compile(backend="aot_eager")
+    def inner(self, x):
+        return nn.functional.linear(x, self.weight).sin()
+
+
+def compiled_in_place():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
+    model.compile(backend="aot_eager")
+    return model
+
+
+def with_hooks():
+    model = nn.Sequential(nn.Linear(3, 2), nn.Tanh())
+    model[0].register_full_backward_hook(lambda *_: None)
+    return model
+
+
+BY_TORCHS_FUNCTIONS = {
+    "a compiled module": lambda: torch.compile(nn.Linear(3, 2), backend="aot_eager"),
+    "a compiled function": lambda: torch.compile(lambda x: x.sin().exp(), backend="aot_eager"),
+    "compiled in two parts": lambda: torch.compile(of_two_parts, backend="aot_eager"),
+    "a model's compile()": compiled_in_place,
+    "backward hooks": with_hooks,
+}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # Dynamo asks for it
+@pytest.mark.parametrize("made", list(BY_TORCHS_FUNCTIONS))
+def test_a_node_of_torchs_own_function_is_at_the_line_of_the_users_call(made):
+    """Neither torch's own nor the first one of what was compiled."""
     torch.compiler.reset()
-    compiled = torch.compile(nn.Linear(3, 2), backend="aot_eager")
-    with lab.watch(compiled) as watcher:
+    call = BY_TORCHS_FUNCTIONS[made]()
+    x = torch.ones(4, 3, requires_grad=True)
+    with lab.watch() as watcher:
+        before = x.sigmoid()
         line = sys._getframe().f_lineno + 1
-        made = compiled(torch.ones(4, 3))
-        made.sum().backward()
+        result = call(x)
+        (result.mean() + before.mean()).backward()
+    graph = watcher.traces[0].graph
+    nodes = [
+        node for node in graph.nodes if node.name.startswith(("CompiledFunction", "BackwardHookFunction"))
+    ]
+    assert nodes
+    for node in nodes:
+        assert (node.source.file, node.source.line) == (__file__, line)
+    assert graph.find("SigmoidBackward0")[0].source.line == line - 2
+    assert [node.source.line for node in graph.find("MeanBackward0")] == [line + 1] * 2
+    assert "__init__" not in vars(torch.autograd.function.BackwardCFunction)
+
+
+def test_a_compiled_method_is_at_the_line_of_its_call():
+    torch.compiler.reset()
+    with lab.watch() as watcher:
+        Compiles(3, 2)(torch.ones(4, 3)).sum().backward()
     (node,) = (node for node in watcher.traces[0].graph.nodes if node.kind == "compiled")
-    assert (node.source.file, node.source.line) == (__file__, line)
+    first = Compiles.forward.__code__.co_firstlineno
+    assert (node.source.function, node.source.line) == ("Compiles.forward", first + 1)
+
+
+def test_watch_and_swap_notice_functions_side_by_side():
+    """Whichever ends first."""
+    made = torch.autograd.function.BackwardCFunction
+    for first in ("watch", "swap"):
+        watch, swap = lab.watch(with_hooks()), lab.swap("mul")
+        blocks = [watch, swap] if first == "watch" else [swap, watch]
+        for block in blocks:
+            block.__enter__()
+        assert "__init__" in vars(made)
+        blocks[0].__exit__(None, None, None)
+        assert "__init__" in vars(made)
+        blocks[1].__exit__(None, None, None)
+        assert "__init__" not in vars(made)
 
 
 def test_a_compiled_model_stays_compiled():
