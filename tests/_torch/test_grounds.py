@@ -142,6 +142,14 @@ BROKEN = {
 }
 
 
+@pytest.fixture(scope="module")
+def _imported():
+    """The lab imports what it needs when that is first used, which says in other words what is missing."""
+    for feature in grounds.FEATURES:
+        use_of(feature)
+
+
+@pytest.mark.usefixtures("_imported")
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_feature_without_its_ground_says_so_when_it_is_used(monkeypatch, name):
     """The name is really taken away. Whatever doesn't rest on it works as ever."""
