@@ -13,7 +13,7 @@ that one has the parameter's name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -30,6 +30,54 @@ def named_modules(model: Module) -> Iterator[tuple[str, Module]]:
         ['', '0']
     """
     return ((_wrappers.unwrapped(path, model), module) for path, module in model.named_modules())
+
+
+class Made(NamedTuple):
+    """What a user's function returned that makes a loss.
+
+    Attributes:
+        loss: The loss, or whatever stands in its place.
+        model: The model, if it was returned too, or what holds all of them.
+        names: Tensors that were returned with a name for each.
+    """
+
+    loss: Any
+    model: Module | None = None
+    names: Mapping[str, torch.Tensor] = {}
+
+
+def taken_apart(value: Any) -> Made:
+    """Tells the loss, the model and named tensors apart in what a user's function returned.
+
+    Args:
+        value: A loss; ``(loss, model)``; ``(loss, model, names)``, in which ``model`` may be ``None``; or a dictionary
+            with the keys ``"loss"`` and ``"model"``, ``"names"`` or both.
+
+    Returns:
+        The parts. Whatever has another form is a loss.
+
+    Example:
+        >>> x = torch.ones(2, requires_grad=True)
+        >>> taken_apart((x.sum(), None, {"x": x})).names
+        {'x': tensor([1., 1.], requires_grad=True)}
+    """
+    loss, model, names = value, None, {}
+    if isinstance(value, Mapping) and "loss" in value and value.keys() <= set(Made._fields):
+        loss, model, names = value["loss"], value.get("model"), value.get("names", {})
+    elif isinstance(value, tuple) and len(value) in (2, 3):
+        loss, model, names = (*value, {})[:3]
+    found = model_of(model)
+    if (
+        not isinstance(names, Mapping)
+        or (model is None and not _are_tensors(names))
+        or (model is not None and found is None)
+    ):
+        return Made(value)
+    return Made(loss, found, names)
+
+
+def _are_tensors(names: Mapping[str, Any]) -> bool:
+    return bool(names) and all(isinstance(each, torch.Tensor) for each in names.values())
 
 
 def model_of(value: Any) -> Module | None:

@@ -31,7 +31,8 @@ def cli() -> None:
     """See what loss.backward() does in PyTorch.
 
     A TARGET is path/to/file.py:name or package.module:name. What it names is a callable without arguments that
-    returns a loss or (loss, model), or a module or what builds one, together with --input.
+    returns a loss, (loss, model) or (loss, model, {"name": tensor}), or a module or what builds one, together with
+    --input.
     """
 
 

@@ -2,8 +2,9 @@
 
 A TARGET is ``path/to/file.py:name`` or ``package.module:name``. What it names is
 
-- a callable without arguments that returns a loss, or ``(loss, model)``, in which the models may stand in a list or
-  dictionary; or
+- a callable without arguments that returns a loss, ``(loss, model)``, in which the models may stand in a list or
+  dictionary, or ``(loss, model, names)``, where the model may be ``None`` and names is a dictionary of tensors; the
+  same may stand in a dictionary with the keys ``"loss"``, ``"model"`` and ``"names"``; or
 - a module, or a callable without arguments that returns one, together with ``--input``: the loss is then the
   sum of the floating outputs.
 
@@ -21,7 +22,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab.backward.forward import noting
-from autograd_lab.capture.models import Models, model_of
+from autograd_lab.capture.models import taken_apart
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.cli.raised import at, described
 from autograd_lab.errors import TargetError, article
@@ -50,12 +51,14 @@ class Target(NamedTuple):
         loss: A live tensor with a graph, or what the user's callable returned in its place.
         model: The model, where there is one, or what holds all of them; in the block of ``watched`` all that name a
             tensor.
-        names: The made inputs: ``input0``, ``input1``, …; or the tensors that the callable's file calls by a name.
+        names: The tensors that the callable returned with a name; in the block of ``watched`` also the others.
+        others: The made inputs: ``input0``, ``input1``, …; or the tensors that the callable's file calls by a name.
     """
 
     loss: Any
     model: Any
     names: Mapping[str, torch.Tensor]
+    others: Mapping[str, torch.Tensor]
 
 
 @contextlib.contextmanager
@@ -78,7 +81,8 @@ def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Ann
         if found.model is not None:
             forward.know(found.model)
         models = forward.naming()  # the model's, and those of whatever else was called
-        yield found._replace(model=models, names=_others(found.names, models)), forward.annotated
+        names = {**_others(found.others, [*models.named(), *found.names.items()]), **found.names}
+        yield found._replace(model=models, names=names), forward.annotated
 
 
 def load(text: str, inputs: Sequence[str] = ()) -> Target:
@@ -110,14 +114,13 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
         raise TargetError(
             f"{text}() returned {article(type(result).__name__)}; --input is for modules: leave it out"
         )
-    model = model_of(result[1]) if isinstance(result, tuple) and len(result) == 2 else None
-    if model is not None:
-        return Target(result[0], model, _global_tensors(found))
-    if next(tensors(result), None) is None:
+    loss, model, names = taken_apart(result)
+    if model is None and next(tensors(loss), None) is None:
         raise TargetError(
-            f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model) or a module"
+            f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model), "
+            "(loss, model, names) or a module"
         )
-    return Target(result, None, _global_tensors(found))
+    return Target(loss, model, names, _global_tensors(found))
 
 
 def one_number(text: str, loss: Any) -> None:
@@ -144,9 +147,11 @@ def _global_tensors(function: Any) -> dict[str, torch.Tensor]:
     return {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
 
 
-def _others(names: Mapping[str, torch.Tensor], models: Models) -> dict[str, torch.Tensor]:
-    """Those of ``names`` that the models have no name for yet, and whose names they don't use."""
-    named = dict(models.named())
+def _others(
+    names: Mapping[str, torch.Tensor], taken: Iterable[tuple[str, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
+    """Those of ``names`` that have no name among those taken, and whose names aren't taken."""
+    named = dict(taken)
     known = {id(tensor) for tensor in named.values()}
     return {name: one for name, one in names.items() if name not in named and id(one) not in known}
 
@@ -283,7 +288,7 @@ def _call_module(text: str, model: torch.nn.Module, made: Sequence[torch.Tensor]
     loss = losses[0]
     for other in losses[1:]:
         loss = loss + other
-    return Target(loss, model, {f"input{number}": tensor for number, tensor in enumerate(made)})
+    return Target(loss, model, {}, {f"input{number}": tensor for number, tensor in enumerate(made)})
 
 
 def _make_input(text: str) -> torch.Tensor:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab.backward import trace, watch
-from autograd_lab.capture.models import model_of
+from autograd_lab.capture.models import taken_apart
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError, article
 from autograd_lab.hold import Hold
@@ -31,7 +31,7 @@ from autograd_lab.verify.results import Taken, taken
 from autograd_lab.verify.terms import Measured, measure
 
 Step = Callable[[], Any]
-"""Runs a forward and returns the loss, or ``(loss, model)``."""
+"""Runs a forward and returns the loss, or ``(loss, model)``, or what else ``taken_apart`` takes."""
 
 
 class _Ran(NamedTuple):
@@ -130,8 +130,7 @@ def _measured(step: Step, seed: int) -> Measured:
 
 def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]:
     """What has a gradient of what a step returned, and the model, if it returned one."""
-    model = model_of(made[1]) if isinstance(made, tuple) and len(made) == 2 else None
-    loss = made if model is None else made[0]
+    loss, model, _ = taken_apart(made)
     outputs = [each for each in tensors(loss) if each.requires_grad]
     if not outputs:
         raise VerifyError(

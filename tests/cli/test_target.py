@@ -62,13 +62,13 @@ def test_a_callable_that_returns_loss_and_model(file):
 
 def test_a_module_with_an_input(file):
     found = load(f"{file}:model", ["4x3"])
-    assert found.names["input0"].shape == (4, 3)
-    assert torch.equal(found.loss, found.model(found.names["input0"]).sum())
+    assert found.others["input0"].shape == (4, 3)
+    assert torch.equal(found.loss, found.model(found.others["input0"]).sum())
 
 
 def test_what_builds_a_module_with_an_integer_input(file):
     found = load(f"{file}:build", ["2x5:int64"])
-    assert found.names["input0"].dtype == torch.int64
+    assert found.others["input0"].dtype == torch.int64
     assert isinstance(found.model, torch.nn.Embedding)
 
 
@@ -89,7 +89,7 @@ def test_an_installed_module():
 
 
 def test_an_input_is_the_same_every_time(file):
-    first, second = (load(f"{file}:model", ["4x3"]).names["input0"] for _ in range(2))
+    first, second = (load(f"{file}:model", ["4x3"]).others["input0"] for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -223,3 +223,78 @@ def test_models_in_a_list_or_dictionary_are_called_by_their_index_or_key(tmp_pat
 def test_what_holds_something_else_than_models_is_none(tmp_path, beside):
     (tmp_path / "models.py").write_text(f"{MODELS}\ndef made():\n    return loss(), {beside}\n")
     assert load(f"{tmp_path / 'models.py'}:made").model is None
+
+
+NAMES = """
+import torch
+from torch import nn
+
+taken = torch.ones(3, requires_grad=True)  # what the function calls it comes first
+model = nn.Linear(3, 1)
+
+def made():
+    x = taken
+    h = model(x).tanh()
+    return h.sum(), h, x
+
+def a_third_item():
+    loss, h, x = made()
+    return loss, model, {"x": x, "h": h}
+
+def without_a_model():
+    loss, h, x = made()
+    return loss, None, {"x": x, "h": h}
+
+def a_dictionary():
+    loss, h, x = made()
+    return {"loss": loss, "model": model, "names": {"x": x, "h": h}}
+
+def a_dictionary_without_a_model():
+    loss, h, x = made()
+    return {"loss": loss, "names": {"x": x, "h": h}}
+
+def outputs():
+    loss, h, x = made()
+    return {"loss": loss, "h": h}
+
+def three_outputs():
+    loss, h, x = made()
+    return loss, h.exp(), h * 2
+
+def wrong():
+    loss, h, x = made()
+    return loss, model, {"x": 3}
+
+def the_models_own():
+    loss, h, x = made()
+    return loss, model, {"weight": x}
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["a_third_item", "without_a_model", "a_dictionary", "a_dictionary_without_a_model"]
+)
+def test_tensors_are_called_as_the_function_says(tmp_path, name):
+    (tmp_path / "named.py").write_text(NAMES)
+    with watched(f"{tmp_path / 'named.py'}:{name}") as (found, _):
+        graph = lab.capture(found.loss, model=found.model, names=found.names)
+    assert {leaf.variable: leaf.aliases for leaf in graph.leaves} == {"x": (), "weight": (), "bias": ()}
+    assert {edge.name for _, _, edge in graph.edges} >= {"h"}
+    assert len(graph.roots) == 1
+
+
+@pytest.mark.parametrize(("name", "count"), [("outputs", 2), ("three_outputs", 3)])
+def test_what_has_another_form_is_outputs(tmp_path, name, count):
+    (tmp_path / "named.py").write_text(NAMES)
+    assert len(lab.capture(load(f"{tmp_path / 'named.py'}:{name}").loss).roots) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("wrong", "names['x'] is an int"), ("the_models_own", "another tensor than the model's 'weight'")],
+)
+def test_a_wrong_name_gets_one_line(lab, name, says):
+    Path("named.py").write_text(NAMES)
+    ran = lab("render", f"named.py:{name}")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert says in ran.err
