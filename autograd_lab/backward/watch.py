@@ -21,7 +21,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -164,6 +164,7 @@ class Watcher(Hold):
     Attributes:
         traces: A trace for each backward that was chosen, in the order in which they began.
         count: How many backwards began in the block, traced or not; those inside another one don't count.
+        on_backward: If it's a function, it's called between backwards, traced or not, that aren't inside another one.
     """
 
     def __init__(
@@ -172,6 +173,7 @@ class Watcher(Hold):
         super().__init__()
         self.traces: list[Trace] = []
         self.count = 0
+        self.on_backward: Callable[[], None] | None = None
         self._skip = skip
         self._limit = limit
         self._every = every
@@ -276,6 +278,8 @@ class Watcher(Hold):
         """A backward starts after the last one that is traced."""
         with self._lock:
             self.count += 1
+        if self.on_backward is not None:
+            self.on_backward()
 
     # --- what happens ------------------------------------------------------------------
 
@@ -301,10 +305,13 @@ class Watcher(Hold):
             number = self.count
             self.count += 1
         try:
-            return self._traced(start, run, number) if self._is_chosen(number) else run()
+            result = self._traced(start, run, number) if self._is_chosen(number) else run()
         finally:
             self._forward.grow_older()
             self._choose()
+        if self.on_backward is not None:
+            self.on_backward()
+        return result
 
     def _traced(
         self, start: _engine.Start, run: _engine.Run, number: int, outer: _Backward | None = None

@@ -89,9 +89,12 @@ def run(
 ) -> None:
     """Run SCRIPT with its ARGUMENTS, unchanged, and show what its backwards did.
 
-    What the script prints, its exit code and its exceptions are its own; the lab's table goes to standard error.
+    What the script prints, its exit code and its exceptions are its own; the lab's table goes to standard error when
+    the script ends or Ctrl-C ends it. While it runs, a line now and then says which backward was traced last.
     """
     from autograd_lab.backward import watch
+    from autograd_lab.cli.children import NOTE, Children
+    from autograd_lab.cli.live import Live
     from autograd_lab.cli.script import run as run_script
 
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
@@ -99,11 +102,15 @@ def run(
     path = None if out is None else Path(out).absolute()  # the script may go to another folder
     watcher = watch(stats=stats_level(stats), kernels=kernels)
     watcher.which = chosen
+    watcher.on_backward = Live(watcher.traces)
+    children = Children()
     with watcher:
         code = run_script(script, arguments, as_module=as_module)
     sys.stdout.flush()
     traces = [trace for trace in watcher.traces if chosen.holds(trace.number, watcher.count)]
     _report(traces, watcher.count, chosen, whole=whole, depth=depth, repeats=repeats)
+    if children.any():
+        click.echo(f"autograd-lab: {NOTE}", err=True)
     if path is not None and traces:
         try:
             _write(traces, path, options)
@@ -122,9 +129,7 @@ def _report(
     record = traces if len(traces) > 1 else traces[0]
     try:
         click.echo(table_text(record, whole=whole, depth=depth, repeats=repeats), err=True)
-    except (
-        RenderError
-    ) as error:  # the script has run: there's the usual table, and its exit code stays its own
+    except RenderError as error:  # the script has run: its exit code stays its own
         click.echo(table_text(record, whole=False, depth=None, repeats=False), err=True)
         click.echo(f"autograd-lab: {error}", err=True)
 

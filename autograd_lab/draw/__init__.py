@@ -13,7 +13,7 @@ from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.tables.check import check_text
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
 from autograd_lab.draw.tables.screen import on_screen
-from autograd_lab.draw.tables.trace import trace_table, traces_table
+from autograd_lab.draw.tables.trace import trace_line, trace_table, traces_table
 from autograd_lab.draw.tables.verify import verify_table
 from autograd_lab.draw.views.graph import graph_picture
 from autograd_lab.draw.views.registry import VIEWS, picture_maker
@@ -42,6 +42,7 @@ __all__ = [
     "takes_several",
     "to_dot",
     "to_mermaid",
+    "trace_line",
     "trace_picture",
     "trace_table",
     "traces_table",

@@ -104,6 +104,22 @@ def _not_finite(step: Step) -> bool:
     return any(stats is not None and (stats.nans or stats.infs) for stats in both)
 
 
+def trace_line(trace: Trace) -> str:
+    """Writes a backward in a line.
+
+    Args:
+        trace: The backward.
+
+    Example:
+        >>> from autograd_lab.records import Graph
+        >>> trace_line(Trace(Graph((), ()), (), 2_000_000, number=3))
+        'backward 3: 0 steps in 2 ms'
+    """
+    began = "" if trace.started is None else f", {place(trace.started)}"
+    norm = f", gradient {total}" if (total := _total(trace)) else ""
+    return f"backward {trace.number}{began}: {_how_long(trace)}{norm}"
+
+
 def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
     """Writes several backwards as a table: a row for each.
 
@@ -128,11 +144,15 @@ def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
 
 
 def _summary(trace: Trace) -> str:
-    took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
     stopped = "" if trace.error is None else f"; stopped by {trace.error}"
     stopped = f"; {trace.unread}" if trace.error is None and trace.unread is not None else stopped
     began = "" if trace.started is None else f"; backward {trace.number}, {place(trace.started)}"
-    return f"{count(len(trace.steps), 'step')}{took}{began}{stopped}"
+    return f"{_how_long(trace)}{began}{stopped}"
+
+
+def _how_long(trace: Trace) -> str:
+    took = "" if trace.total_ns is None else f" in {trace.total_ns / 1e6:,.4g} ms"
+    return f"{count(len(trace.steps), 'step')}{took}"
 
 
 def _step(step: Step, trace: Trace) -> str:
