@@ -62,7 +62,7 @@ def render(
 
     Example:
         >>> w = torch.tensor(2.0, requires_grad=True)
-        >>> print(render(w * w, format="md", names={"w": w}).splitlines()[0])
+        >>> print(render(w * w, format="md", names={"w": w}, title="").splitlines()[0])
         ```mermaid
     """
     chosen = format or ("txt" if path is None else draw.format_of(path))

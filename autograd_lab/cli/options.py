@@ -44,6 +44,11 @@ repeats_option = click.option(
 )
 """Whether repeated blocks are drawn once."""
 
+heat_option = click.option(
+    "--heat", metavar="WHAT", help="Colour boxes by norm, time or saved; the legend has the scale."
+)
+"""What boxes are coloured by."""
+
 stats_option = click.option(
     "--stats",
     type=click.Choice(["none", "norm", "full"]),
@@ -60,7 +65,13 @@ def stats_level(stats: str) -> Literal["norm", "full"] | None:
 
 
 def drawing_options(
-    out: str | None, *, view: str | None, depth: int | None, repeats: bool, stats: str
+    out: str | None,
+    *,
+    view: str | None,
+    depth: int | None,
+    repeats: bool,
+    stats: str,
+    heat: str | None = None,
 ) -> dict[str, Any]:
     """Checks what is asked of a file before anything runs: a script may take hours.
 
@@ -70,6 +81,7 @@ def drawing_options(
         depth: As for ``render``.
         repeats: As for ``render``.
         stats: What is measured.
+        heat: As for ``render``.
 
     Returns:
         The options for ``render``.
@@ -82,15 +94,19 @@ def drawing_options(
     from autograd_lab.draw import check, format_of
     from autograd_lab.records.files import check_writable
 
-    asked: dict[str, Any] = {"view": view, "depth": depth, "repeats": repeats or None}
+    asked: dict[str, Any] = {"view": view, "depth": depth, "repeats": repeats or None, "heat": heat}
     given = {name: value for name, value in asked.items() if value is not None}
     if out is None:
         if view is not None:
             raise OptionError("--view says how a file is drawn; say which one with --out")
+        if heat is not None:
+            raise OptionError("--heat colours a picture; say where to write it with --out")
         return {}
     check(format_of(check_writable(out)), **{"view": None, **given})
     if view == "norms" and stats == "none":
         raise OptionError("--view norms draws what --stats none doesn't measure; leave one of them out")
+    if heat == "norm" and stats == "none":
+        raise OptionError("--heat norm shows what --stats none doesn't measure; leave one of them out")
     return given
 
 

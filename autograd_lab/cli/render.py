@@ -10,6 +10,7 @@ import click
 
 from autograd_lab.cli.options import (
     depth_option,
+    heat_option,
     input_option,
     must_be_one_table,
     nodes_option,
@@ -43,6 +44,7 @@ from autograd_lab.records import EngineCheck, Graph, Record, Trace, VerifyReport
 @nodes_option
 @depth_option
 @repeats_option
+@heat_option
 @click.option("--detail", metavar="NAME", help="For the scalar view: expression, values or gradients.")
 @click.option("--direction", metavar="NAME", help="down, up, right or left.")
 def render(
@@ -55,6 +57,7 @@ def render(
     whole: bool,
     depth: int | None,
     repeats: bool,
+    heat: str | None,
     detail: str | None,
     direction: str | None,
 ) -> None:
@@ -67,6 +70,7 @@ def render(
         "saved": saved or None,
         "depth": depth,
         "repeats": repeats or None,
+        "heat": heat,
         "detail": detail,
         "direction": direction,
     }

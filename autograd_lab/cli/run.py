@@ -15,6 +15,7 @@ from autograd_lab.chosen import Chosen
 from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
+    heat_option,
     must_be_one_table,
     nodes_option,
     repeats_option,
@@ -70,6 +71,7 @@ class _Backwards(click.ParamType[Chosen]):
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that ran in each node's turn.")
 @depth_option
 @repeats_option
+@heat_option
 @nodes_option
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as after python -m.")
 @click.argument("script")
@@ -84,6 +86,7 @@ def run(
     kernels: bool,
     depth: int | None,
     repeats: bool,
+    heat: str | None,
     whole: bool,
     as_module: bool,
 ) -> None:
@@ -98,7 +101,7 @@ def run(
     from autograd_lab.cli.script import run as run_script
 
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
-    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
+    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat)
     path = None if out is None else Path(out).absolute()  # the script may go to another folder
     watcher = watch(stats=stats_level(stats), kernels=kernels)
     watcher.which = chosen

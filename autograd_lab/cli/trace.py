@@ -9,6 +9,7 @@ import click
 from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
+    heat_option,
     input_option,
     must_be_one_table,
     nodes_option,
@@ -29,6 +30,7 @@ from autograd_lab.cli.options import (
 @input_option
 @depth_option
 @repeats_option
+@heat_option
 @nodes_option
 def trace(
     target: str,
@@ -39,6 +41,7 @@ def trace(
     inputs: tuple[str, ...],
     depth: int | None,
     repeats: bool,
+    heat: str | None,
     whole: bool,
 ) -> None:
     """Run the backward of TARGET and show what every node did."""
@@ -48,7 +51,7 @@ def trace(
     from autograd_lab.pictures import render
 
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
-    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats)
+    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat)
     with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
         one_number(target, found.loss)
         done = run(

@@ -42,6 +42,7 @@ class Box(NamedTuple):
         group: The clusters that it's in, outermost first; a cluster is known by the whole path to it.
         ins: Texts of its input slots, drawn side by side where arrows come in; empty for none.
         outs: Texts of its output slots, drawn where arrows leave.
+        heat: A key of ``theme.HEATS``, where it's coloured by a value; empty for none.
 
     Example:
         >>> Box("n0", (Line("ExpBackward0", "title"),)).look
@@ -55,6 +56,7 @@ class Box(NamedTuple):
     group: tuple[str, ...] = ()
     ins: tuple[str, ...] = ()
     outs: tuple[str, ...] = ()
+    heat: str = ""
 
 
 class Arrow(NamedTuple):
@@ -90,6 +92,7 @@ class Entry(NamedTuple):
         means: What it means, in a few words.
         look: A key of ``theme.LOOKS``, where a box of that look is the sign.
         stroke: A key of ``theme.STROKES``, where an arrow is.
+        heat: A key of ``theme.HEATS``, where a box of that colour is.
         sign: The text that is the sign, where neither is.
         tone: The tone of ``sign``.
 
@@ -103,6 +106,7 @@ class Entry(NamedTuple):
     stroke: str = ""
     sign: str = ""
     tone: str = "sign"
+    heat: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def test_every_format(lab, ending):
         "svg": b"<?xml",
         "png": b"\x89PNG",
         "pdf": b"%PDF",
-        "md": b"```mermaid",
+        "md": b"# Backward graph of ",
         "dot": b"digraph",
         "json": b"{",
     }
@@ -197,3 +197,32 @@ def test_what_needs_a_live_loss_says_so_of_a_saved_record(lab, command):
     ran = lab(command, "trace.json")
     assert ran.code == 2
     assert "trace.json is a saved record, and this needs a live loss; autograd-lab render draws it" in ran.err
+
+
+def test_heat_colours_a_picture(lab):
+    assert lab("render", "models.py:loss", "--out", "hot.dot", "--heat", "saved").code == 0
+    assert "memory kept for the backward" in Path("hot.dot").read_text("utf-8")
+    ran = lab("trace", "models.py:loss", "--out", "hot.dot", "--heat", "norm")
+    assert ran.code == 0, ran.err
+    assert "norm of the gradient that came in" in Path("hot.dot").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["render", "models.py:loss", "--heat", "saved"], "format 'txt' takes no heat"),
+        (["render", "models.py:loss", "--heat", "norm", "--out", "x.svg"], "heat='norm' is of a Trace"),
+        (
+            ["trace", "models.py:loss", "--heat", "norm"],
+            "--heat colours a picture; say where to write it with --out",
+        ),
+        (
+            ["trace", "models.py:loss", "--heat", "norm", "--stats", "none", "--out", "x.svg"],
+            "--heat norm shows what",
+        ),
+        (["run", "--heat", "tim", "--out", "x.svg", "models.py"], "no heat 'tim' in view 'trace'"),
+    ],
+)
+def test_heat_that_cannot_be_shown_is_refused_in_one_line(lab, words, said):
+    ran = lab(*words)
+    assert (ran.code, said in ran.err, len(ran.err.strip().splitlines())) == (2, True, 1), ran.err

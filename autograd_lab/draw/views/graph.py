@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
+from autograd_lab.draw.plan.heat import Heat, heat as heat_of
 from autograd_lab.draw.views.caption import graph_summary, graph_title
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import module_box
@@ -45,6 +46,7 @@ def graph_picture(
     direction: str = "down",
     title: str | None = None,
     legend: bool = True,
+    heat: str | None = None,
 ) -> Picture:
     """Draws a backward graph.
 
@@ -59,6 +61,7 @@ def graph_picture(
         direction: Which way gradients go on the page: one of ``picture.DIRECTIONS``.
         title: Written above the picture; ``None`` for what it's a graph of, ``""`` for nothing.
         legend: Whether the picture explains its signs.
+        heat: ``"saved"`` colours each box by the memory that it keeps for the backward.
 
     Returns:
         The picture: nodes are ``n0``, ``n1``, … by id, modules ``m0``, ``m1``, …, outputs ``r0``, ``r1``, ….
@@ -68,11 +71,15 @@ def graph_picture(
         >>> [box.lines[0].text for box in graph_picture(graph).boxes]
         ['loss', 'ExpBackward0']
     """
-    picture = planned_picture(graph, plan(graph, depth=depth, repeats=repeats), saved, direction)
+    drawn = plan(graph, depth=depth, repeats=repeats)
+    picture = planned_picture(graph, drawn, saved, direction)
+    warm = None if heat is None else heat_of(heat, graph, drawn)
+    boxes = picture.boxes if warm is None else heated(picture.boxes, drawn, warm)
     return replace(
         picture,
+        boxes=boxes,
         title=graph_title(graph) if title is None else title,
-        legend=explained(picture.boxes, picture.arrows) if legend else (),
+        legend=explained(boxes, picture.arrows, warm) if legend else (),
         summary=graph_summary(graph),
     )
 
@@ -108,6 +115,21 @@ def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str) -> P
             boxes += notes
             arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
     return Picture(tuple(boxes), tuple(arrows), direction=direction, classes=drawn.classes)
+
+
+def heated(boxes: tuple[Box, ...], drawn: Plan, warm: Heat) -> tuple[Box, ...]:
+    """Colours boxes by a value.
+
+    Args:
+        boxes: The boxes.
+        drawn: What they stand for.
+        warm: How hot each of these is.
+
+    Returns:
+        The boxes; those of which nothing is known, and what is no part of the graph, as they were.
+    """
+    steps = {part.key: step for part, step in zip(drawn.parts, warm.step_of, strict=True)}
+    return tuple(box._replace(heat=steps.get(box.key) or "") for box in boxes)
 
 
 # --- nodes ---------------------------------------------------------------------------

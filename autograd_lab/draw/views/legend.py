@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from autograd_lab.draw.picture import Arrow, Box, Entry
+from autograd_lab.draw.plan.heat import Heat
 from autograd_lab.draw.theme import LOOKS, STROKES
 
 _PLAIN = ("answer", "root")
@@ -27,19 +28,20 @@ _GRAD = re.compile(rf"‖\.grad‖ = .* \(({'|'.join(HOW)})\)$")
 _RUN = re.compile(r" × \d+$")
 
 
-def legend(boxes: Iterable[Box], arrows: Iterable[Arrow]) -> tuple[Entry, ...]:
+def legend(boxes: Iterable[Box], arrows: Iterable[Arrow], warm: Heat | None = None) -> tuple[Entry, ...]:
     """Explains the signs in a picture.
 
     Args:
         boxes: Its boxes.
         arrows: Its arrows.
+        warm: What the boxes are coloured by.
 
     Returns:
         An entry for each kind of box, then of arrow, then for each sign that is text.
 
     Example:
         >>> legend([Box("n0", (Line("ExpBackward0", "title"),))], [])
-        (Entry(means="an operation's node", look='op', stroke='', sign='', tone='sign'),)
+        (Entry(means="an operation's node", look='op', stroke='', sign='', tone='sign', heat=''),)
     """
     boxes, arrows = list(boxes), list(arrows)
     looks = {box.look for box in boxes}
@@ -53,6 +55,7 @@ def legend(boxes: Iterable[Box], arrows: Iterable[Arrow]) -> tuple[Entry, ...]:
         ),
         *_inside(boxes),
         *_beside(arrows),
+        *_scale(warm),
     )
 
 
@@ -84,6 +87,13 @@ def _beside(arrows: list[Arrow]) -> Iterator[Entry]:
         yield Entry("a gradient's norm", sign="0.5", tone="gradient sign")
     if any(arrow.back for arrow in arrows):
         yield Entry("a gradient", sign="−8", tone="gradient sign")
+
+
+def _scale(warm: Heat | None) -> Iterator[Entry]:
+    """Which colour stands for which values."""
+    if warm is not None:
+        yield Entry(warm.what, sign="colour")
+        yield from (Entry(values, heat=step) for step, values in warm.scale)
 
 
 def _titles(box: Box) -> Iterator[str]:

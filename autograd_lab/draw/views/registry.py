@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_lab.draw.picture import DIRECTIONS, Picture
+from autograd_lab.draw.plan.heat import KINDS
 from autograd_lab.draw.views.graph import graph_picture
 from autograd_lab.draw.views.scalar import DETAILS, scalar_picture
 from autograd_lab.draw.views.trace import trace_picture
@@ -34,7 +35,7 @@ class View(NamedTuple):
 
     Example:
         >>> sorted(VIEWS["graph"].options)
-        ['depth', 'direction', 'legend', 'repeats', 'saved', 'title']
+        ['depth', 'direction', 'heat', 'legend', 'repeats', 'saved', 'title']
     """
 
     record: type
@@ -69,6 +70,18 @@ _OF_GRAPHS: Mapping[str, Values] = {
     "title": None,
     "legend": _flag("legend"),
 }
+
+
+def _heat_of_graphs(value: Any) -> str | None:
+    if value in KINDS and not KINDS[value].of_graphs:
+        return f"heat={value!r} is of a Trace, for a graph didn't run: trace it, or use heat='saved'"
+    return (
+        None
+        if value in KINDS
+        else f"no heat {value!r} in view 'graph': use saved, or trace it and use norm or time"
+    )
+
+
 _OF_SCALARS: Mapping[str, Values] = {
     "detail": DETAILS,
     "direction": DIRECTIONS,
@@ -77,8 +90,8 @@ _OF_SCALARS: Mapping[str, Values] = {
 }
 
 VIEWS: dict[str, View] = {
-    "graph": View(Graph, _OF_GRAPHS, graph_picture),
-    "trace": View(Trace, _OF_GRAPHS, trace_picture),
+    "graph": View(Graph, {**_OF_GRAPHS, "heat": _heat_of_graphs}, graph_picture),
+    "trace": View(Trace, {**_OF_GRAPHS, "heat": tuple(KINDS)}, trace_picture),
     "norms": View(Trace, {"title": None}, plot=_norms, formats=("svg", "png", "pdf")),
     "scalar": View(ScalarGraph, _OF_SCALARS, scalar_picture),
 }

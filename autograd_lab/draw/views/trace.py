@@ -12,9 +12,10 @@ from dataclasses import replace
 from autograd_lab.draw import digits
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, plan
+from autograd_lab.draw.plan.heat import heat as heat_of
 from autograd_lab.draw.plan.sums import Ways, gradients_of, together
 from autograd_lab.draw.views.caption import trace_summary, trace_title
-from autograd_lab.draw.views.graph import planned_picture
+from autograd_lab.draw.views.graph import heated, planned_picture
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import gradient_lines, step_lines
 from autograd_lab.draw.words import brief
@@ -30,6 +31,7 @@ def trace_picture(
     direction: str = "down",
     title: str | None = None,
     legend: bool = True,
+    heat: str | None = None,
 ) -> Picture:
     """Makes the picture of a trace.
 
@@ -41,6 +43,8 @@ def trace_picture(
         direction: As for ``graph_picture``.
         title: As for ``graph_picture``.
         legend: As for ``graph_picture``.
+        heat: What each box is coloured by: ``"norm"``, of the gradient that came in; ``"time"``, that its turn took; or
+            ``"saved"``, the memory that it kept for the backward.
 
     Returns:
         The graph's picture; each box also says when its node ran and, where gradients met, what their sum was; each
@@ -72,12 +76,14 @@ def trace_picture(
         else _with_gradient(arrow, next(following), steps)
         for arrow in picture.arrows
     )
+    warm = None if heat is None else heat_of(heat, trace.graph, drawn, trace.steps)
+    boxes = boxes if warm is None else heated(boxes, drawn, warm)
     return replace(
         picture,
         boxes=boxes,
         arrows=arrows,
         title=trace_title(trace) if title is None else title,
-        legend=explained(boxes, arrows) if legend else (),
+        legend=explained(boxes, arrows, warm) if legend else (),
         summary=trace_summary(trace),
     )
 

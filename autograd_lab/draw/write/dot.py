@@ -171,7 +171,7 @@ def _pinned(box: Box, size: Point, place: Point) -> dict[str, str]:
 
 
 def _box(box: Box, direction: str, more: dict[str, str] | None = None) -> str:
-    look = LOOKS[box.look]
+    look = theme.look_of(box.look, box.heat)
     attributes = {"label": box_label(box, direction)}
     if (room := margin(box, direction)) != theme.PAD:
         attributes["margin"] = margin_of(room)

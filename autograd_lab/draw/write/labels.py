@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autograd_lab.draw.picture import Box, Line, clean
-from autograd_lab.draw.theme import INK, LOOKS, PAD, ROUND, SIZE, SLOT_PAD, TONES, Tone, gap, is_dark
+from autograd_lab.draw.theme import INK, LOOKS, PAD, ROUND, SIZE, SLOT_PAD, TONES, Tone, gap, is_dark, look_of
 
 # Note [Escaping for dot]
 # A label passes through three readers. The lexer of `dot` counts `<` and `>`; the XML parser reads entities; then
@@ -90,11 +90,15 @@ def box_label(box: Box, direction: str) -> str:
         >>> "PORT=" in box_label(Box("n0", (Line("MulBackward0"),), outs=("0", "1")), "down")
         True
     """
-    look = LOOKS[box.look]
-    texts = _cells(box.lines, look.ink, fixed=is_dark(look))
+    look = look_of(box.look, box.heat)
+    fixed = is_dark(look) or bool(box.heat)
+    texts = _cells(box.lines, look.ink, fixed=fixed)
     if not box.ins and not box.outs:
         return f"<{_table(texts)}>"
-    before, after = (_slots(box.ins, "i", direction), _slots(box.outs, "o", direction))
+    before, after = (
+        _slots(texts, port, direction, look.ink if fixed else None)
+        for texts, port in ((box.ins, "i"), (box.outs, "o"))
+    )
     if direction in ("up", "left"):
         before, after = after, before
     if direction in ("down", "up"):
@@ -126,12 +130,12 @@ def margin(box: Box, direction: str) -> tuple[float, float]:
     return (PAD[0], 0.0) if direction in ("down", "up") else (0.0, PAD[1])
 
 
-def _slots(texts: tuple[str, ...], port: str, direction: str) -> str:
-    """A cell with the slots, each a port, or nothing where there are none."""
+def _slots(texts: tuple[str, ...], port: str, direction: str, ink: str | None) -> str:
+    """A cell with the slots, each a port, or nothing where there are none; ``ink`` is that of a coloured ground."""
     if not texts:
         return ""
     pad = f"{SLOT_PAD[direction]:.0f}"
-    words = [_text(text, TONES["slot"], INK, fixed=False) for text in texts]
+    words = [_text(text, TONES["slot"], ink or INK, fixed=ink is not None) for text in texts]
     cells = [f'<TD PORT="{port}{at}" CELLPADDING="{pad}">{text}</TD>' for at, text in enumerate(words)]
     inner = f"<TR>{''.join(cells)}</TR>" if direction in ("down", "up") else _rows(cells)
     return f"<TD>{_TABLE}{inner}</TABLE></TD>"

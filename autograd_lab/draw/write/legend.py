@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from autograd_lab.draw import theme
 from autograd_lab.draw.layout.sizes import lines_size
 from autograd_lab.draw.picture import Entry, Line
-from autograd_lab.draw.theme import LOOKS, STROKES, SWATCH
+from autograd_lab.draw.theme import STROKES, SWATCH
 from autograd_lab.draw.write.attributes import attributes_of, edge, look_of, stroke_of
 from autograd_lab.draw.write.labels import label, quoted, words
 
@@ -51,9 +52,9 @@ def placed(entries: Sequence[Entry], furniture: Furniture) -> Iterator[str]:
 
 def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
     (x, y), (width, height) = left, SWATCH
-    if entry.look:
+    if entry.look or entry.heat:
         size = {"fixedsize": "true", "width": f"{width / 72:.3f}", "height": f"{height / 72:.3f}"}
-        yield _node(key, look_of(LOOKS[entry.look]) | size | _TOOLTIP | {"label": '""'}, (x + width / 2, y))
+        yield _node(key, _look(entry) | size | _TOOLTIP | {"label": '""'}, (x + width / 2, y))
     elif entry.stroke:
         stroke = STROKES[entry.stroke]
         yield _node(f"{key}a", _NOTHING, (x, y))
@@ -64,6 +65,10 @@ def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
         yield edge(f"{key}a", f"{key}b", stroke_of(stroke) | {"arrowsize": "0.5", "pos": pos} | _TOOLTIP)
     else:
         yield _text(key, Line(entry.sign, entry.tone), left)
+
+
+def _look(entry: Entry) -> dict[str, str]:
+    return look_of(theme.look_of(entry.look or "op", entry.heat))
 
 
 def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
@@ -83,8 +88,8 @@ def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
     for at, entry in enumerate(entries):
         means = label((Line(entry.means, "legend"),))
         first = last = f"sign_{at}"
-        if entry.look:
-            yield f"  {_node(first, look_of(LOOKS[entry.look]) | _TOOLTIP | {'label': means})}"
+        if entry.look or entry.heat:
+            yield f"  {_node(first, _look(entry) | _TOOLTIP | {'label': means})}"
         elif entry.stroke:
             first, last = f"sign_{at}a", f"sign_{at}b"
             yield f"  {_node(first, _NOTHING)}"

@@ -12,7 +12,17 @@ from collections.abc import Iterator
 
 from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture, clean
-from autograd_lab.draw.theme import LOOKS, MODULE_FILLS, MODULE_LINE, QUIET, STROKES, TONES, Look, Stroke
+from autograd_lab.draw.theme import (
+    LOOKS,
+    MODULE_FILLS,
+    MODULE_LINE,
+    QUIET,
+    STROKES,
+    TONES,
+    Look,
+    Stroke,
+    look_of,
+)
 
 # Classes begin with `lab_` because Mermaid's own style sheet has `root`, `node`, `label` and others.
 
@@ -90,6 +100,7 @@ def _chart(picture: Picture) -> Iterator[str]:
     yield from (f"  classDef lab_{look} {_class(LOOKS[look])}" for look in used)
     yield from (f"  {line}" for line in _link_styles(picture))
     yield from (f"  {line}" for line in _cluster_styles(whole))
+    yield from (f"  {line}" for line in _heats(picture))
     if picture.legend:
         yield f"  style legend fill:none,stroke:{MODULE_LINE},color:{QUIET}"
 
@@ -163,6 +174,14 @@ def _link_styles(picture: Picture) -> Iterator[str]:
         yield f"linkStyle {','.join(those)} stroke:{stroke.line},stroke-width:{stroke.width:g}px"
 
 
+def _heats(picture: Picture) -> Iterator[str]:
+    hot = [(box.key, look_of(box.look, box.heat)) for box in picture.boxes if box.heat]
+    hot += [
+        (f"sign_{at}", look_of("op", entry.heat)) for at, entry in enumerate(picture.legend) if entry.heat
+    ]
+    yield from (f"style {key} {_class(look)}" for key, look in hot)
+
+
 # --- legend --------------------------------------------------------------------------
 
 
@@ -173,9 +192,9 @@ def _legend(picture: Picture) -> Iterator[str]:
     yield 'subgraph legend["legend"]'
     for number, entry in enumerate(picture.legend):
         means = _escaped(entry.means)
-        if entry.look:
-            opens, closes = _BRACKETS[LOOKS[entry.look].shape]
-            yield f'  sign_{number}{opens}"{means}"{closes}:::lab_{entry.look}'
+        if entry.look or entry.heat:
+            opens, closes = _BRACKETS[LOOKS[entry.look or "op"].shape]
+            yield f'  sign_{number}{opens}"{means}"{closes}:::lab_{entry.look or "op"}'
         elif entry.stroke:
             yield f'  sign_{number}a[" "] {_line(STROKES[entry.stroke])}|"{means}"| sign_{number}b[" "]'
         else:

@@ -7,7 +7,7 @@ from autograd_lab.draw.views.registry import VIEWS, picture_maker
 from autograd_lab.draw.views.scalar import scalar_picture
 from autograd_lab.draw.words import nearest
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Trace
+from autograd_lab.records import GradStats, Step, TensorMeta, Trace
 
 
 def test_each_record_has_its_usual_view(residual, seed):
@@ -22,12 +22,14 @@ def test_options_reach_the_view_and_none_leaves_the_choice_to_it(residual, seed)
 
 
 def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
+    step = Step(0, 0, (GradStats(TensorMeta((), "float32", "cpu"), 1.0),), duration_ns=5)
     for name, view in VIEWS.items():
         if view.picture is None:
             continue
-        record = {"graph": residual, "trace": Trace(residual, ()), "scalar": seed}[name]
+        record = {"graph": residual, "trace": Trace(residual, (step,)), "scalar": seed}[name]
         for option, values in view.options.items():
-            for value in values if isinstance(values, tuple) else (True,) if option != "depth" else (0, 3):
+            some = {"depth": (0, 3), "heat": ("saved",)}.get(option, (True,))
+            for value in values if isinstance(values, tuple) else some:
                 assert picture_maker(record, name, **{option: value})() is not None
 
 
@@ -39,7 +41,7 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
         (
             None,
             {"width": 3},
-            "view 'graph' has no option 'width': use one of saved, depth, repeats, direction, title, legend"
+            "view 'graph' has no option 'width': use one of saved, depth, repeats, direction, title, legend, heat"
             " (did you mean 'depth'?)",
         ),
         (
