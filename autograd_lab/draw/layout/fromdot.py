@@ -38,7 +38,7 @@ def read(picture: Picture, answer: bytes | str) -> Placement:
     """
     laid = json.loads(answer)
     objects = {each["name"]: each for each in laid.get("objects", ())}
-    edges = {each["id"]: each for each in laid.get("edges", ())}
+    edges = {each["id"]: each for each in laid.get("edges", ()) if "id" in each}
     numbers = range(len(picture.arrows))
     routes = tuple(_route(edges[f"e{at}"]["pos"]) for at in numbers)
     back = tuple(_route(edges[f"b{at}"]["pos"]) if picture.arrows[at].back else None for at in numbers)

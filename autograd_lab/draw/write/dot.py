@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from autograd_lab.draw import theme
 from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.layout.sizes import outer_outline
+from autograd_lab.draw.layout.stacking import above
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.theme import LOOKS, STROKES
 from autograd_lab.draw.write import legend
@@ -61,6 +62,7 @@ def _laid_out(picture: Picture, numbered: bool) -> Iterator[str]:
     slotted = {box.key: (bool(box.ins), bool(box.outs)) for box in picture.boxes}
     for at, arrow in enumerate(picture.arrows):
         yield from _arrow(arrow, picture.direction, slotted, at if numbered else None)
+    yield from (f"{one} -> {other} [style=invis, weight=2];" for one, other in above(picture))
     if not numbered:
         yield from legend.laid_out(picture.legend)
 
