@@ -41,6 +41,7 @@ from autograd_lab.records import EngineCheck, Graph, Record, Trace, VerifyReport
 )
 @input_option
 @click.option("--saved", is_flag=True, help="Show what the forward saved for the backward.")
+@click.option("--strides", is_flag=True, help="The same, with how tensors lie in memory.")
 @nodes_option
 @depth_option
 @repeats_option
@@ -54,6 +55,7 @@ def render(
     view: str | None,
     inputs: tuple[str, ...],
     saved: bool,
+    strides: bool,
     whole: bool,
     depth: int | None,
     repeats: bool,
@@ -67,7 +69,7 @@ def render(
     from autograd_lab.pictures import render as render_any
 
     asked: dict[str, Any] = {
-        "saved": saved or None,
+        "saved": "all" if strides else saved or None,
         "depth": depth,
         "repeats": repeats or None,
         "heat": heat,

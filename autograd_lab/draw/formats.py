@@ -93,11 +93,11 @@ def draw(
         **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
             ``"down"``, ``"up"``, ``"right"`` or ``"left"``. ``title``: written above the picture in place of what it's
             of; ``""`` for nothing. ``legend``: whether the picture explains its signs. Views ``"graph"`` and
-            ``"trace"``: ``saved``, whether saved tensors and values are drawn; ``depth``, at which modules are one box
-            each, 0 being the whole model; ``repeats``, whether modules that follow one another and are alike are
-            drawn once; ``heat``, what each box is coloured by: ``"norm"`` of the gradient that came in or ``"time"``
-            that its turn took, both of traces, or ``"saved"``, the memory kept for the backward. View ``"scalar"``:
-            ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
+            ``"trace"``: ``saved``, whether saved tensors and values are drawn, ``"all"`` for strides and the like too;
+            ``depth``, at which modules are one box each, 0 being the whole model; ``repeats``, whether modules that
+            follow one another and are alike are drawn once; ``heat``, what each box is coloured by: ``"norm"`` of the
+            gradient that came in or ``"time"`` that its turn took, both of traces, or ``"saved"``, the memory kept for
+            the backward. View ``"scalar"``: ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
 
     Returns:
         Bytes for PNG and PDF, text for the others. JSON holds the whole record, whatever the view.

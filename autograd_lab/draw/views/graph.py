@@ -3,7 +3,7 @@
 Arrows are the graph's edges, pointing the way gradients go: from the outputs, through the operations, to the
 leaves. That is the order in which the engine runs, and the other way round than ``torchviz`` draws its arrows, which
 follow the forward. By default the outputs are at the top; ``direction="up"`` puts the leaves there, as torchviz
-does.
+does. A short chain runs to the right.
 
 Relies on the records, ``picture`` and ``collapse``, which says what is drawn as one; ``views.saved`` draws what nodes
 saved, ``views.module`` a module that is one box. Promises a box for each node and each output, an arrow for each edge
@@ -13,8 +13,10 @@ edges on each arrow that stands for several.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
@@ -36,14 +38,17 @@ MOST_SLOTS = 100
 
 _MOST_HOOKS = 3
 
+_SHORTEST, _LONGEST = 4, 9
+"""Boxes of a chain that is drawn from left to right."""
+
 
 def graph_picture(
     graph: Graph,
     *,
-    saved: bool = False,
+    saved: Literal["all"] | bool = False,
     depth: int | None = None,
     repeats: bool = False,
-    direction: str = "down",
+    direction: str | None = None,
     title: str | None = None,
     legend: bool = True,
     heat: str | None = None,
@@ -53,12 +58,13 @@ def graph_picture(
     Args:
         graph: The graph.
         saved: Whether what the forward left on each node is drawn too: saved tensors beside it, other saved
-            values inside it.
+            values inside it; ``"all"`` for those too that say how tensors lie in memory.
         depth: Modules this deep are drawn as one box each, whatever lies in them: 1 for ``encoder``, 2 for
             ``encoder.layers``, 0 for the whole model. ``None`` draws every node.
         repeats: Whether modules that follow one another and are alike in every part are drawn once, with
             ``× 12`` beside their names.
-        direction: Which way gradients go on the page: one of ``picture.DIRECTIONS``.
+        direction: Which way gradients go on the page: one of ``picture.DIRECTIONS``; ``None`` for down, or to the right
+            in a short chain.
         title: Written above the picture; ``None`` for what it's a graph of, ``""`` for nothing.
         legend: Whether the picture explains its signs.
         heat: ``"saved"`` colours each box by the memory that it keeps for the backward.
@@ -84,7 +90,9 @@ def graph_picture(
     )
 
 
-def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str) -> Picture:
+def planned_picture(
+    graph: Graph, drawn: Plan, saved: Literal["all"] | bool, direction: str | None
+) -> Picture:
     """Draws a backward graph of which it's known what is drawn as one.
 
     Args:
@@ -102,7 +110,7 @@ def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str) -> P
         boxes.append(_root(number, edge, len(graph.roots)))
         part = drawn.parts[drawn.part_of[edge.node]]
         arrows.append(Arrow(f"r{number}", part.key, (), "root", None, _head_slot(part, edge, graph)))
-    view = SavedView(graph) if saved else None
+    view = SavedView(graph, whole=saved == "all") if saved else None
     for part, links in zip(drawn.parts, drawn.links, strict=True):
         arrows += [_arrow(link, drawn, graph) for link in links]
         if part.node is None:
@@ -114,7 +122,19 @@ def planned_picture(graph: Graph, drawn: Plan, saved: bool, direction: str) -> P
             notes = view.boxes(node, part.group)
             boxes += notes
             arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
+    direction = direction or ("right" if _is_short_chain(boxes, arrows) else "down")
     return Picture(tuple(boxes), tuple(arrows), direction=direction, classes=drawn.classes)
+
+
+def _is_short_chain(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> bool:
+    """Whether boxes stand in one row that a page has room for, and that would be a narrow column."""
+    ends = [Counter(getattr(arrow, end) for arrow in arrows) for end in ("tail", "head")]
+    return (
+        _SHORTEST <= len(boxes) <= _LONGEST
+        and len(arrows) == len(boxes) - 1
+        and all(count == 1 for end in ends for count in end.values())
+        and not any(box.group for box in boxes)
+    )
 
 
 def heated(boxes: tuple[Box, ...], drawn: Plan, warm: Heat) -> tuple[Box, ...]:

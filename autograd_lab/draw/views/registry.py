@@ -51,6 +51,10 @@ def _depth(value: Any) -> str | None:
     return f"depth must be a whole number from 0 (the whole model as one box) up, not {value!r}"
 
 
+def _saved(value: Any) -> str | None:
+    return None if value in (True, False, "all") else f"saved must be True, False or 'all', not {value!r}"
+
+
 def _flag(name: str) -> Callable[[Any], str | None]:
     """Finds something wrong with what isn't True or False."""
     return lambda value: None if isinstance(value, bool) else f"{name} must be True or False, not {value!r}"
@@ -63,7 +67,7 @@ def _norms(traces: Sequence[Trace], kind: str, **options: Any) -> bytes:
 
 
 _OF_GRAPHS: Mapping[str, Values] = {
-    "saved": None,
+    "saved": _saved,
     "depth": _depth,
     "repeats": _flag("repeats"),
     "direction": DIRECTIONS,

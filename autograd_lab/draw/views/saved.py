@@ -6,6 +6,7 @@ that hooks hold packed stand in boxes of their own looks, and that tensors which
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from autograd_lab.draw import digits
@@ -22,6 +23,8 @@ class SavedView:
 
     Args:
         graph: The graph. Whether a storage is shared is a fact of the whole graph, not of a node.
+        whole: Whether values are drawn, too, that say nothing new to most readers: how tensors lie in memory, and the
+            sizes of tensors that are there.
 
     Example:
         >>> node = Node(0, "PowBackward0", "op", 0, saved=(Saved("exponent", value=2),))
@@ -29,7 +32,8 @@ class SavedView:
         (Line(text='exponent = 2', tone='quiet'),)
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, whole: bool = False) -> None:
+        self._whole = whole
         counts = Counter(
             saved.storage for node in graph.nodes for saved in node.saved if saved.storage is not None
         )
@@ -45,6 +49,9 @@ class SavedView:
             The lines; the rest of many as a number.
         """
         values = [saved for saved in node.saved if state(saved) == "value"]
+        if not self._whole:
+            tensors = {saved.name for saved in node.saved if state(saved) != "value"}
+            values = [saved for saved in values if not _says_nothing_new(saved.name, tensors)]
         lines = [Line(f"{saved.name} = {value(saved)}", "quiet") for saved in values[:_MOST_VALUES]]
         if len(values) > _MOST_VALUES:
             lines.append(Line(f"… {len(values) - _MOST_VALUES} more values", "quiet"))
@@ -95,6 +102,15 @@ class SavedView:
         if saved.storage in self._shared:
             parts.append(f"• storage {saved.storage}")
         return " ".join(parts)
+
+
+_MEMORY = re.compile(r"_(strides?|layout|options|storage_offset)(_opt)?$")
+_SIZES = re.compile(r"_(sym_)?(sizes|numel)$")
+
+
+def _says_nothing_new(name: str, tensors: set[str]) -> bool:
+    """Whether a value says how a tensor lies in memory, or its sizes where they stand beside it."""
+    return bool(_MEMORY.search(name)) or (bool(_SIZES.search(name)) and _SIZES.sub("", name) in tensors)
 
 
 def _tooltip(saved: Saved) -> str:

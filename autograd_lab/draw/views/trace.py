@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Literal
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
@@ -25,10 +26,10 @@ from autograd_lab.records import Edge, GradStats, Step, Trace
 def trace_picture(
     trace: Trace,
     *,
-    saved: bool = False,
+    saved: Literal["all"] | bool = False,
     depth: int | None = None,
     repeats: bool = False,
-    direction: str = "down",
+    direction: str | None = None,
     title: str | None = None,
     legend: bool = True,
     heat: str | None = None,

@@ -176,3 +176,28 @@ def test_a_kind_that_is_not_known_looks_like_an_operation():
     for kind in ("root", "of a later release"):
         graph = Graph((Node(0, "XBackward0", kind, 0),), ())
         assert [box.look for box in graph_picture(graph).boxes] == ["op"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "module", "wanted"),
+    [(2, None, "down"), (3, None, "right"), (8, None, "right"), (9, None, "down"), (5, "net", "down")],
+)
+def test_a_short_chain_runs_to_the_right(nodes, module, wanted):
+    chain = tuple(
+        Node(
+            at,
+            "ExpBackward0",
+            "op",
+            9 - at,
+            next=(Edge(at + 1, 0) if at + 1 < nodes else None,),
+            module=module,
+        )
+        for at in range(nodes)
+    )
+    graph = Graph(chain, (Edge(0, 0),))
+    assert graph_picture(graph).direction == wanted
+    assert graph_picture(graph, direction="up").direction == "up"
+
+
+def test_what_branches_is_no_chain(residual):
+    assert graph_picture(residual).direction == "down"

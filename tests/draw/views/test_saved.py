@@ -1,8 +1,12 @@
 """What the forward left on the nodes, drawn."""
 
+import pytest
+
+from autograd_lab.draw import draw
 from autograd_lab.draw.views.graph import graph_picture
 from autograd_lab.draw.views.saved import SavedView
 from autograd_lab.draw.words import value
+from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Node, Saved, TensorMeta
 
 META = TensorMeta((2, 3), "float32", "cpu")
@@ -96,3 +100,19 @@ def test_many_values_are_counted_and_long_ones_are_cut():
 def test_bytes_and_versions_are_in_the_tooltip():
     view, node = view_of(Saved("self", META, nbytes=24, storage=0, version=2, storage_nbytes=4096))
     assert view.boxes(node, ())[0].tooltip == "self, 24 B, keeps 4 KiB, version 2, on cpu"
+
+
+def test_how_tensors_lie_in_memory_is_shown_on_request_only():
+    meta = TensorMeta((4, 16), "float32", "cpu")
+    saved = (
+        Saved("mat1", meta, nbytes=256, storage=0), Saved("mat1_sym_sizes", value=(4, 16)),
+        Saved("mat1_sym_strides", value=(16, 1)), Saved("mat1_layout", value="strided"),
+        Saved("self_sym_sizes", value=(4, 16)), Saved("alpha", value=1),
+    )  # fmt: skip
+    graph = Graph((Node(0, "AddmmBackward0", "op", 0, saved=saved),), ())
+    box, _ = graph_picture(graph, saved=True).boxes
+    assert [line.text for line in box.lines[1:]] == ["self_sym_sizes = (4, 16)", "alpha = 1"]
+    box, _ = graph_picture(graph, saved="all").boxes
+    assert len(box.lines) == 6
+    with pytest.raises(RenderError, match=r"^saved must be True, False or 'all', not 'some'$"):
+        draw(graph, "dot", saved="some")
