@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
 from autograd_lab.functions.elementwise import Elementwise, one_tensor, same
-from autograd_lab.functions.rule import Rule, rule
+from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample
 
 
 @rule
-class Relu(Rule):
+class Relu(Elementwise):
     r"""The rectifier: what is positive passes, what isn't becomes zero.
 
     .. math:: z = \max(x, 0), \qquad \bar x = \begin{cases} 0 & z \le 0 \\ \bar z & \text{otherwise} \end{cases}, \qquad
@@ -34,31 +33,11 @@ class Relu(Rule):
     name = "relu"
     replaces = {"relu": same}
     in_place = {"relu_": same}
-    formula = {
-        "self": "torch.where(result <= 0, result.sgn(), grad)",
-        "result": "torch.where(result <= 0, 0, self_t)",
-    }
-    generate_vmap_rule = True
+    gradients = {"self": lambda grad, result: torch.where(result <= 0, result.sgn(), grad)}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.relu(self)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        ctx.set_materialize_grads(False)
-        ctx.save_for_forward(output)
-        ctx.save_for_backward(output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        (result,) = ctx.saved_tensors
-        return None if grad is None else torch.where(result <= 0, result.sgn(), grad)
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None) -> Any:
-        (result,) = ctx.saved_tensors
-        return None if self_t is None else torch.where(result <= 0, 0, self_t)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -91,18 +70,15 @@ class Gelu(Elementwise):
     name = "gelu"
     replaces = {"gelu": lambda self, approximate="none": (self, approximate)}
     in_place = {"gelu_": lambda self, approximate="none": (self, approximate)}
-    formula = {
-        "self": "grad * (share(self, approximate) + self * density(self, approximate))",
-        "result": "self_t * (share(self, approximate) + self * density(self, approximate))",
+    gradients = {
+        "self": lambda grad, self, approximate: (
+            grad * (share(self, approximate) + self * density(self, approximate))
+        ),
     }
 
     @staticmethod
     def forward(self: torch.Tensor, approximate: str = "none") -> torch.Tensor:
         return torch.nn.functional.gelu(self, approximate=approximate)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, self: torch.Tensor, approximate: str) -> torch.Tensor:
-        return flow * (share(self, approximate) + self * density(self, approximate))
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -146,19 +122,13 @@ class Silu(Elementwise):
     name = "silu"
     replaces = {"silu": same}
     in_place = {"silu_": same}
-    formula = {
-        "self": "grad * self.sigmoid() * (1 + self * (1 - self.sigmoid()))",
-        "result": "self_t * self.sigmoid() * (1 + self * (1 - self.sigmoid()))",
+    gradients = {
+        "self": lambda grad, self: grad * (sigmoid := self.sigmoid()) * (1 + self * (1 - sigmoid)),
     }
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.silu(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, self: torch.Tensor) -> torch.Tensor:
-        sigmoid = self.sigmoid()
-        return flow * sigmoid * (1 + self * (1 - sigmoid))
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

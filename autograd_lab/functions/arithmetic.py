@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from autograd_lab.functions import operands
-from autograd_lab.functions.operands import Number, Operand
-from autograd_lab.functions.rule import Rule, rule
+from autograd_lab.functions.elementwise import Elementwise
+from autograd_lab.functions.formula import conj, times
+from autograd_lab.functions.operands import Broadcast, Number, Operand, save
+from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, pairs, tensor
-from autograd_lab.functions.unbroadcast import fit
 
 
 def two(self: Operand, other: Operand) -> tuple[Any, ...]:
@@ -39,18 +39,8 @@ def with_rounding(self: Operand, other: Operand, rounding_mode: str | None = Non
     return self, other, rounding_mode
 
 
-def times(value: torch.Tensor, number: Number) -> torch.Tensor:
-    """``value * number``, without a multiplication by one."""
-    return value if number == 1 else value * number
-
-
-def conj(value: Any) -> Any:
-    """The conjugate of a tensor or a number."""
-    return value.conj() if isinstance(value, torch.Tensor) else value.conjugate()
-
-
 @rule
-class Mul(Rule):
+class Mul(Broadcast):
     r"""The product of two operands.
 
     .. math:: z = x \, y, \qquad \bar x = \bar z \, y^*, \qquad \bar y = \bar z \, x^*, \qquad
@@ -64,42 +54,14 @@ class Mul(Rule):
     name = "mul"
     replaces = {"mul.Tensor": two, "mul.Scalar": two}
     in_place = {"mul_.Tensor": two, "mul_.Scalar": two}
-    formula = {
-        "self": "grad * conj(other)",
-        "other": "grad * conj(self)",
-        "result": "self_t * other + self * other_t",
+    gradients = {
+        "self": lambda grad, other: grad * conj(other),
+        "other": lambda grad, self: grad * conj(self),
     }
 
     @staticmethod
     def forward(self: Operand, other: Operand) -> torch.Tensor:
         return self * other  # type: ignore[return-value]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        needs_self, needs_other = ctx.needs_input_grad
-        operands.save(ctx, inputs, (needs_other, needs_self), output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None
-        self, other = operands.saved(ctx)
-        needs_self, needs_other = ctx.needs_input_grad
-        return (
-            fit(grad * conj(other), ctx.likes[0]) if needs_self else None,
-            fit(grad * conj(self), ctx.likes[1]) if needs_other else None,
-        )
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, other_t: torch.Tensor | None) -> Any:
-        self, other = operands.saved(ctx)
-        return operands.tangent(
-            ctx, None if self_t is None else self_t * other, None if other_t is None else other_t * self
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[torch.Tensor, int]:
-        return operands.batched(Mul.apply, in_dims, args)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -110,7 +72,7 @@ class Mul(Rule):
 
 
 @rule
-class Add(Rule):
+class Add(Broadcast):
     r"""The sum of two operands, the second one times ``alpha``.
 
     .. math:: z = x + \alpha y, \qquad \bar x = \bar z, \qquad \bar y = \alpha^* \bar z, \qquad
@@ -124,7 +86,10 @@ class Add(Rule):
     name = "add"
     replaces = {"add.Tensor": with_alpha, "add.Scalar": with_alpha}
     in_place = {"add_.Tensor": with_alpha, "add_.Scalar": with_alpha}
-    formula = {"self": "grad", "other": "grad * conj(alpha)", "result": "self_t + alpha * other_t"}
+    gradients = {
+        "self": lambda grad: grad,
+        "other": lambda grad, alpha: times(grad, conj(alpha)),
+    }
 
     @staticmethod
     def forward(self: Operand, other: Operand, alpha: Number = 1) -> torch.Tensor:
@@ -133,36 +98,12 @@ class Add(Rule):
         return torch.add(self, other, alpha=alpha)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        operands.save(ctx, inputs, (False, False, False), output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None
-        needs_self, needs_other, _ = ctx.needs_input_grad
-        alpha = ctx.numbers[2]
-        return (
-            fit(grad, ctx.likes[0]) if needs_self else None,
-            fit(times(grad, conj(alpha)), ctx.likes[1]) if needs_other else None,
-            None,
-        )
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, other_t: torch.Tensor | None, _: None) -> Any:
-        return operands.tangent(ctx, self_t, None if other_t is None else times(other_t, ctx.numbers[2]))
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[torch.Tensor, int]:
-        return operands.batched(Add.apply, in_dims, args)
-
-    @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
         yield from _sums(dtype)
 
 
 @rule
-class Sub(Rule):
+class Sub(Broadcast):
     r"""The difference of two operands, the second one times ``alpha``.
 
     .. math:: z = x - \alpha y, \qquad \bar x = \bar z, \qquad \bar y = -\alpha^* \bar z, \qquad
@@ -181,7 +122,10 @@ class Sub(Rule):
         "rsub.Scalar": turned,
     }
     in_place = {"sub_.Tensor": with_alpha, "sub_.Scalar": with_alpha}
-    formula = {"self": "grad", "other": "-grad * conj(alpha)", "result": "self_t - alpha * other_t"}
+    gradients = {
+        "self": lambda grad: grad,
+        "other": lambda grad, alpha: times(-grad, conj(alpha)),
+    }
 
     @staticmethod
     def forward(self: Operand, other: Operand, alpha: Number = 1) -> torch.Tensor:
@@ -190,36 +134,12 @@ class Sub(Rule):
         return torch.sub(self, other, alpha=alpha)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        operands.save(ctx, inputs, (False, False, False), output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None
-        needs_self, needs_other, _ = ctx.needs_input_grad
-        alpha = ctx.numbers[2]
-        return (
-            fit(grad, ctx.likes[0]) if needs_self else None,
-            fit(times(-grad, conj(alpha)), ctx.likes[1]) if needs_other else None,
-            None,
-        )
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, other_t: torch.Tensor | None, _: None) -> Any:
-        return operands.tangent(ctx, self_t, None if other_t is None else -times(other_t, ctx.numbers[2]))
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[torch.Tensor, int]:
-        return operands.batched(Sub.apply, in_dims, args)
-
-    @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
         yield from _sums(dtype)
 
 
 @rule
-class Div(Rule):
+class Div(Broadcast):
     r"""The quotient of two operands, rounded if asked.
 
     .. math:: z = x / y, \qquad \bar x = \bar z / y^*, \qquad \bar y = -\bar z \, (z / y)^*, \qquad
@@ -243,11 +163,21 @@ class Div(Rule):
         "div_.Tensor_mode": with_rounding,
         "div_.Scalar_mode": with_rounding,
     }
-    formula = {
-        "self": "torch.zeros_like(grad) if rounding_mode else grad / conj(other)",
-        "other": "torch.zeros_like(grad) if rounding_mode else -grad * conj((self / other) / other)",
-        "result": "torch.zeros_like(result) if rounding_mode else (self_t - other_t * result) / other",
+    gradients = {
+        "self": lambda grad, other, rounding_mode: (
+            torch.zeros_like(grad) if rounding_mode else grad / conj(other)
+        ),
+        "other": lambda grad, self, other, rounding_mode: (
+            torch.zeros_like(grad) if rounding_mode else -grad * conj((self / other) / other)
+        ),
     }
+
+    @classmethod
+    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        if inputs[2] is None:
+            super().setup_context(ctx, inputs, output)
+        else:
+            save(ctx, inputs, (False, False, False), output)
 
     @staticmethod
     def forward(self: Operand, other: Operand, rounding_mode: str | None = None) -> torch.Tensor:
@@ -255,45 +185,6 @@ class Div(Rule):
             assert isinstance(other, torch.Tensor)
             self = torch.tensor(self, dtype=torch.result_type(self, other), device=other.device)
         return torch.div(self, other, rounding_mode=rounding_mode)  # type: ignore[arg-type]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        _, needs_other, _ = ctx.needs_input_grad
-        rounded = inputs[2] is not None
-        operands.save(ctx, inputs, (needs_other and not rounded, not rounded, False), output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None
-        self, other, rounding_mode = operands.saved(ctx)
-        grads: list[torch.Tensor | None] = []
-        for needed, wanted in zip(ctx.needs_input_grad[:2], ctx.likes[:2], strict=True):
-            if not needed:
-                grads.append(None)
-            elif rounding_mode is not None:
-                grads.append(fit(torch.zeros_like(grad), wanted))
-            elif not grads:
-                grads.append(fit(grad / conj(other), wanted))
-            else:
-                grads.append(fit(-grad * conj((self / other) / other), wanted))
-        return (*grads, None)
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, other_t: torch.Tensor | None, _: None) -> Any:
-        self, other, rounding_mode = operands.saved(ctx)
-        if rounding_mode is not None:
-            given = self_t if self_t is not None else other_t
-            return operands.tangent(ctx, None if given is None else torch.zeros_like(given.sum()))
-        return operands.tangent(
-            ctx,
-            None if self_t is None else self_t / other,
-            None if other_t is None else -other_t * ((self / other) / other),
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[torch.Tensor, int]:
-        return operands.batched(Div.apply, in_dims, args)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -310,7 +201,7 @@ class Div(Rule):
 
 
 @rule
-class Neg(Rule):
+class Neg(Elementwise):
     r"""The negative.
 
     .. math:: z = -x, \qquad \bar x = -\bar z, \qquad \dot z = -\dot x
@@ -321,29 +212,11 @@ class Neg(Rule):
     name = "neg"
     replaces = {"neg": lambda self: (self,)}
     in_place = {"neg_": lambda self: (self,)}
-    formula = {"self": "-grad", "result": "-self_t"}
+    gradients = {"self": lambda grad: -grad}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.neg(self)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        return None if grad is None else -grad
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None) -> Any:
-        return None if self_t is None else -self_t
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], self: torch.Tensor
-    ) -> tuple[torch.Tensor, int | None]:
-        return Neg.apply(self), in_dims[0]  # type: ignore[no-untyped-call]
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

@@ -178,14 +178,11 @@ class Clamp(Selection):
         "clamp_max_": from_above,
         "clamp_max_.Tensor": from_above,
     }
-    formula = {
-        "self": "to_self(grad, self, min, max)",
-        "min": "to_min(grad, self, min, max)",
-        "max": "to_max(grad, self, min, max)",
-        "result": "to_self(self_t, self, min, max) + to_min(min_t, self, min, max) + to_max(max_t, self, min, max)",
+    gradients = {
+        "self": to_self,
+        "min": to_min,
+        "max": to_max,
     }
-    chosen = {0: to_self, 1: to_min, 2: to_max}
-    reads = (True, True, True)
 
     @staticmethod
     def forward(self: torch.Tensor, min: Bound = None, max: Bound = None) -> torch.Tensor:

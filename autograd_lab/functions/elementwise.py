@@ -4,24 +4,19 @@ Such a function's Jacobian is diagonal: element ``i`` of the result depends on e
 one number an element, the slope, is all that there is to know:
 
 .. math:: z_i = f(x_i), \qquad \bar x_i = \bar z_i \, f'(x_i)^*, \qquad \dot z_i = f'(x_i) \, \dot x_i
-
-Note [Half precision is computed in single]
-A slope such as :math:`1 - z^2` cancels: two close numbers are subtracted, and what each lost when it was rounded
-remains. In half precision that can be all of the slope. So half-precision numbers are widened to single, and the
-gradient is rounded once, at the end. PyTorch's kernels for the gradients of tanh, GELU and SiLU do the same inside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
 
+from autograd_lab.functions.formula import Gradient, Texts, names
+from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule
 from autograd_lab.functions.samples import Sample, tensor
-
-HALF = (torch.float16, torch.bfloat16)
 
 
 def same(self: torch.Tensor) -> tuple[Any, ...]:
@@ -29,60 +24,48 @@ def same(self: torch.Tensor) -> tuple[Any, ...]:
     return (self,)
 
 
-def wide(value: torch.Tensor) -> torch.Tensor:
-    """Gives half-precision numbers in single precision. See Note [Half precision is computed in single]."""
-    return value.float() if value.dtype in HALF else value
-
-
 class Elementwise(Rule):
     r"""A smooth function of one tensor, element by element; a subclass says what its slope does to what flows.
 
     .. math:: z = f(x), \qquad \bar x = \bar z \, f'(x)^*, \qquad \dot z = f'(x) \, \dot x
 
-    All of them are real where :math:`x` is real, and so :math:`f'(x)^* = f'(x^*)`: the conjugate of the slope is the
-    slope at the conjugate.
-
     Attributes:
-        saves: What the slope is computed from: ``"self"`` or ``"result"``, whichever gives the shorter formula.
+        gradients: Under ``"self"`` the formula of the gradient: a function of ``grad``, of ``self`` or ``result``,
+            whichever makes it shorter, and of the rule's other arguments. What it names is what is saved; it gets it in
+            single precision at least. See Note [One formula, both modes].
     """
 
     generate_vmap_rule = True
-    saves: ClassVar[str] = "self"
+    gradients: ClassVar[Mapping[str, Gradient]]
+    formula = Texts()
+    _saves: ClassVar[str]
 
-    @staticmethod
-    def times_slope(flow: torch.Tensor, value: torch.Tensor, *options: Any) -> torch.Tensor:
-        """Multiplies by the slope, by differentiable operations.
-
-        Args:
-            flow: A gradient or a tangent.
-            value: The input or the result, as ``saves`` says, in single precision at least.
-            *options: The rule's arguments after the first.
-
-        Returns:
-            ``flow`` times the slope at each element.
-        """
-        raise NotImplementedError
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._saves = next(iter(names(cls.gradients["self"])), "")
 
     @classmethod
     def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
         self, *ctx.options = inputs
-        value = output if cls.saves == "result" else self
+        values = [output] if cls._saves == "result" else [self] if cls._saves == "self" else []
         ctx.set_materialize_grads(False)
-        ctx.save_for_forward(value)
-        ctx.save_for_backward(value)
+        ctx.save_for_forward(*values)
+        ctx.save_for_backward(*values)
 
     @classmethod
     def backward(cls, ctx: Any, grad: torch.Tensor | None) -> Any:
-        (value,) = ctx.saved_tensors
+        values = [wide(value) for value in ctx.saved_tensors]
         no_gradients = (None for _ in ctx.options)
         if grad is None:
             return (None, *no_gradients)
-        return (cls.times_slope(grad, wide(value).conj(), *ctx.options).to(grad.dtype), *no_gradients)
+        return (cls.gradients["self"](grad, *values, *ctx.options).to(grad.dtype), *no_gradients)
 
     @classmethod
     def jvp(cls, ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
-        (value,) = ctx.saved_tensors
-        return None if self_t is None else cls.times_slope(self_t, wide(value), *ctx.options).to(self_t.dtype)
+        if self_t is None:
+            return None
+        values = [wide(value) for value in ctx.saved_tensors]
+        return cls.gradients["self"](self_t.conj(), *values, *ctx.options).conj().to(self_t.dtype)
 
 
 def one_tensor(

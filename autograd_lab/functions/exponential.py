@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import torch
 
 from autograd_lab.functions.elementwise import Elementwise, one_tensor, same
+from autograd_lab.functions.formula import conj
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample
 
@@ -28,16 +29,11 @@ class Exp(Elementwise):
     name = "exp"
     replaces = {"exp": same}
     in_place = {"exp_": same}
-    formula = {"self": "grad * result.conj()", "result": "self_t * result"}
-    saves = "result"
+    gradients = {"self": lambda grad, result: grad * conj(result)}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.exp(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        return flow * result
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -59,15 +55,11 @@ class Log(Elementwise):
     name = "log"
     replaces = {"log": same}
     in_place = {"log_": same}
-    formula = {"self": "grad / self.conj()", "result": "self_t / self"}
+    gradients = {"self": lambda grad, self: grad / conj(self)}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.log(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, self: torch.Tensor) -> torch.Tensor:
-        return flow / self
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -89,16 +81,11 @@ class Tanh(Elementwise):
     name = "tanh"
     replaces = {"tanh": same}
     in_place = {"tanh_": same}
-    formula = {"self": "grad * (1 - result * result).conj()", "result": "self_t * (1 - result * result)"}
-    saves = "result"
+    gradients = {"self": lambda grad, result: grad * (1 - conj(result) * conj(result))}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.tanh(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        return flow * (1 - result * result)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -121,19 +108,11 @@ class Sigmoid(Elementwise):
     name = "sigmoid"
     replaces = {"sigmoid": same}
     in_place = {"sigmoid_": same}
-    formula = {
-        "self": "grad * (result * (1 - result)).conj()",
-        "result": "self_t * result * (1 - result)",
-    }
-    saves = "result"
+    gradients = {"self": lambda grad, result: grad * conj(result) * (1 - conj(result))}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.sigmoid(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        return flow * result * (1 - result)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

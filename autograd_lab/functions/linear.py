@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from autograd_lab.functions.arithmetic import conj, times, two
+from autograd_lab.functions.arithmetic import two
+from autograd_lab.functions.formula import conj, times
 from autograd_lab.functions.operands import Number, OptionalTensor
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, each_alone, tensor

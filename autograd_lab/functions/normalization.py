@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from autograd_lab.functions import operands
-from autograd_lab.functions.arithmetic import conj
+from autograd_lab.functions.formula import conj
 from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import SUBSETS, Sample, needing, tensor

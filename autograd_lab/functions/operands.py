@@ -1,17 +1,91 @@
-"""What every elementwise rule with tensors and numbers as operands needs: saving, tangents, batches."""
+"""Rules of several operands, tensors and numbers, that are broadcast: each operand's gradient is a formula."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 
-from autograd_lab.functions.unbroadcast import like
+from autograd_lab.functions.formula import Gradient, Texts, names
+from autograd_lab.functions.rule import Rule
+from autograd_lab.functions.unbroadcast import fit, like
 
 Number: TypeAlias = bool | int | float | complex
 Operand: TypeAlias = torch.Tensor | Number
 OptionalTensor: TypeAlias = torch.Tensor | None
+
+
+class ByFormula(Rule):
+    """A rule of operands that are broadcast; a subclass says each one's gradient, as a function of what flows.
+
+    What a formula names is what is saved for it, and only where its gradient is wanted. See Note [One formula, both
+    modes] for the tangent, and Note [Unbroadcast] for what brings a gradient to its input's shape.
+
+    Attributes:
+        gradients: For each differentiable argument of ``forward`` the formula of its gradient: a function of ``grad``
+            and of the values that it needs, under the names of ``forward``'s arguments, or ``result``.
+    """
+
+    gradients: ClassVar[Mapping[str, Gradient]]
+    formula = Texts()
+    _terms: ClassVar[Sequence[tuple[int, Gradient, Sequence[int]]]]
+    """The index of an argument, its formula, and the indices of the values that this names; the result's is last."""
+    _keeps: ClassVar[dict[tuple[bool, ...], list[bool]]]
+    """By which arguments need a gradient, which values are saved for it."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if hasattr(cls, "gradients"):
+            values = [*inspect.signature(cls.forward).parameters, "result"]
+            cls._terms = [
+                (values.index(name), gradient, [values.index(each) for each in names(gradient)])
+                for name, gradient in cls.gradients.items()
+            ]
+            cls._keeps = {}
+
+    @classmethod
+    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        wanted = ctx.needs_input_grad
+        keep = cls._keeps.get(wanted) or cls._keeps.setdefault(wanted, cls._kept(wanted))
+        save(ctx, inputs if len(keep) == len(inputs) else (*inputs, output), keep, output)
+
+    @classmethod
+    def _kept(cls, wanted: Sequence[bool]) -> list[bool]:
+        """Returns for each value whether a backward needs it; the result is left out if no formula names it."""
+        needed = {index for operand, _, named in cls._terms if wanted[operand] for index in named}
+        size = len(wanted) + any(len(wanted) in named for _, _, named in cls._terms)
+        return [index in needed for index in range(size)]
+
+    @classmethod
+    def backward(cls, ctx: Any, grad: torch.Tensor | None) -> Any:
+        wanted = ctx.needs_input_grad
+        grads: list[torch.Tensor | None] = [None] * len(wanted)
+        if grad is not None:
+            values, likes = saved(ctx) if ctx.keeps else ctx.numbers, ctx.likes
+            for operand, gradient, named in cls._terms:
+                if wanted[operand]:
+                    grads[operand] = fit(gradient(grad, *[values[index] for index in named]), likes[operand])
+        return tuple(grads)
+
+    @classmethod
+    def jvp(cls, ctx: Any, *tangents: torch.Tensor | None) -> Any:
+        values = saved(ctx)
+        terms = [
+            gradient(step.conj(), *[values[index] for index in named]).conj()
+            for operand, gradient, named in cls._terms
+            if (step := tangents[operand]) is not None
+        ]
+        return tangent(ctx, *terms)
+
+
+class Broadcast(ByFormula):
+    """A function of operands that are broadcast, element by element: a batch of them is one larger call."""
+
+    @classmethod
+    def vmap(cls, info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[torch.Tensor, int]:
+        return batched(cls.apply, in_dims, args)
 
 
 def save(ctx: Any, operands: Sequence[Any], keep: Sequence[bool], result: torch.Tensor) -> None:
@@ -27,6 +101,7 @@ def save(ctx: Any, operands: Sequence[Any], keep: Sequence[bool], result: torch.
     """
     tensors = [value if isinstance(value, torch.Tensor) else None for value in operands]
     ctx.numbers = [None if isinstance(value, torch.Tensor) else value for value in operands]
+    ctx.keeps = any(keep)
     ctx.likes = [like(value) for value in operands]
     ctx.result_like = like(result)
     ctx.set_materialize_grads(False)  # a tangent that isn't there adds nothing: not even 0 times infinity
@@ -35,7 +110,7 @@ def save(ctx: Any, operands: Sequence[Any], keep: Sequence[bool], result: torch.
 
 
 def saved(ctx: Any) -> list[Any]:
-    """Gives back what `save` kept, in the operands' order; ``None`` where nothing was needed."""
+    """Returns what `save` kept, in the operands' order; ``None`` where nothing was needed."""
     tensors = ctx.saved_tensors
     return [number if tensor is None else tensor for tensor, number in zip(tensors, ctx.numbers, strict=True)]
 

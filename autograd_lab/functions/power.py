@@ -5,105 +5,13 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 
-from autograd_lab.functions import operands
-from autograd_lab.functions.arithmetic import conj
-from autograd_lab.functions.operands import Number, Operand
-from autograd_lab.functions.rule import Rule, rule
+from autograd_lab.functions.formula import conj
+from autograd_lab.functions.operands import Broadcast, Number, Operand
+from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, pairs, tensor
-from autograd_lab.functions.unbroadcast import fit
-
-
-@rule
-class Pow(Rule):
-    r"""A power, of a tensor or a number to a tensor or a number.
-
-    .. math:: z = x^y, \qquad \bar x = \bar z \, (y \, x^{y-1})^*, \qquad \bar y = \bar z \, (z \ln x)^*, \qquad
-        \dot z = y \, x^{y-1} \, \dot x + z \ln x \, \dot y
-
-    At zero the formulas need care:
-
-    - :math:`x^0 = 1` for every :math:`x`, so :math:`\bar x = 0` where :math:`y = 0`. The formula would say
-      :math:`0 \cdot x^{-1}`, which is NaN for :math:`x = 0`.
-    - For :math:`x = 0, y \ge 0` we take :math:`\bar y = 0`, the limit from the right for :math:`y > 0`; the formula
-      would say :math:`0 \cdot (-\infty)`. For :math:`y < 0` it says :math:`-\infty`, and stays.
-    - A negative real :math:`x` has no real logarithm: :math:`\bar y` is NaN, honestly. :math:`\bar x` is fine if
-      :math:`y` is an integer.
-
-    The zeros are put in by selecting, not by multiplying, because NaN times zero is NaN.
-
-    Source: ``pow_backward``, ``pow_backward_self``, ``pow_backward_exponent`` in
-    ``torch/csrc/autograd/FunctionsManual.cpp``.
-    """
-
-    name = "pow"
-    replaces = {
-        "pow.Tensor_Tensor": lambda self, exponent: (self, exponent),
-        "pow.Tensor_Scalar": lambda self, exponent: (self, exponent),
-        "pow.Scalar": lambda self, exponent: (self, exponent),
-    }
-    in_place = {
-        "pow_.Tensor": lambda self, exponent: (self, exponent),
-        "pow_.Scalar": lambda self, exponent: (self, exponent),
-    }
-    formula = {
-        "self": "torch.where(exponent == 0, 0, grad * conj(exponent * self ** (exponent - 1)))",
-        "exponent": "torch.where((self == 0) & not_negative(exponent), 0, grad * conj(result * self.log()))",
-        "result": "self_t * exponent * self ** (exponent - 1) + exponent_t * result * self.log()",
-    }
-
-    @staticmethod
-    def forward(self: Operand, exponent: Operand) -> torch.Tensor:
-        return torch.pow(self, exponent)  # type: ignore[arg-type]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        self, exponent = inputs
-        needs_self, needs_exponent = ctx.needs_input_grad
-        needs_both = needs_self or needs_exponent
-        operands.save(ctx, (self, exponent, output), (needs_both, needs_both, needs_exponent), output)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None
-        self, exponent, result = operands.saved(ctx)
-        needs_self, needs_exponent = ctx.needs_input_grad
-        return (
-            fit(_self_grad(grad, self, exponent), ctx.likes[0]) if needs_self else None,
-            fit(_exponent_grad(grad, self, exponent, result), ctx.likes[1]) if needs_exponent else None,
-        )
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, exponent_t: torch.Tensor | None) -> Any:
-        # The tangent is the gradient's formula without the conjugate: conjugate going in and coming out.
-        self, exponent, result = operands.saved(ctx)
-        return operands.tangent(
-            ctx,
-            None if self_t is None else _self_grad(self_t.conj(), self, exponent).conj(),
-            None if exponent_t is None else _exponent_grad(exponent_t.conj(), self, exponent, result).conj(),
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[torch.Tensor, int]:
-        return operands.batched(Pow.apply, in_dims, args)
-
-    @staticmethod
-    def samples(dtype: torch.dtype) -> Iterator[Sample]:
-        for pair in pairs(dtype):
-            self, exponent = pair.args
-            above = (self.detach().abs() + 0.5).to(self.dtype).requires_grad_(self.requires_grad)
-            yield Sample(pair.name, (above, exponent))
-        for power in (0, 1, 2, 3, -1, 0.5, 2.5, True):
-            yield Sample(f"tensor ** {power}", (tensor((2, 3), dtype, low=0.5), power))
-        for power in (0, 1, 2, 3, -2):
-            yield Sample(f"negative ** {power}", (tensor((2, 3), dtype, low=-2, high=-0.5), power))
-        for base in (2, 0.5, 1):
-            yield Sample(f"{base} ** tensor", (base, tensor((2, 3), dtype)))
-        yield from _at_zero(dtype)
 
 
 def _self_grad(grad: torch.Tensor, self: torch.Tensor, exponent: Operand) -> torch.Tensor:
@@ -143,6 +51,65 @@ def _log(number: Number) -> Number:
     if isinstance(number, complex):
         return cmath.log(number)
     return math.log(number) if number > 0 else math.nan
+
+
+@rule
+class Pow(Broadcast):
+    r"""A power, of a tensor or a number to a tensor or a number.
+
+    .. math:: z = x^y, \qquad \bar x = \bar z \, (y \, x^{y-1})^*, \qquad \bar y = \bar z \, (z \ln x)^*, \qquad
+        \dot z = y \, x^{y-1} \, \dot x + z \ln x \, \dot y
+
+    At zero the formulas need care:
+
+    - :math:`x^0 = 1` for every :math:`x`, so :math:`\bar x = 0` where :math:`y = 0`. The formula would say
+      :math:`0 \cdot x^{-1}`, which is NaN for :math:`x = 0`.
+    - For :math:`x = 0, y \ge 0` we take :math:`\bar y = 0`, the limit from the right for :math:`y > 0`; the formula
+      would say :math:`0 \cdot (-\infty)`. For :math:`y < 0` it says :math:`-\infty`, and stays.
+    - A negative real :math:`x` has no real logarithm: :math:`\bar y` is NaN, honestly. :math:`\bar x` is fine if
+      :math:`y` is an integer.
+
+    The zeros are put in by selecting, not by multiplying, because NaN times zero is NaN.
+
+    Source: ``pow_backward``, ``pow_backward_self``, ``pow_backward_exponent`` in
+    ``torch/csrc/autograd/FunctionsManual.cpp``.
+    """
+
+    name = "pow"
+    replaces = {
+        "pow.Tensor_Tensor": lambda self, exponent: (self, exponent),
+        "pow.Tensor_Scalar": lambda self, exponent: (self, exponent),
+        "pow.Scalar": lambda self, exponent: (self, exponent),
+    }
+    in_place = {
+        "pow_.Tensor": lambda self, exponent: (self, exponent),
+        "pow_.Scalar": lambda self, exponent: (self, exponent),
+    }
+    formula = {
+        "self": "torch.where(exponent == 0, 0, grad * conj(exponent * self ** (exponent - 1)))",
+        "exponent": "torch.where((self == 0) & not_negative(exponent), 0, grad * conj(result * self.log()))",
+        "result": "self_t * exponent * self ** (exponent - 1) + exponent_t * result * self.log()",
+    }
+
+    gradients = {"self": _self_grad, "exponent": _exponent_grad}
+
+    @staticmethod
+    def forward(self: Operand, exponent: Operand) -> torch.Tensor:
+        return torch.pow(self, exponent)  # type: ignore[arg-type]
+
+    @staticmethod
+    def samples(dtype: torch.dtype) -> Iterator[Sample]:
+        for pair in pairs(dtype):
+            self, exponent = pair.args
+            above = (self.detach().abs() + 0.5).to(self.dtype).requires_grad_(self.requires_grad)
+            yield Sample(pair.name, (above, exponent))
+        for power in (0, 1, 2, 3, -1, 0.5, 2.5, True):
+            yield Sample(f"tensor ** {power}", (tensor((2, 3), dtype, low=0.5), power))
+        for power in (0, 1, 2, 3, -2):
+            yield Sample(f"negative ** {power}", (tensor((2, 3), dtype, low=-2, high=-0.5), power))
+        for base in (2, 0.5, 1):
+            yield Sample(f"{base} ** tensor", (base, tensor((2, 3), dtype)))
+        yield from _at_zero(dtype)
 
 
 def _at_zero(dtype: torch.dtype) -> Iterator[Sample]:

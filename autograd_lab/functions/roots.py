@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from autograd_lab.functions.elementwise import Elementwise, one_tensor, same
+from autograd_lab.functions.formula import conj
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, tensor
 
@@ -30,16 +31,11 @@ class Sqrt(Elementwise):
     name = "sqrt"
     replaces = {"sqrt": same}
     in_place = {"sqrt_": same}
-    formula = {"self": "grad / (2 * result.conj())", "result": "self_t / (2 * result)"}
-    saves = "result"
+    gradients = {"self": lambda grad, result: grad / (2 * conj(result))}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.sqrt(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        return flow / (2 * result)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -59,16 +55,11 @@ class Rsqrt(Elementwise):
     name = "rsqrt"
     replaces = {"rsqrt": same}
     in_place = {"rsqrt_": same}
-    formula = {"self": "-0.5 * grad * (result**3).conj()", "result": "-0.5 * self_t * result**3"}
-    saves = "result"
+    gradients = {"self": lambda grad, result: -0.5 * grad * conj(result) ** 3}
 
     @staticmethod
     def forward(self: torch.Tensor) -> torch.Tensor:
         return torch.rsqrt(self)
-
-    @staticmethod
-    def times_slope(flow: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        return -0.5 * flow * result**3
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

@@ -31,6 +31,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 
+from autograd_lab.functions.formula import names
 from autograd_lab.functions.samples import Sample
 
 Adapter = Callable[..., tuple[Any, ...] | None]
@@ -50,7 +51,8 @@ class Rule(torch.autograd.Function):
         in_place: The forms of these that work in place (``"mul_.Tensor"``), likewise.
         formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a
             Python expression of ``grad``, ``result`` (``result1`` for a second one), the arguments' names, these with
-            ``_t`` for tangents, and the names in its module.
+            ``_t`` for tangents, and the names in its module. A `ByFormula` or `Elementwise` rule's is read off the
+            functions that compute it.
         needs_operand: Whether a gradient's formula names the first argument; read off the formulas.
         lab_rule: The name again, on registered rules alone: what tells them from a user's own Function.
     """
@@ -101,7 +103,7 @@ def rule(cls: R) -> R:
         >>> sorted(rules["mul"].replaces)
         ['mul.Scalar', 'mul.Tensor']
     """
-    missing = [part for part in ("name", "replaces", "formula") if not hasattr(cls, part)]
+    missing = [part for part in ("name", "replaces", "formula") if not _writes(cls, part)]
     written = (part for part in _MARKED if part != "vmap" or not cls.generate_vmap_rule)
     missing += [part for part in ("samples", *written) if not _writes(cls, part)]
     if missing:
@@ -127,13 +129,15 @@ def rule(cls: R) -> R:
 
 
 def _writes(cls: type[Rule], part: str) -> bool:
-    """Whether a rule, or its family's base, writes a method."""
+    """Returns whether a rule, or its family's base, writes something."""
     family = cls.__mro__[: cls.__mro__.index(Rule)]
     return any(part in vars(base) for base in family)
 
 
 def _names_the_first_argument(cls: type[Rule]) -> bool:
     first = next(iter(inspect.signature(cls.forward).parameters), "")
+    if hasattr(cls, "gradients"):
+        return any(first in names(gradient) for gradient in cls.gradients.values())
     gradients = (text for name, text in cls.formula.items() if name != "result")
     return any(first in compile(text, cls.name, "eval").co_names for text in gradients)
 

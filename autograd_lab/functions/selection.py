@@ -11,16 +11,14 @@ what brings a gradient to its input's shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
-from autograd_lab.functions import operands
-from autograd_lab.functions.operands import Operand
-from autograd_lab.functions.rule import Rule, rule
+from autograd_lab.functions.operands import ByFormula, Operand
+from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, tensor
-from autograd_lab.functions.unbroadcast import fit
 
 
 def only(mask: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -28,41 +26,13 @@ def only(mask: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     return torch.where(mask, value, value.new_zeros(()))
 
 
-class Selection(Rule):
+class Selection(ByFormula):
     r"""Chooses between operands; a subclass says where each is chosen.
 
     .. math:: z = \sum_k m_k \, x_k, \qquad \bar x_k = m_k \, \bar z, \qquad \dot z = \sum_k m_k \, \dot x_k
-
-    Attributes:
-        chosen: For each argument that can be chosen, by its place, what takes its part of a gradient: it's called
-            with the gradient and all arguments.
-        reads: Which arguments the masks are made of: these are saved.
     """
 
     generate_vmap_rule = True
-    chosen: ClassVar[Mapping[int, Callable[..., torch.Tensor]]]
-    reads: ClassVar[tuple[bool, ...]]
-
-    @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        operands.save(ctx, inputs, cls.reads, output)
-
-    @classmethod
-    def backward(cls, ctx: Any, grad: torch.Tensor | None) -> Any:
-        args = operands.saved(ctx)
-        grads: list[torch.Tensor | None] = [None for _ in args]
-        for place, part in cls.chosen.items():
-            if grad is not None and ctx.needs_input_grad[place]:
-                grads[place] = fit(part(grad, *args), ctx.likes[place])
-        return tuple(grads)
-
-    @classmethod
-    def jvp(cls, ctx: Any, *tangents: torch.Tensor | None) -> Any:
-        args = operands.saved(ctx)
-        terms = [
-            part(step, *args) for place, part in cls.chosen.items() if (step := tangents[place]) is not None
-        ]
-        return operands.tangent(ctx, *terms)
 
 
 @rule
@@ -80,16 +50,10 @@ class Where(Selection):
 
     name = "where"
     replaces = {"where.self": lambda condition, self, other: (condition, self, other)}
-    formula = {
-        "self": "only(condition, grad)",
-        "other": "only(~condition, grad)",
-        "result": "torch.where(condition, self_t, other_t)",
+    gradients = {
+        "self": lambda grad, condition: only(condition, grad),
+        "other": lambda grad, condition: only(~condition, grad),
     }
-    chosen = {
-        1: lambda grad, condition, *_: only(condition, grad),
-        2: lambda grad, condition, *_: only(~condition, grad),
-    }
-    reads = (True, False, False)
 
     @staticmethod
     def forward(condition: torch.Tensor, self: Operand, other: Operand) -> torch.Tensor:
@@ -150,16 +114,10 @@ class MaskedFill(Selection):
         "masked_fill.Tensor": lambda self, mask, value: (self, mask, value),
     }
     in_place = {"masked_fill_.Scalar": whole, "masked_fill_.Tensor": whole}
-    formula = {
-        "self": "only(~mask, grad)",
-        "value": "only(mask, grad).sum()",
-        "result": "torch.where(mask, value_t, self_t)",
+    gradients = {
+        "self": lambda grad, mask: only(~mask, grad),
+        "value": lambda grad, mask: only(mask, grad),
     }
-    chosen = {
-        0: lambda grad, _, mask, *__: only(~mask, grad),
-        2: lambda grad, _, mask, *__: only(mask, grad),
-    }
-    reads = (False, True, False)
 
     @staticmethod
     def forward(self: torch.Tensor, mask: torch.Tensor, value: Operand) -> torch.Tensor:
