@@ -35,29 +35,15 @@ def product(left: torch.Tensor, right: torch.Tensor, as_columns: bool) -> torch.
     return (right.mT @ left.mT).mT if as_columns else left @ right
 
 
-@rule
-class Mm(Rule):
-    r"""The product of two matrices.
+class Product(Rule):
+    """What a product of two matrices and one of two batches have in common: all but the forward."""
 
-    .. math:: Z = A B, \qquad \bar A = \bar Z B^H, \qquad \bar B = A^H \bar Z, \qquad \dot Z = \dot A B + A \dot B
-
-    Each gradient needs the other matrix, so that is what is saved, and only if the gradient is wanted.
-
-    Source: ``mm_mat1_grad``, ``mm_mat2_grad`` in ``torch/csrc/autograd/FunctionsManual.cpp``.
-    """
-
-    name = "mm"
-    replaces = {"mm": lambda self, mat2: (self, mat2)}
     formula = {
         "self": "grad @ mat2.mH",
         "mat2": "self.mH @ grad",
         "result": "self_t @ mat2 + self @ mat2_t",
     }
     generate_vmap_rule = True
-
-    @staticmethod
-    def forward(self: torch.Tensor, mat2: torch.Tensor) -> torch.Tensor:
-        return torch.mm(self, mat2)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -70,6 +56,25 @@ class Mm(Rule):
     @staticmethod
     def jvp(ctx: Any, self_t: OptionalTensor, mat2_t: OptionalTensor) -> Any:
         return total(*_tangents(ctx, self_t, mat2_t))
+
+
+@rule
+class Mm(Product):
+    r"""The product of two matrices.
+
+    .. math:: Z = A B, \qquad \bar A = \bar Z B^H, \qquad \bar B = A^H \bar Z, \qquad \dot Z = \dot A B + A \dot B
+
+    Each gradient needs the other matrix, so that is what is saved, and only if the gradient is wanted.
+
+    Source: ``mm_mat1_grad``, ``mm_mat2_grad`` in ``torch/csrc/autograd/FunctionsManual.cpp``.
+    """
+
+    name = "mm"
+    replaces = {"mm": lambda self, mat2: (self, mat2)}
+
+    @staticmethod
+    def forward(self: torch.Tensor, mat2: torch.Tensor) -> torch.Tensor:
+        return torch.mm(self, mat2)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -152,7 +157,7 @@ class Addmm(Rule):
 
 
 @rule
-class Bmm(Rule):
+class Bmm(Product):
     r"""The products of two batches of matrices, pair by pair.
 
     .. math:: Z_b = A_b B_b, \qquad \bar A_b = \bar Z_b B_b^H, \qquad \bar B_b = A_b^H \bar Z_b, \qquad
@@ -163,28 +168,10 @@ class Bmm(Rule):
 
     name = "bmm"
     replaces = {"bmm": two}
-    formula = {
-        "self": "grad @ mat2.mH",
-        "mat2": "self.mH @ grad",
-        "result": "self_t @ mat2 + self @ mat2_t",
-    }
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(self: torch.Tensor, mat2: torch.Tensor) -> torch.Tensor:
         return torch.bmm(self, mat2)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        _save_matrices(ctx, *inputs, *ctx.needs_input_grad)
-
-    @staticmethod
-    def backward(ctx: Any, grad: OptionalTensor) -> Any:
-        return (None, None) if grad is None else _gradients(ctx, grad, *ctx.needs_input_grad)
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: OptionalTensor, mat2_t: OptionalTensor) -> Any:
-        return total(*_tangents(ctx, self_t, mat2_t))
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

@@ -118,8 +118,39 @@ def added_up(grad: torch.Tensor, indices: torch.Tensor, shape: torch.Size) -> to
     return grad.new_zeros(shape).index_add(0, every, grad.reshape(every.shape[0], *shape[1:]))
 
 
+class Taken(Rule):
+    """Elements that are taken along a dimension, by their indices; a subclass says how they are put back."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def put_back(zeros: torch.Tensor, dim: int, index: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
+        """Adds each gradient where its element was taken, to zeros of the input's shape."""
+        raise NotImplementedError
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        self, ctx.dim, index = inputs
+        ctx.shape = self.shape
+        ctx.set_materialize_grads(False)
+        ctx.save_for_forward(index)
+        ctx.save_for_backward(index)
+
+    @classmethod
+    def backward(cls, ctx: Any, grad: torch.Tensor | None) -> Any:
+        if grad is None:
+            return None, None, None
+        (index,) = ctx.saved_tensors
+        return cls.put_back(grad.new_zeros(ctx.shape), ctx.dim, index, grad), None, None
+
+    @classmethod
+    def jvp(cls, ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
+        (index,) = ctx.saved_tensors
+        return None if self_t is None else cls.forward(self_t, ctx.dim, index)
+
+
 @rule
-class IndexSelect(Rule):
+class IndexSelect(Taken):
     r"""Slices along a dimension, by their numbers.
 
     .. math:: z_i = x_{n_i}, \qquad \bar x_r = \sum_{i:\, n_i = r} \bar z_i, \qquad \dot z_i = \dot x_{n_i}
@@ -135,27 +166,14 @@ class IndexSelect(Rule):
         "self": "torch.zeros_like(self).index_add(dim, index, grad)",
         "result": "self_t.index_select(dim, index)",
     }
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(self: torch.Tensor, dim: int, index: torch.Tensor) -> torch.Tensor:
         return torch.index_select(self, dim, index)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        _save_index(ctx, *inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None
-        (index,) = ctx.saved_tensors
-        return grad.new_zeros(ctx.shape).index_add(ctx.dim, index, grad), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
-        (index,) = ctx.saved_tensors
-        return None if self_t is None else self_t.index_select(ctx.dim, index)
+    def put_back(zeros: torch.Tensor, dim: int, index: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
+        return zeros.index_add(dim, index, grad)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -169,7 +187,7 @@ class IndexSelect(Rule):
 
 
 @rule
-class Gather(Rule):
+class Gather(Taken):
     r"""Elements along a dimension, by their numbers, for each place a number.
 
     .. math:: z_{ij} = x_{n_{ij} j}, \qquad \bar x_{rj} = \sum_{i:\, n_{ij} = r} \bar z_{ij}, \qquad
@@ -188,27 +206,14 @@ class Gather(Rule):
         "self": "torch.zeros_like(self).scatter_add(dim, index, grad)",
         "result": "self_t.gather(dim, index)",
     }
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(self: torch.Tensor, dim: int, index: torch.Tensor) -> torch.Tensor:
         return torch.gather(self, dim, index)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        _save_index(ctx, *inputs)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None
-        (index,) = ctx.saved_tensors
-        return grad.new_zeros(ctx.shape).scatter_add(ctx.dim, index, grad), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
-        (index,) = ctx.saved_tensors
-        return None if self_t is None else self_t.gather(ctx.dim, index)
+    def put_back(zeros: torch.Tensor, dim: int, index: torch.Tensor, grad: torch.Tensor) -> torch.Tensor:
+        return zeros.scatter_add(dim, index, grad)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -219,10 +224,3 @@ class Gather(Rule):
         yield Sample("none", (tensor((2, 3), dtype), 1, index[:0]))
         yield Sample("no dimensions", (tensor((), dtype), 0, torch.tensor(0)))
         yield Sample("not contiguous", (tensor((3, 2), dtype).detach().t().requires_grad_(), 1, index))
-
-
-def _save_index(ctx: Any, self: torch.Tensor, dim: int, index: torch.Tensor) -> None:
-    ctx.shape, ctx.dim = self.shape, dim
-    ctx.set_materialize_grads(False)
-    ctx.save_for_forward(index)
-    ctx.save_for_backward(index)
