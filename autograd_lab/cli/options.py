@@ -49,6 +49,11 @@ heat_option = click.option(
 )
 """What boxes are coloured by."""
 
+module_option = click.option(
+    "--module", metavar="NAME", help="Draw this module alone, such as h.3, with its neighbours faded."
+)
+"""The one module that is drawn."""
+
 stats_option = click.option(
     "--stats",
     type=click.Choice(["none", "norm", "full"]),
@@ -72,6 +77,7 @@ def drawing_options(
     repeats: bool,
     stats: str,
     heat: str | None = None,
+    module: str | None = None,
 ) -> dict[str, Any]:
     """Checks what is asked of a file before anything runs: a script may take hours.
 
@@ -82,6 +88,7 @@ def drawing_options(
         repeats: As for ``render``.
         stats: What is measured.
         heat: As for ``render``.
+        module: As for ``render``.
 
     Returns:
         The options for ``render``.
@@ -94,13 +101,21 @@ def drawing_options(
     from autograd_lab.draw import check, format_of
     from autograd_lab.records.files import check_writable
 
-    asked: dict[str, Any] = {"view": view, "depth": depth, "repeats": repeats or None, "heat": heat}
+    asked: dict[str, Any] = {
+        "view": view,
+        "depth": depth,
+        "repeats": repeats or None,
+        "heat": heat,
+        "module": module,
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     if out is None:
         if view is not None:
             raise OptionError("--view says how a file is drawn; say which one with --out")
         if heat is not None:
             raise OptionError("--heat colours a picture; say where to write it with --out")
+        if module is not None:
+            raise OptionError("--module draws a picture; say where to write it with --out")
         return {}
     check(format_of(check_writable(out)), **{"view": None, **given})
     if view == "norms" and stats == "none":

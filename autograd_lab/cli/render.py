@@ -12,6 +12,7 @@ from autograd_lab.cli.options import (
     depth_option,
     heat_option,
     input_option,
+    module_option,
     must_be_one_table,
     nodes_option,
     repeats_option,
@@ -46,6 +47,7 @@ from autograd_lab.records import EngineCheck, Graph, Record, Trace, VerifyReport
 @depth_option
 @repeats_option
 @heat_option
+@module_option
 @click.option("--detail", metavar="NAME", help="For the scalar view: expression, values or gradients.")
 @click.option("--direction", metavar="NAME", help="down, up, right or left.")
 def render(
@@ -60,6 +62,7 @@ def render(
     depth: int | None,
     repeats: bool,
     heat: str | None,
+    module: str | None,
     detail: str | None,
     direction: str | None,
 ) -> None:
@@ -73,6 +76,7 @@ def render(
         "depth": depth,
         "repeats": repeats or None,
         "heat": heat,
+        "module": module,
         "detail": detail,
         "direction": direction,
     }

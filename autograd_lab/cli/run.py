@@ -16,6 +16,7 @@ from autograd_lab.cli.options import (
     depth_option,
     drawing_options,
     heat_option,
+    module_option,
     must_be_one_table,
     nodes_option,
     repeats_option,
@@ -72,6 +73,7 @@ class _Backwards(click.ParamType[Chosen]):
 @depth_option
 @repeats_option
 @heat_option
+@module_option
 @nodes_option
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as after python -m.")
 @click.argument("script")
@@ -87,6 +89,7 @@ def run(
     depth: int | None,
     repeats: bool,
     heat: str | None,
+    module: str | None,
     whole: bool,
     as_module: bool,
 ) -> None:
@@ -101,7 +104,9 @@ def run(
     from autograd_lab.cli.script import run as run_script
 
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
-    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat)
+    options = drawing_options(
+        out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat, module=module
+    )
     path = None if out is None else Path(out).absolute()  # the script may go to another folder
     watcher = watch(stats=stats_level(stats), kernels=kernels)
     watcher.which = chosen

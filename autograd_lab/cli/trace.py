@@ -11,6 +11,7 @@ from autograd_lab.cli.options import (
     drawing_options,
     heat_option,
     input_option,
+    module_option,
     must_be_one_table,
     nodes_option,
     repeats_option,
@@ -31,6 +32,7 @@ from autograd_lab.cli.options import (
 @depth_option
 @repeats_option
 @heat_option
+@module_option
 @nodes_option
 def trace(
     target: str,
@@ -42,6 +44,7 @@ def trace(
     depth: int | None,
     repeats: bool,
     heat: str | None,
+    module: str | None,
     whole: bool,
 ) -> None:
     """Run the backward of TARGET and show what every node did."""
@@ -51,7 +54,9 @@ def trace(
     from autograd_lab.pictures import render
 
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
-    options = drawing_options(out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat)
+    options = drawing_options(
+        out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat, module=module
+    )
     with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
         one_number(target, found.loss)
         done = run(

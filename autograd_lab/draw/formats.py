@@ -97,7 +97,8 @@ def draw(
             ``depth``, at which modules are one box each, 0 being the whole model; ``repeats``, whether modules that
             follow one another and are alike are drawn once; ``heat``, what each box is coloured by: ``"norm"`` of the
             gradient that came in or ``"time"`` that its turn took, both of traces, or ``"saved"``, the memory kept for
-            the backward. View ``"scalar"``: ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
+            the backward; ``module``, the one module that is drawn, such as ``"h.3"``, with its neighbours faded. View
+            ``"scalar"``: ``detail``, one of ``"expression"``, ``"values"``, ``"gradients"``.
 
     Returns:
         Bytes for PNG and PDF, text for the others. JSON holds the whole record, whatever the view.

@@ -212,9 +212,13 @@ HEATS: dict[str, Warmth] = {
     "4": Warmth("#f29f57", 2.4),
     "5": Warmth("#ea8150", 2.8),
     "zero": Warmth(PAPER, 0.4),
+    "faded": Warmth("#f3f4f6", 0.6, FAINT),
     "not finite": Warmth(VERMILLION, 4.0, INK),
 }
 """Step of a scale → how it looks; those from ``"0"`` up grow darker and their outlines wider."""
+
+FADED = "faded"
+"""The key of what surrounds the one module that is drawn."""
 
 MODULE_FILLS = ("#f7f8fa", "#eff1f5", "#e6eaf0")
 """Grounds of modules inside modules; deeper ones start again."""
@@ -279,7 +283,7 @@ def look_of(kind: str, heat: str = "") -> Look:
     if not heat:
         return look
     warmth = HEATS[heat]
-    ink = PAPER if luminance(warmth.fill) < DARKEST else INK
+    ink = PAPER if luminance(warmth.fill) < DARKEST else QUIET if heat == FADED else INK
     return look._replace(fill=warmth.fill, width=warmth.width, line=warmth.line or look.line, ink=ink)
 
 

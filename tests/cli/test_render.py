@@ -226,3 +226,13 @@ def test_heat_colours_a_picture(lab):
 def test_heat_that_cannot_be_shown_is_refused_in_one_line(lab, words, said):
     ran = lab(*words)
     assert (ran.code, said in ran.err, len(ran.err.strip().splitlines())) == (2, True, 1), ran.err
+
+
+def test_module_draws_one_and_an_unknown_one_is_answered_with_the_nearest(lab):
+    Path("deep.py").write_text(DEEP)
+    ran = lab("render", "deep.py:loss", "--format", "dot", "--module", "1")
+    assert (ran.code, "around the module that is drawn" in ran.out) == (0, True), ran.err
+    ran = lab("trace", "deep.py:loss", "--out", "one.dot", "--module", "9")
+    assert (ran.code, "no module '9' made a node of this graph: the nearest are" in ran.err) == (2, True)
+    ran = lab("trace", "deep.py:loss", "--module", "1")
+    assert (ran.code, ran.err.count("\n")) == (2, 1)

@@ -1,19 +1,22 @@
 """What is drawn as one: modules below a depth, and blocks that repeat.
 
 Relies on the records, ``modules`` (where nodes belong), ``repeats`` (which blocks are alike) and ``groups``.
-Promises that every node stands for itself or lies in exactly one part, that every edge lies inside a part or is counted
-by exactly one link, and that without ``depth`` and ``repeats`` each node is a part and each edge a link of its own.
+Promises that every node stands for itself or lies in exactly one part, that every edge lies inside a part, is counted
+by exactly one link or has an end that isn't drawn, and that without ``depth``, ``repeats`` and ``module`` each node is
+a part and each edge a link of its own.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from autograd_lab.draw.groups import group_paths
+from autograd_lab.draw.plan.closeup import CloseUp, close_up
 from autograd_lab.draw.plan.homes import Path, class_finder, homes
 from autograd_lab.draw.plan.repeats import Repeats, find_repeats, inner_name, no_repeats
+from autograd_lab.errors import RenderError
 from autograd_lab.records import Edge, Graph, Node
 
 WHOLE = "whole model"
@@ -31,6 +34,7 @@ class Part(NamedTuple):
         group: The clusters that it's in, outermost first.
         times: How many blocks that are alike it stands for.
         kind: The class of the module that it is, where that's known.
+        place: ``"near"`` for a neighbour of the one module that is drawn, ``"far"`` for what isn't drawn at all.
 
     Example:
         >>> Part("n3", (3,), 3).times
@@ -44,6 +48,7 @@ class Part(NamedTuple):
     group: tuple[str, ...] = ()
     times: int = 1
     kind: str | None = None
+    place: Literal["", "near", "far"] = ""
 
 
 class Link(NamedTuple):
@@ -78,7 +83,7 @@ class Plan(NamedTuple):
 
     Example:
         >>> plan(Graph((Node(0, "ExpBackward0", "op", 0),), ())).parts
-        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1, kind=None),)
+        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1, kind=None, place=''),)
     """
 
     parts: tuple[Part, ...]
@@ -88,30 +93,42 @@ class Plan(NamedTuple):
     classes: Mapping[tuple[str, ...], str]
 
 
-def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False) -> Plan:
+def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False, module: str | None = None) -> Plan:
     """Chooses what is drawn as one.
 
     Args:
         graph: The graph.
         depth: Modules this deep become one box each; 0 is the whole model. ``None`` leaves every node by itself.
         repeats: Whether blocks that are alike are drawn once.
+        module: The one module that is drawn, with its neighbours as one box each; ``None`` for all.
 
     Returns:
         The plan.
 
+    Raises:
+        RenderError: There's no such module, or blocks that are alike are asked for as well.
+
     Example:
         >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module="net.exp") for at in range(2)]
         >>> plan(Graph(tuple(nodes), ()), depth=1).parts
-        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1, kind=None),)
+        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1, kind=None, place=''),)
     """
     at_home = homes(graph)
+    if module is not None and repeats:
+        raise RenderError("module draws one block and repeats one for several; leave one of them out")
     found = find_repeats(graph, at_home, depth) if repeats else no_repeats(graph)
+    near = None if module is None else close_up(graph, at_home, module)
     drawn: dict[int | Path, list[int]] = {}
     for at, image in enumerate(found.image):
         home = at_home[image]
+        if near is not None and at not in near.inside:
+            drawn.setdefault(near.neighbour(home) or image, []).append(at)
+            continue
         whole = depth is not None and home is not None and len(home) >= depth
         drawn.setdefault(home[:depth] if whole and home is not None else image, []).append(at)
     parts, classes = _parts(graph, drawn, at_home, found)
+    if near is not None:
+        parts = tuple(part._replace(place=_place(part, near)) for part in parts)
     part_of = [0] * len(graph)
     for number, part in enumerate(parts):
         for at in part.nodes:
@@ -150,6 +167,12 @@ def _parts(
         else:
             parts.append(Part(f"n{what}", tuple(nodes), what, None, group, times))
     return tuple(parts), classes
+
+
+def _place(part: Part, near: CloseUp) -> Literal["", "near", "far"]:
+    if not near.inside.isdisjoint(part.nodes):
+        return ""
+    return "far" if near.near.isdisjoint(part.nodes) else "near"
 
 
 def _told(path: Path, found: Repeats) -> Path:
@@ -207,6 +230,8 @@ def _links(
     for tail, slot, edge in graph.edges:
         start, end = part_of[tail], part_of[edge.node]
         if start == end and parts[start].module is not None:
+            continue
+        if "far" in (parts[start].place, parts[end].place):
             continue
         way = _Way(
             end,

@@ -29,17 +29,17 @@ def outputs(graph: Graph) -> str:
     return "the output" if len(names) == 1 else count(len(names), "output")
 
 
-def graph_title(graph: Graph) -> str:
+def graph_title(graph: Graph, module: str | None = None) -> str:
     """Returns the title of the picture of a graph.
 
     Example:
         >>> graph_title(Graph((), ()))
         'Backward graph of 0 outputs: 0 nodes'
     """
-    return f"Backward graph of {outputs(graph)}: {count(len(graph), 'node')}"
+    return f"Backward graph of {outputs(graph)}{_in(module)}: {count(len(graph), 'node')}{_all(module)}"
 
 
-def trace_title(trace: Trace) -> str:
+def trace_title(trace: Trace, module: str | None = None) -> str:
     """Returns the title of the picture of a trace.
 
     Example:
@@ -53,8 +53,18 @@ def trace_title(trace: Trace) -> str:
     error = error if len(error) <= _LONGEST else f"{error[: _LONGEST - 1]}…"
     stopped = f"; stopped by {error}" if error else ""
     return (
-        f"Backward{began} of {outputs(trace.graph)}{where}: {count(len(trace.steps), 'step')}{took}{stopped}"
+        f"Backward{began} of {outputs(trace.graph)}{where}{_in(module)}: "
+        f"{count(len(trace.steps), 'step')}{_all(module)}{took}{stopped}"
     )
+
+
+def _in(module: str | None) -> str:
+    return "" if module is None else f" in {module}"
+
+
+def _all(module: str | None) -> str:
+    """Where one module is drawn, the numbers are still those of the whole."""
+    return "" if module is None else " in all"
 
 
 def scalar_title(graph: ScalarGraph, detail: str) -> str:

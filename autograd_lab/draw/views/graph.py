@@ -21,6 +21,7 @@ from typing import Literal
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
 from autograd_lab.draw.plan.heat import Heat, heat as heat_of
+from autograd_lab.draw.theme import FADED
 from autograd_lab.draw.views.caption import graph_summary, graph_title
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import module_box
@@ -52,6 +53,7 @@ def graph_picture(
     title: str | None = None,
     legend: bool = True,
     heat: str | None = None,
+    module: str | None = None,
 ) -> Picture:
     """Draws a backward graph.
 
@@ -68,6 +70,8 @@ def graph_picture(
         title: Written above the picture; ``None`` for what it's a graph of, ``""`` for nothing.
         legend: Whether the picture explains its signs.
         heat: ``"saved"`` colours each box by the memory that it keeps for the backward.
+        module: The one module that is drawn, such as ``"h.3"``, with its neighbours, where gradients come from and go
+            to, as one faded box each. ``None`` draws all.
 
     Returns:
         The picture: nodes are ``n0``, ``n1``, … by id, modules ``m0``, ``m1``, …, outputs ``r0``, ``r1``, ….
@@ -77,14 +81,14 @@ def graph_picture(
         >>> [box.lines[0].text for box in graph_picture(graph).boxes]
         ['loss', 'ExpBackward0']
     """
-    drawn = plan(graph, depth=depth, repeats=repeats)
+    drawn = plan(graph, depth=depth, repeats=repeats, module=module)
     picture = planned_picture(graph, drawn, saved, direction)
     warm = None if heat is None else heat_of(heat, graph, drawn)
     boxes = picture.boxes if warm is None else heated(picture.boxes, drawn, warm)
     return replace(
         picture,
         boxes=boxes,
-        title=graph_title(graph) if title is None else title,
+        title=graph_title(graph, module) if title is None else title,
         legend=explained(boxes, picture.arrows, warm) if legend else (),
         summary=graph_summary(graph),
     )
@@ -106,24 +110,38 @@ def planned_picture(
         with arrows in the look ``"saved"`` in between.
     """
     boxes, arrows = [], []
-    for number, edge in enumerate(graph.roots):
+    for number, edge in shown_roots(graph, drawn):
         boxes.append(_root(number, edge, len(graph.roots)))
         part = drawn.parts[drawn.part_of[edge.node]]
         arrows.append(Arrow(f"r{number}", part.key, (), "root", None, _head_slot(part, edge, graph)))
     view = SavedView(graph, whole=saved == "all") if saved else None
     for part, links in zip(drawn.parts, drawn.links, strict=True):
         arrows += [_arrow(link, drawn, graph) for link in links]
+        if part.place == "far":
+            continue
+        heat = FADED if part.place else ""
         if part.node is None:
-            boxes.append(module_box(part, graph))
+            boxes.append(module_box(part, graph)._replace(heat=heat))
             continue
         node = graph.nodes[part.node]
-        boxes.append(_box(node, part, drawn.names[node.id], view.lines(node) if view else ()))
+        boxes.append(
+            _box(node, part, drawn.names[node.id], view.lines(node) if view else ())._replace(heat=heat)
+        )
         if view:
             notes = view.boxes(node, part.group)
             boxes += notes
             arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
     direction = direction or ("right" if _is_short_chain(boxes, arrows) else "down")
     return Picture(tuple(boxes), tuple(arrows), direction=direction, classes=drawn.classes)
+
+
+def shown_roots(graph: Graph, drawn: Plan) -> list[tuple[int, Edge]]:
+    """Returns the number and edge of each output that is drawn: not of one that leads to what isn't."""
+    return [
+        (number, edge)
+        for number, edge in enumerate(graph.roots)
+        if drawn.parts[drawn.part_of[edge.node]].place != "far"
+    ]
 
 
 def _is_short_chain(boxes: Sequence[Box], arrows: Sequence[Arrow]) -> bool:
@@ -149,7 +167,7 @@ def heated(boxes: tuple[Box, ...], drawn: Plan, warm: Heat) -> tuple[Box, ...]:
         The boxes; those of which nothing is known, and what is no part of the graph, as they were.
     """
     steps = {part.key: step for part, step in zip(drawn.parts, warm.step_of, strict=True)}
-    return tuple(box._replace(heat=steps.get(box.key) or "") for box in boxes)
+    return tuple(box if box.heat else box._replace(heat=steps.get(box.key) or "") for box in boxes)
 
 
 # --- nodes ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from autograd_lab.draw.picture import Arrow, Box, Entry
 from autograd_lab.draw.plan.heat import Heat
-from autograd_lab.draw.theme import LOOKS, STROKES
+from autograd_lab.draw.theme import FADED, LOOKS, STROKES
 
 _PLAIN = ("answer", "root")
 """Kinds of boxes without an outline, and of arrows, that say themselves what they are."""
@@ -40,6 +40,7 @@ def legend(boxes: Iterable[Box], arrows: Iterable[Arrow], warm: Heat | None = No
         An entry for each kind of box, then of arrow, then for each sign that is text.
 
     Example:
+        >>> from autograd_lab.draw.picture import Line
         >>> legend([Box("n0", (Line("ExpBackward0", "title"),))], [])
         (Entry(means="an operation's node", look='op', stroke='', sign='', tone='sign', heat=''),)
     """
@@ -55,6 +56,7 @@ def legend(boxes: Iterable[Box], arrows: Iterable[Arrow], warm: Heat | None = No
         ),
         *_inside(boxes),
         *_beside(arrows),
+        *_surroundings(boxes),
         *_scale(warm),
     )
 
@@ -87,6 +89,11 @@ def _beside(arrows: list[Arrow]) -> Iterator[Entry]:
         yield Entry("a gradient's norm", sign="0.5", tone="gradient sign")
     if any(arrow.back for arrow in arrows):
         yield Entry("a gradient", sign="−8", tone="gradient sign")
+
+
+def _surroundings(boxes: list[Box]) -> Iterator[Entry]:
+    if any(box.heat == FADED for box in boxes):
+        yield Entry("around the module that is drawn", heat=FADED)
 
 
 def _scale(warm: Heat | None) -> Iterator[Entry]:

@@ -35,7 +35,7 @@ class View(NamedTuple):
 
     Example:
         >>> sorted(VIEWS["graph"].options)
-        ['depth', 'direction', 'heat', 'legend', 'repeats', 'saved', 'title']
+        ['depth', 'direction', 'heat', 'legend', 'module', 'repeats', 'saved', 'title']
     """
 
     record: type
@@ -55,6 +55,10 @@ def _saved(value: Any) -> str | None:
     return None if value in (True, False, "all") else f"saved must be True, False or 'all', not {value!r}"
 
 
+def _module(value: Any) -> str | None:
+    return None if isinstance(value, str) and value else f"module must be a module's name, not {value!r}"
+
+
 def _flag(name: str) -> Callable[[Any], str | None]:
     """Finds something wrong with what isn't True or False."""
     return lambda value: None if isinstance(value, bool) else f"{name} must be True or False, not {value!r}"
@@ -70,6 +74,7 @@ _OF_GRAPHS: Mapping[str, Values] = {
     "saved": _saved,
     "depth": _depth,
     "repeats": _flag("repeats"),
+    "module": _module,
     "direction": DIRECTIONS,
     "title": None,
     "legend": _flag("legend"),

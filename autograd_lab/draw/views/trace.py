@@ -16,7 +16,7 @@ from autograd_lab.draw.plan.collapse import Link, Part, plan
 from autograd_lab.draw.plan.heat import heat as heat_of
 from autograd_lab.draw.plan.sums import Ways, gradients_of, together
 from autograd_lab.draw.views.caption import trace_summary, trace_title
-from autograd_lab.draw.views.graph import heated, planned_picture
+from autograd_lab.draw.views.graph import heated, planned_picture, shown_roots
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import gradient_lines, step_lines
 from autograd_lab.draw.words import brief
@@ -33,6 +33,7 @@ def trace_picture(
     title: str | None = None,
     legend: bool = True,
     heat: str | None = None,
+    module: str | None = None,
 ) -> Picture:
     """Makes the picture of a trace.
 
@@ -46,6 +47,7 @@ def trace_picture(
         legend: As for ``graph_picture``.
         heat: What each box is coloured by: ``"norm"``, of the gradient that came in; ``"time"``, that its turn took; or
             ``"saved"``, the memory that it kept for the backward.
+        module: As for ``graph_picture``.
 
     Returns:
         The graph's picture; each box also says when its node ran and, where gradients met, what their sum was; each
@@ -59,13 +61,13 @@ def trace_picture(
         >>> [line.text for line in trace_picture(Trace(graph, (Step(0, 0),))).boxes[1].lines]
         ['ExpBackward0', 'step 0']
     """
-    drawn = plan(trace.graph, depth=depth, repeats=repeats)
+    drawn = plan(trace.graph, depth=depth, repeats=repeats, module=module)
     picture = planned_picture(trace.graph, drawn, saved, direction)
     steps = {step.node: step for step in trace.steps}
     parts = {part.key: (number, part) for number, part in enumerate(drawn.parts)}
     links = [link for leaving in drawn.links for link in leaving]
     ways = Ways(trace.graph, drawn.part_of)
-    following, starts = iter(links), iter(enumerate(trace.graph.roots))
+    following, starts = iter(links), iter(shown_roots(trace.graph, drawn))
     boxes = tuple(
         _with_steps(box, *parts[box.key], ways, steps) if box.key in parts else box for box in picture.boxes
     )
@@ -83,7 +85,7 @@ def trace_picture(
         picture,
         boxes=boxes,
         arrows=arrows,
-        title=trace_title(trace) if title is None else title,
+        title=trace_title(trace, module) if title is None else title,
         legend=explained(boxes, arrows, warm) if legend else (),
         summary=trace_summary(trace),
     )

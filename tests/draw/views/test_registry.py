@@ -1,5 +1,7 @@
 """Views and their options; a wrong one gets one line that lists the right ones."""
 
+from dataclasses import replace
+
 import pytest
 
 from autograd_lab.draw.views.graph import graph_picture
@@ -26,9 +28,10 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
     for name, view in VIEWS.items():
         if view.picture is None:
             continue
-        record = {"graph": residual, "trace": Trace(residual, (step,)), "scalar": seed}[name]
+        graph = replace(residual, nodes=(residual.nodes[0]._replace(module="net"), *residual.nodes[1:]))
+        record = {"graph": graph, "trace": Trace(graph, (step,)), "scalar": seed}[name]
         for option, values in view.options.items():
-            some = {"depth": (0, 3), "heat": ("saved",)}.get(option, (True,))
+            some = {"depth": (0, 3), "heat": ("saved",), "module": ("net",)}.get(option, (True,))
             for value in values if isinstance(values, tuple) else some:
                 assert picture_maker(record, name, **{option: value})() is not None
 
@@ -41,8 +44,8 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
         (
             None,
             {"width": 3},
-            "view 'graph' has no option 'width': use one of saved, depth, repeats, direction, title, legend, heat"
-            " (did you mean 'depth'?)",
+            "view 'graph' has no option 'width': use one of saved, depth, repeats, module, direction, title, legend, "
+            "heat (did you mean 'depth'?)",
         ),
         (
             None,
