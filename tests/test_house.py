@@ -341,3 +341,17 @@ def test_what_tests_share_lies_in_one_folder():
         if not path.name.startswith("test_") and path.name != "conftest.py"
     }
     assert {path.parent for path in loose} == {TESTS / "support"}
+
+
+@pytest.mark.parametrize("room", ["capture", "functions", "records"])
+def test_an_index_is_called_so(room):
+    """Not a place, a number or ``at``, which mean other things."""
+    counted = {
+        ast.unparse(node.target.elts[0])
+        for path in (PACKAGE / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.For | ast.comprehension)
+        and ast.unparse(node.iter).startswith("enumerate(")
+        and isinstance(node.target, ast.Tuple)
+    }
+    assert counted <= {"index", "i", "slot", "dim", "input_nr"}

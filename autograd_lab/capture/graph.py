@@ -86,8 +86,8 @@ def _with_names(walked: Walk, book: NameBook, keys: Sequence[str | None]) -> Wal
     if not wanted:
         return walked._replace(roots=tuple(roots))
     names = {
-        (place, input_nr): name
-        for place, node in enumerate(walked.nodes)
+        (index, input_nr): name
+        for index, node in enumerate(walked.nodes)
         for input_nr in range(len(_nodes.input_metadata(node)))
         if (name := wanted.get((node, input_nr)))
     }

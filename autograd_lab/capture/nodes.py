@@ -87,12 +87,12 @@ class NodeReader:
     ) -> tuple[list[str | None], list[tuple[str, ...]]]:
         variables: list[str | None] = [None] * len(nodes)
         aliases: list[tuple[str, ...]] = [()] * len(nodes)
-        for place, known in enumerate(types):
+        for index, known in enumerate(types):
             if known.kind == "accumulate":
-                names = self._book.of_tensor(_nodes.variable(nodes[place])) or [self._leaf_names.next()]
-                variables[place] = names[0]
+                names = self._book.of_tensor(_nodes.variable(nodes[index])) or [self._leaf_names.next()]
+                variables[index] = names[0]
                 if len(names) > 1:
-                    aliases[place] = tuple(names[1:])
+                    aliases[index] = tuple(names[1:])
         return variables, aliases
 
     def _hook_column(

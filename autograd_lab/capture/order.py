@@ -117,11 +117,11 @@ def execution_order(
 
     Args:
         sequence_nrs: Each node's ``sequence_nr``.
-        nexts: Each node's edges, leading to places in these lists.
+        nexts: Each node's edges, leading to indices of these lists.
         roots: The edges at which the backward starts.
 
     Returns:
-        The nodes' places, first to run first.
+        The nodes' indices, first to run first.
 
     Example:
         A loss whose two branches have the numbers 1 and 2, meeting in a leaf:

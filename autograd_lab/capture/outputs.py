@@ -93,7 +93,7 @@ def _named(outputs: Outputs) -> Iterator[tuple[str, torch.Tensor | GradientEdge]
         elif isinstance(item, tuple) and len(fields := getattr(type(item), "_fields", ())) == len(item) > 0:
             waiting.extend(_under_keys(name, zip(fields, item, strict=True)))
         elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
-            below = [(f"{name}[{place}]" if name else "", each) for place, each in enumerate(item)]
+            below = [(f"{name}[{index}]" if name else "", each) for index, each in enumerate(item)]
             waiting.extend(reversed(below))
 
 

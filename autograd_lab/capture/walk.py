@@ -30,7 +30,7 @@ _TOO_MANY = (
 
 
 class Walk(NamedTuple):
-    """A live graph in the order in which the engine would run it; a node's place is its id.
+    """A live graph in the order in which the engine would run it; a node's index is its id.
 
     Attributes:
         nodes: The live nodes. See Note [Holding nodes].
@@ -71,15 +71,15 @@ def _walked(roots: list[Root], met: dict[TorchNode, int]) -> Walk:
     sequence_nrs = [_nodes.sequence_nr(node) for node in met]
     order = execution_order(sequence_nrs, nexts, starts)
     ids = [0] * len(order)
-    for place, number in enumerate(order):
-        ids[number] = place
+    for index, met_as in enumerate(order):
+        ids[met_as] = index
     nodes = list(met)
     deep.keep_deletable(nodes, nexts, order)
     return Walk(
-        [nodes[number] for number in order],
-        [sequence_nrs[number] for number in order],
-        [tuple([slot and Edge(ids[slot[0]], slot[1]) for slot in nexts[number]]) for number in order],
-        tuple(Edge(ids[number], input_nr) for number, input_nr in starts),
+        [nodes[index] for index in order],
+        [sequence_nrs[index] for index in order],
+        [tuple([target and Edge(ids[target[0]], target[1]) for target in nexts[index]]) for index in order],
+        tuple(Edge(ids[index], input_nr) for index, input_nr in starts),
     )
 
 
@@ -99,10 +99,10 @@ def _meet(roots: Iterable[Root], met: dict[TorchNode, int]) -> list[list[Target 
             if target is None:
                 found.append(None)
                 continue
-            number = met.get(target)
-            if number is None:
-                number = met[target] = len(met)
+            index = met.get(target)
+            if index is None:
+                index = met[target] = len(met)
                 waiting.append(target)
-            found.append((number, input_nr))
+            found.append((index, input_nr))
         slots[met[node]] = found
-    return [slots[number] for number in range(len(met))]
+    return [slots[index] for index in range(len(met))]

@@ -189,7 +189,7 @@ class Attention(Rule):
         if dtype.is_complex:
             return
         q, k, v = (
-            tensor(shape, dtype, seed=at) for at, shape in enumerate(((2, 3, 2), (2, 4, 2), (2, 4, 3)))
+            tensor(shape, dtype, seed=index) for index, shape in enumerate(((2, 3, 2), (2, 4, 2), (2, 4, 3)))
         )
         bias, seen = tensor((2, 3, 4), dtype, seed=3), torch.ones(3, 4, dtype=torch.bool).tril()
         noise = 1.25 * (tensor((2, 3, 4), wide(q).dtype, seed=4).detach() > -1)

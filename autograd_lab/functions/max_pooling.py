@@ -40,7 +40,7 @@ class MaxPool(Rule):
 
     Only the place of the largest element is saved, not the input. All of a window's gradient goes to that element;
     where windows overlap, one element may win several of them, and gets the sum. Among equals the first one wins,
-    which is PyTorch's choice too; NaN wins over everything. The places have no gradient.
+    which is PyTorch's choice too; NaN wins over everything. The indices have no gradient.
 
     Source: ``max_pool2d_with_indices_backward`` in ``aten/src/ATen/native/DilatedMaxPool2d.cpp``;
     ``max_pool2d_with_indices`` in ``tools/autograd/derivatives.yaml``.
@@ -71,11 +71,11 @@ class MaxPool(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, torch.Tensor]) -> None:
-        _, places = output
-        ctx.mark_non_differentiable(places)
+        _, indices = output
+        ctx.mark_non_differentiable(indices)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(places)
-        ctx.save_for_forward(places)
+        ctx.save_for_backward(indices)
+        ctx.save_for_forward(indices)
         ctx.shape = inputs[0].shape
         ctx.dims = len(inputs[1])
 
@@ -83,13 +83,13 @@ class MaxPool(Rule):
     def backward(ctx: Any, grad: torch.Tensor | None, _places: None) -> Any:
         if grad is None:
             return (None,) * 6
-        (places,) = ctx.saved_tensors
-        return put_back(grad, places, ctx.shape, ctx.dims), *(None,) * 5
+        (indices,) = ctx.saved_tensors
+        return put_back(grad, indices, ctx.shape, ctx.dims), *(None,) * 5
 
     @staticmethod
     def jvp(ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
-        (places,) = ctx.saved_tensors
-        return None if self_t is None else taken(self_t, places, ctx.dims), None
+        (indices,) = ctx.saved_tensors
+        return None if self_t is None else taken(self_t, indices, ctx.dims), None
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -114,12 +114,12 @@ class MaxPool(Rule):
         yield Sample("equals", (equals, [2, 2], [1, 1], [0, 0], [1, 1]), smooth=False)
 
 
-def put_back(grad: torch.Tensor, places: torch.Tensor, shape: Sizes, dims: int) -> torch.Tensor:
+def put_back(grad: torch.Tensor, indices: torch.Tensor, shape: Sizes, dims: int) -> torch.Tensor:
     """Adds each window's gradient to what its largest element gets.
 
     Args:
         grad: The gradient of the largest elements.
-        places: Where they stand, counted over the last dimensions of the input.
+        indices: Where they stand, counted over the last dimensions of the input.
         shape: The input's.
         dims: How many dimensions that count goes over.
 
@@ -127,12 +127,12 @@ def put_back(grad: torch.Tensor, places: torch.Tensor, shape: Sizes, dims: int) 
         A gradient of the input's shape.
     """
     nothing = rows(grad.new_zeros(shape), dims)
-    return nothing.scatter_add(-1, rows(places, dims), rows(grad, dims)).reshape(shape)
+    return nothing.scatter_add(-1, rows(indices, dims), rows(grad, dims)).reshape(shape)
 
 
-def taken(value: torch.Tensor, places: torch.Tensor, dims: int) -> torch.Tensor:
-    """The elements at these places, counted over the last dimensions."""
-    return rows(value, dims).gather(-1, rows(places, dims)).reshape(places.shape)
+def taken(value: torch.Tensor, indices: torch.Tensor, dims: int) -> torch.Tensor:
+    """The elements at these indices, counted over the last dimensions."""
+    return rows(value, dims).gather(-1, rows(indices, dims)).reshape(indices.shape)
 
 
 def rows(value: torch.Tensor, dims: int) -> torch.Tensor:

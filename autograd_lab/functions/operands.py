@@ -150,7 +150,9 @@ def batched(
         The result and where its batch is.
     """
     one = [
-        value if dim is None else value.new_empty([size for at, size in enumerate(value.shape) if at != dim])
+        value
+        if dim is None
+        else value.new_empty([size for index, size in enumerate(value.shape) if index != dim])
         for value, dim in zip(args, in_dims, strict=True)
     ]
     operands: list[Any] = [value for value in one[:2] if isinstance(value, torch.Tensor | Number)]

@@ -50,7 +50,7 @@ def count(shape: Sequence[int], dim: Dim) -> int:
 def put_back(result: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:
     """Gives a reduction's result the dimensions that ``keepdim`` keeps, of size 1 each; it may have them already."""
     over = reduced(shape, dim)
-    return result.reshape([1 if at in over else size for at, size in enumerate(shape)])
+    return result.reshape([1 if index in over else size for index, size in enumerate(shape)])
 
 
 def spread(result: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:

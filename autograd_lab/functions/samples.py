@@ -91,12 +91,14 @@ def needing(values: Sequence[torch.Tensor], needs: Sequence[bool]) -> list[torch
 
 def each_alone(args: tuple[Any, ...]) -> Iterator[Sample]:
     """Gives the same arguments again for each tensor that requires a gradient, with no other requiring one."""
-    places = [at for at, value in enumerate(args) if isinstance(value, torch.Tensor) and value.requires_grad]
-    for place in places:
+    alone = [
+        index for index, value in enumerate(args) if isinstance(value, torch.Tensor) and value.requires_grad
+    ]
+    for one in alone:
         yield Sample(
-            f"needs {place} alone",
+            f"needs {one} alone",
             tuple(
-                value.detach().requires_grad_(at == place) if at in places else value
-                for at, value in enumerate(args)
+                value.detach().requires_grad_(index == one) if index in alone else value
+                for index, value in enumerate(args)
             ),
         )

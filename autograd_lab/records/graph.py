@@ -5,7 +5,7 @@ goes to JSON and back, and can be drawn on a machine without torch.
 
 Relies on the standard library only. Promises:
 
-- nodes stand in the order in which the engine would run them, and a node's ``id`` is its place in it;
+- nodes stand in the order in which the engine would run them, and a node's ``id`` is its index;
 - ``next`` has one slot for each gradient that the node returns, in torch's order, none merged or dropped;
 - what could not be had is ``None``, never a guess.
 
@@ -240,7 +240,7 @@ class Node(NamedTuple):
     """One node of the backward graph.
 
     Attributes:
-        id: Its place in the order in which the engine would run the graph.
+        id: Its index in the order in which the engine would run the graph.
         name: As torch says it, without the C++ namespace: ``"MulBackward0"``, ``"AccumulateGrad"``.
         kind: ``"op"``, ``"accumulate"`` (a leaf's ``AccumulateGrad``), ``"function"`` (a Python
             ``torch.autograd.Function``) or ``"compiled"`` (what ``torch.compile`` made).
@@ -390,19 +390,19 @@ class Graph(DisplayMixin):
                     yield node.id, slot, edge
 
     def validate(self) -> None:
-        """Checks what the fields' types don't say: that ids are places and edges lead to nodes.
+        """Checks what the fields' types don't say: that ids are indices and edges lead to nodes.
 
         Raises:
             ValueError: Names the field that is wrong.
         """
-        for place, node in enumerate(self.nodes):
-            if node.id != place:
-                raise ValueError(f"nodes[{place}].id: expected {place}, found {node.id}")
+        for index, node in enumerate(self.nodes):
+            if node.id != index:
+                raise ValueError(f"nodes[{index}].id: expected {index}, found {node.id}")
             for slot, edge in enumerate(node.next):
                 if edge is not None:
-                    self._check_edge(edge, f"nodes[{place}].next[{slot}]")
-        for place, edge in enumerate(self.roots):
-            self._check_edge(edge, f"roots[{place}]")
+                    self._check_edge(edge, f"nodes[{index}].next[{slot}]")
+        for index, edge in enumerate(self.roots):
+            self._check_edge(edge, f"roots[{index}]")
 
     def _check_edge(self, edge: Edge, field: str) -> None:
         if not 0 <= edge.node < len(self.nodes):

@@ -158,14 +158,14 @@ def loads(text: str) -> Record | list[Trace]:
         raise RecordError("not a record: nested too deeply") from error
     if wanted is not _TRACES:
         return _valid(cast(Record, record), "data")
-    return [_valid(each, f"data[{number}]") for number, each in enumerate(record)]
+    return [_valid(each, f"data[{index}]") for index, each in enumerate(record)]
 
 
-def _valid(record: T, place: str) -> T:
+def _valid(record: T, where: str) -> T:
     try:
         record.validate()
     except ValueError as error:
-        raise RecordError(f"{place}.{error}") from error
+        raise RecordError(f"{where}.{error}") from error
     return record
 
 
@@ -264,7 +264,7 @@ def _defaults(record_type: Any) -> tuple[tuple[str, Any], ...]:
 
 @functools.cache
 def _decoder(wanted: Any) -> Decoder:
-    """The function that reads a value of this type, or raises naming the place."""
+    """The function that reads a value of this type, or raises naming where."""
     if _is_record(wanted):
         return _record_decoder(wanted)
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
@@ -282,18 +282,18 @@ def _record_decoder(record_type: type) -> Decoder:
     fields = [(name, _decoder(hints[name]), default is _REQUIRED) for name, default in _defaults(record_type)]
     known = {name for name, _, _ in fields}
 
-    def decode(value: Any, place: str) -> Any:
+    def decode(value: Any, where: str) -> Any:
         if not isinstance(value, dict):
-            raise _wrong(place, f"the fields of a {record_type.__name__}", value)
+            raise _wrong(where, f"the fields of a {record_type.__name__}", value)
         for name in value:
             if name not in known:
-                raise RecordError(f"{place}.{_shown(name)[1:-1]}: a {record_type.__name__} has no such field")
+                raise RecordError(f"{where}.{_shown(name)[1:-1]}: a {record_type.__name__} has no such field")
         found = {}
         for name, read, required in fields:
             if name in value:
-                found[name] = read(value[name], f"{place}.{name}")
+                found[name] = read(value[name], f"{where}.{name}")
             elif required:
-                raise RecordError(f"{place}.{name}: missing")
+                raise RecordError(f"{where}.{name}: missing")
         return record_type(**found)
 
     return decode
@@ -303,20 +303,20 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         read = _decoder(arguments[0])
 
-        def decode_any(value: Any, place: str) -> Any:
+        def decode_any(value: Any, where: str) -> Any:
             if not isinstance(value, list):
-                raise _wrong(place, "a list", value)
-            return tuple(read(item, f"{place}[{number}]") for number, item in enumerate(value))
+                raise _wrong(where, "a list", value)
+            return tuple(read(item, f"{where}[{index}]") for index, item in enumerate(value))
 
         return decode_any
     readers = [_decoder(argument) for argument in arguments]
 
-    def decode_fixed(value: Any, place: str) -> Any:
+    def decode_fixed(value: Any, where: str) -> Any:
         if not isinstance(value, list) or len(value) != len(readers):
-            raise _wrong(place, f"a list of {len(readers)}", value)
+            raise _wrong(where, f"a list of {len(readers)}", value)
         return tuple(
-            read(item, f"{place}[{number}]")
-            for number, (read, item) in enumerate(zip(readers, value, strict=True))
+            read(item, f"{where}[{index}]")
+            for index, (read, item) in enumerate(zip(readers, value, strict=True))
         )
 
     return decode_fixed
@@ -328,31 +328,31 @@ def _union_decoder(arguments: tuple[Any, ...]) -> Decoder:
     nullable = len(others) < len(arguments)
     if len(others) == 1:
         read = _decoder(others[0])
-        return lambda value, place: None if nullable and value is None else read(value, place)
+        return lambda value, where: None if nullable and value is None else read(value, where)
     allowed = tuple(others)
 
-    def decode(value: Any, place: str) -> Any:
+    def decode(value: Any, where: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, allowed):
-            raise _wrong(place, " or ".join(article(kind.__name__) for kind in allowed), value)
+            raise _wrong(where, " or ".join(article(kind.__name__) for kind in allowed), value)
         return value
 
     return decode
 
 
 def _plain_decoder(wanted: type) -> Decoder:
-    def decode(value: Any, place: str) -> Any:
+    def decode(value: Any, where: str) -> Any:
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise _wrong(place, article(wanted.__name__), value)
+            raise _wrong(where, article(wanted.__name__), value)
         return value
 
     return decode
 
 
-def _scalar(value: Any, place: str) -> Scalar:
+def _scalar(value: Any, where: str) -> Scalar:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
-        return tuple(_scalar(item, f"{place}[{number}]") for number, item in enumerate(value))
+        return tuple(_scalar(item, f"{where}[{index}]") for index, item in enumerate(value))
     try:
         match value:
             case {"float": str(text), **rest} if not rest:
@@ -361,28 +361,28 @@ def _scalar(value: Any, place: str) -> Scalar:
                 return complex(float(real), float(imag))
     except ValueError:
         pass  # the same message as for any other value that isn't one
-    raise _wrong(place, "a number, a text, a flag or a list of them", value)
+    raise _wrong(where, "a number, a text, a flag or a list of them", value)
 
 
-def _float(value: Any, place: str) -> float:
-    number = _scalar(value, place)
+def _float(value: Any, where: str) -> float:
+    number = _scalar(value, where)
     if not isinstance(number, float):
-        raise _wrong(place, "a float", value)
+        raise _wrong(where, "a float", value)
     return number
 
 
-def _number(value: Any, place: str) -> Number:
-    number = _scalar(value, place)
+def _number(value: Any, where: str) -> Number:
+    number = _scalar(value, where)
     if number is None or isinstance(number, str | tuple):
-        raise _wrong(place, "a number", value)
+        raise _wrong(where, "a number", value)
     return number
 
 
 _ANNOTATED: dict[str, Decoder] = {"scalar": _scalar, "number": _number}
 
 
-def _wrong(place: str, expected: str, found: Any) -> RecordError:
-    return RecordError(f"{place}: expected {expected}, found {_shown(found)}")
+def _wrong(where: str, expected: str, found: Any) -> RecordError:
+    return RecordError(f"{where}: expected {expected}, found {_shown(found)}")
 
 
 def _shown(found: Any) -> str:

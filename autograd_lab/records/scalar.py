@@ -21,7 +21,7 @@ class Variable(NamedTuple):
     """One number of the computation: an input, an intermediate result or the output.
 
     Attributes:
-        id: Its place in ``ScalarGraph.variables``.
+        id: Its index in ``ScalarGraph.variables``.
         kind: ``"output"``, ``"intermediate"``, ``"leaf"`` (it gets a ``.grad``) or ``"constant"`` (no
             gradient is wanted).
         name: What the user calls it.
@@ -63,7 +63,7 @@ class Operation(NamedTuple):
     """One operation: what went in, and which variable came out.
 
     Attributes:
-        id: Its place in ``ScalarGraph.operations``.
+        id: Its index in ``ScalarGraph.operations``.
         node: Torch's name of the backward node: ``"MulBackward0"``.
         symbol: How people write it: ``"×"``, ``"−"``, ``"^2"``; the operation's name where there is no sign.
         operands: The inputs, in the operation's order.
@@ -100,19 +100,19 @@ class ScalarGraph(DisplayMixin):
     operations: tuple[Operation, ...]
 
     def validate(self) -> None:
-        """Checks that ids are places and that operations name variables that are there.
+        """Checks that ids are indices and that operations name variables that are there.
 
         Raises:
             ValueError: Names the field that is wrong.
         """
         for kind in ("variables", "operations"):
-            for place, item in enumerate(getattr(self, kind)):
-                if item.id != place:
-                    raise ValueError(f"{kind}[{place}].id: expected {place}, found {item.id}")
-        for place, operation in enumerate(self.operations):
-            self._check(operation.result, f"operations[{place}].result")
+            for index, item in enumerate(getattr(self, kind)):
+                if item.id != index:
+                    raise ValueError(f"{kind}[{index}].id: expected {index}, found {item.id}")
+        for index, operation in enumerate(self.operations):
+            self._check(operation.result, f"operations[{index}].result")
             for slot, operand in enumerate(operation.operands):
-                self._check(operand.variable, f"operations[{place}].operands[{slot}].variable")
+                self._check(operand.variable, f"operations[{index}].operands[{slot}].variable")
 
     def _check(self, variable: int, field: str) -> None:
         if not 0 <= variable < len(self.variables):

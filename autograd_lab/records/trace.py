@@ -83,7 +83,7 @@ class Step(NamedTuple):
     """One run of one node.
 
     Attributes:
-        index: Its place in the order in which the nodes ran.
+        index: Its index in the order in which the nodes ran.
         node: The node's id.
         grad_outputs: What came in, one entry for each slot, after the input buffer summed it and hooks had their
             say; ``None`` for an undefined gradient or without statistics.
@@ -179,17 +179,17 @@ class Trace(DisplayMixin):
         raise KeyError(f"node {node} did not run")
 
     def validate(self) -> None:
-        """Checks that steps are in their places and name nodes that are there.
+        """Checks that steps are in order and name nodes that are there.
 
         Raises:
             ValueError: Names the field that is wrong.
         """
         self.graph.validate()
-        for place, step in enumerate(self.steps):
-            if step.index != place:
-                raise ValueError(f"steps[{place}].index: expected {place}, found {step.index}")
+        for index, step in enumerate(self.steps):
+            if step.index != index:
+                raise ValueError(f"steps[{index}].index: expected {index}, found {step.index}")
             if not 0 <= step.node < len(self.graph):
-                raise ValueError(f"steps[{place}].node: there is no node {step.node}")
+                raise ValueError(f"steps[{index}].node: there is no node {step.node}")
 
 
 def are_traces(thing: object) -> TypeGuard[Sequence[Trace]]:

@@ -99,9 +99,9 @@ class VerifyReport(DisplayMixin):
         Raises:
             ValueError: Names the field that is wrong.
         """
-        for place, check in enumerate(self.checks):
+        for index, check in enumerate(self.checks):
             if check.ok is False and not check.message:
-                raise ValueError(f"checks[{place}].message: expected what is wrong, found nothing")
+                raise ValueError(f"checks[{index}].message: expected what is wrong, found nothing")
 
     @property
     def failed(self) -> tuple[Check, ...]:
