@@ -15,7 +15,7 @@ _DEF = re.compile(r"\s*(async\s+)?def\b")
 
 
 def qualified_name(call: Any) -> str:
-    """Gives a callable's qualified name; for an object with ``__call__``, its class's.
+    """Returns a callable's qualified name; for an object with ``__call__``, its class's.
 
     Example:
         >>> qualified_name(functools.partial(qualified_name, 1))
@@ -26,7 +26,7 @@ def qualified_name(call: Any) -> str:
 
 
 def source_of(call: Any) -> Source | None:
-    """Gives where a callable was written; ``None`` where it isn't written in Python."""
+    """Returns where a callable was written; ``None`` where it isn't written in Python."""
     call = _inner(call)
     code = getattr(call, "__code__", None) or getattr(type(call).__call__, "__code__", None)
     return None if code is None else source_of_code(code)

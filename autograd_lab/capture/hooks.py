@@ -39,7 +39,7 @@ def _of_module(found: _module_hooks.OfModule, name_of: Callable[[torch.nn.Module
 
 
 def of_leaf(variable: torch.Tensor) -> tuple[Sequence[Hook], Sequence[Hook]]:
-    """Gives a leaf's hooks: those that fire before its ``AccumulateGrad``'s own, and those that fire last."""
+    """Returns a leaf's hooks: those that fire before its ``AccumulateGrad``'s own, and those that fire last."""
     if not _hooks.of_tensor(variable) and not _hooks.after_accumulation(variable):
         return _NEITHER
     return (
@@ -49,7 +49,7 @@ def of_leaf(variable: torch.Tensor) -> tuple[Sequence[Hook], Sequence[Hook]]:
 
 
 def of_intermediates(tensors: Collection[torch.Tensor]) -> list[Hook]:
-    """Gives the hooks on the tensors that a node made; they belong to the node.
+    """Returns the hooks on the tensors that a node made; they belong to the node.
 
     The engine goes from tensor to tensor in the order in which each got its first hook, which the hooks' numbers tell
     as long as that first hook is there. ``retain_grad`` comes last, after the hooks that may change a gradient.

@@ -47,7 +47,7 @@ class Made(NamedTuple):
 
 
 def taken_apart(value: Any) -> Made:
-    """Tells the loss, the model and named tensors apart in what a user's function returned.
+    """Splits what a user's function returned into the loss, the model and named tensors.
 
     Args:
         value: A loss; ``(loss, model)``; ``(loss, model, names)``, in which ``model`` may be ``None``; or a dictionary

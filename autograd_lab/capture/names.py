@@ -151,7 +151,7 @@ class NameBook:
         )
 
     def of_tensor(self, tensor: torch.Tensor) -> list[str]:
-        """Gives the names of a tensor met as itself; empty if it has none."""
+        """Returns the names of a tensor met as itself; empty if it has none."""
         return self._by_identity.get(id(tensor), [])
 
     def of_module(self, module: torch.nn.Module) -> str:
@@ -163,11 +163,11 @@ class NameBook:
         return type(module).__name__
 
     def intermediates(self) -> Iterator[torch.Tensor]:
-        """Gives every named tensor that is no leaf."""
+        """Returns every named tensor that is no leaf."""
         return (tensor for results in self._results.values() for tensor, _ in results)
 
     def slots(self) -> Iterator[tuple[tuple[Node, int], str]]:
-        """Gives, for every named tensor that is no leaf, the slot its gradient flows into, and its names."""
+        """Returns, for every named tensor that is no leaf, the slot its gradient flows into, and its names."""
         return ((slot, ", ".join(names)) for slot, names in self._by_slot.items())
 
     def of_saved(self, node: Node, tensor: torch.Tensor, storage: int | None) -> Known:
@@ -212,7 +212,7 @@ def _smallest_around(
 
 
 def _view(tensor: torch.Tensor, of: torch.Tensor) -> str | None:
-    """How a tensor looks at the memory of another one; ``None`` where it does so in the same way."""
+    """Returns how a tensor views another one's memory; ``None`` where both have one layout."""
     if tensor.dtype is not of.dtype or tensor.is_conj() != of.is_conj() or tensor.is_neg() != of.is_neg():
         return "view"
     own, other = _layout(tensor), _layout(of)

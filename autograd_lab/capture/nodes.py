@@ -43,7 +43,7 @@ class NodeReader:
             self._note_hooks(tensor)
 
     def read(self, walk: Walk) -> tuple[Node, ...]:
-        """Gives a record for each node: its fields column by column, then the rows.
+        """Returns a record for each node: its fields column by column, then the rows.
 
         What was saved is read before the hooks: a saved tensor shows the hooks on the node that made it.
 

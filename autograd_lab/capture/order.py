@@ -57,11 +57,11 @@ class ReadyQueue(Generic[T]):
         return first[1]
 
     def first(self) -> T:
-        """Gives the item with the highest key; leaves it in."""
+        """Returns the item with the highest key; leaves it in."""
         return self._heap[0][1]
 
     def in_order(self) -> list[T]:
-        """Gives the items in the order in which they would be taken out; takes none out."""
+        """Returns the items in the order in which they would be taken out; takes none out."""
         heap = list(self._heap)
         taken = [self.pop() for _ in range(len(self))]
         self._heap = heap
@@ -113,7 +113,7 @@ def dependencies(nexts: Sequence[Sequence[Target | None]], roots: Sequence[Targe
 def execution_order(
     sequence_nrs: Sequence[int], nexts: Sequence[Sequence[Target | None]], roots: Sequence[Target]
 ) -> list[int]:
-    """Gives the order in which the native engine would run the nodes.
+    """Returns the order in which the native engine would run the nodes.
 
     Args:
         sequence_nrs: Each node's ``sequence_nr``.

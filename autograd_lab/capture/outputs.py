@@ -24,7 +24,7 @@ Root: TypeAlias = tuple[Node, int]
 
 
 def roots(outputs: Outputs) -> list[Root]:
-    """Gives the edges at which a backward of these outputs would start.
+    """Returns the edges at which a backward of these outputs would start.
 
     Args:
         outputs: See ``Outputs``.
@@ -68,12 +68,12 @@ def names(outputs: Outputs) -> list[str | None]:
 
 
 def starts(outputs: Outputs) -> list[torch.Tensor | GradientEdge]:
-    """Gives what ``torch.autograd.backward`` takes: the tensors and edges in ``outputs``, in order."""
+    """Returns what ``torch.autograd.backward`` takes: the tensors and edges in ``outputs``, in order."""
     return list(_flatten(outputs))
 
 
 def tensors(outputs: Outputs) -> Iterator[torch.Tensor]:
-    """Gives the tensors in ``outputs``, in the order in which they stand."""
+    """Returns the tensors in ``outputs``, in the order in which they stand."""
     return (item for item in _flatten(outputs) if isinstance(item, torch.Tensor))
 
 

@@ -31,7 +31,7 @@ class MetaTable:
         self._known: dict[Any, TensorMeta] = {}
 
     def of_gradients(self, node: Node) -> tuple[TensorMeta, ...]:
-        """Gives a record for each slot of a node's ``grad_outputs``."""
+        """Returns a record for each slot of a node's ``grad_outputs``."""
         known = self._known
         metas = []
         for slot in _nodes.input_metadata(node):
@@ -41,7 +41,7 @@ class MetaTable:
         return tuple(metas)
 
     def of_tensor(self, tensor: torch.Tensor) -> TensorMeta:
-        """Gives the record for a tensor."""
+        """Returns the record for a tensor."""
         if type(tensor) in _readable.ORDINARY and not tensor.is_nested:
             key = _KEY(tensor)
         else:  # only subclasses have symbolic sizes, which mustn't be compared
@@ -133,7 +133,7 @@ def _known(nbytes: Any) -> int | None:
 
 
 def plain(value: Any) -> Scalar:
-    """Gives a value as plain data: what JSON has no place for as Python prints it, a tensor without its numbers."""
+    """Returns a value as plain data: what JSON has no place for as Python prints it, a tensor without its numbers."""
     if type(value) in _PLAIN:
         return value  # type: ignore[no-any-return]
     if isinstance(value, list | tuple):

@@ -20,12 +20,12 @@ from autograd_lab.functions.samples import Sample, pairs, tensor
 
 
 def two(self: Operand, other: Operand) -> tuple[Any, ...]:
-    """The arguments of an operation on two operands, as they are."""
+    """Returns the arguments of an operation on two operands, as they are."""
     return self, other
 
 
 def with_alpha(self: Operand, other: Operand, alpha: Number = 1) -> tuple[Any, ...]:
-    """The arguments of a sum or a difference."""
+    """Returns the arguments of a sum or a difference."""
     return self, other, alpha
 
 
@@ -35,7 +35,7 @@ def turned(self: Operand, other: Operand, alpha: Number = 1) -> tuple[Any, ...]:
 
 
 def with_rounding(self: Operand, other: Operand, rounding_mode: str | None = None) -> tuple[Any, ...]:
-    """The arguments of a quotient."""
+    """Returns the arguments of a quotient."""
     return self, other, rounding_mode
 
 

@@ -208,7 +208,7 @@ class Attention(Rule):
 
 
 def shared(x: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
-    """Gives each query head its head of keys or of values, all in single precision at least.
+    """Returns keys or values with a head for each query head, in single precision at least.
 
     See Note [Heads that share].
 
@@ -239,7 +239,7 @@ def together(grad: torch.Tensor, wanted: Like) -> torch.Tensor:
 
 
 def weights(query: torch.Tensor, key: torch.Tensor, mask: OptionalTensor, scale: float) -> torch.Tensor:
-    """How much each query takes of each value: the softmax of the scores; zeros for a query that may see no key."""
+    """Returns each query's share of each value: the softmax of the scores; zeros where a query may see no key."""
     scores = scale * query @ key.mT
     if mask is None:
         return torch.softmax(scores, -1)

@@ -19,7 +19,7 @@ from autograd_lab.functions.windows import adapted, regular, to_elements
 
 
 def of(dims: int) -> Callable[..., tuple[Any, ...]]:
-    """Gives what makes the arguments of an average pooling in so many dimensions."""
+    """Returns the adapter of an average pooling in this many dimensions."""
 
     def adapt(
         self: torch.Tensor,

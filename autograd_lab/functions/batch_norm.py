@@ -196,7 +196,7 @@ def normalized(
 def through_channels(
     value: torch.Tensor, normal: torch.Tensor, scale: torch.Tensor, training: bool
 ) -> torch.Tensor:
-    """What a gradient or a tangent becomes: the statistics move along in training only."""
+    """Returns a gradient or a tangent behind the norm; in training the statistics move along."""
     return through(value, normal, scale, others(normal)) if training else value * scale
 
 

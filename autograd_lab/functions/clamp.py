@@ -86,7 +86,7 @@ def from_above(self: torch.Tensor, max: Operand) -> tuple[torch.Tensor, Bound, B
 
 
 def to_self(grad: torch.Tensor, self: torch.Tensor, min: Bound, max: Bound) -> torch.Tensor:
-    """What ``self`` gets: the gradient where it is within its bounds."""
+    """Returns what ``self`` gets: the gradient where it is within its bounds."""
     if not isinstance(min, torch.Tensor) and not isinstance(max, torch.Tensor):
         return only(inside(self, min, max, closed=not KINKS.open), grad)
     if not KINKS.shared:
@@ -100,7 +100,7 @@ def to_self(grad: torch.Tensor, self: torch.Tensor, min: Bound, max: Bound) -> t
 
 
 def to_min(grad: torch.Tensor, self: torch.Tensor, min: torch.Tensor, max: Bound) -> torch.Tensor:
-    """What ``min`` gets: the gradient where ``self`` is raised to it."""
+    """Returns what ``min`` gets: the gradient where ``self`` is raised to it."""
     if not KINKS.shared:
         raised: torch.Tensor = self < min
         return only(raised if max is None else raised & (min < max), grad)
@@ -110,7 +110,7 @@ def to_min(grad: torch.Tensor, self: torch.Tensor, min: torch.Tensor, max: Bound
 
 
 def to_max(grad: torch.Tensor, self: torch.Tensor, min: Bound, max: torch.Tensor) -> torch.Tensor:
-    """What ``max`` gets: the gradient where ``self`` is lowered to it; it also wins where the bounds contradict."""
+    """Returns what ``max`` gets: the gradient where ``self`` is lowered to it, or where the bounds contradict."""
     if not KINKS.shared:
         lowered: torch.Tensor = self > max
         return only(lowered if min is None else lowered | (max < min), grad)
@@ -120,14 +120,14 @@ def to_max(grad: torch.Tensor, self: torch.Tensor, min: Bound, max: torch.Tensor
 
 
 def inside(self: torch.Tensor, min: Bound, max: Bound, *, closed: bool) -> torch.Tensor:
-    """Where an element is within its bounds, and, if that is ``closed``, on one."""
+    """Returns where an element is within its bounds, and, if that is ``closed``, on one."""
     over: Any = None if min is None else self >= min if closed else self > min
     under: Any = None if max is None else self <= max if closed else self < max
     return _all(over, under)
 
 
 def on(self: torch.Tensor, bound: Operand, ordered: torch.Tensor | None) -> torch.Tensor:
-    """Where an element is on a bound, and the bounds are in order, if there are two."""
+    """Returns where an element is on a bound, and the bounds are in order, if there are two."""
     return _all(self == bound, ordered)
 
 
@@ -136,12 +136,12 @@ def _ordered(min: Any, max: Any) -> torch.Tensor | None:
 
 
 def _any(one: Any, other: Any) -> torch.Tensor:
-    """One of two masks that holds, of which one may be missing."""
+    """Returns where one of two masks holds, of which one may be missing."""
     return other if one is None else one if other is None else one | other  # type: ignore[no-any-return]
 
 
 def _all(one: Any, other: Any) -> torch.Tensor:
-    """Both of two masks hold, of which one may be missing."""
+    """Returns where both masks hold, of which one may be missing."""
     return other if one is None else one if other is None else one & other  # type: ignore[no-any-return]
 
 

@@ -222,7 +222,7 @@ def exchanged(value: torch.Tensor, groups: int) -> torch.Tensor:
 
 
 def cut(value: torch.Tensor, shape: Sizes) -> torch.Tensor:
-    """What fits into a shape, from the beginning of each dimension."""
+    """Returns the part that fits into a shape, from the beginning of each dimension."""
     for dim, size in enumerate(shape):
         value = value.narrow(dim, 0, size)
     return value

@@ -71,7 +71,7 @@ class Elementwise(Rule):
 def one_tensor(
     dtype: torch.dtype, *options: Any, low: float = -3, high: float = 3, edges: tuple[float, ...] = ()
 ) -> Iterator[Sample]:
-    """Gives one tensor of several shapes, and one of the numbers at which the function is special.
+    """Yields one tensor of several shapes, and one of the numbers at which the function is special.
 
     Args:
         dtype: The tensor's.

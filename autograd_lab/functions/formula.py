@@ -22,7 +22,7 @@ Gradient: TypeAlias = Callable[..., torch.Tensor]
 
 
 def conj(value: Any) -> Any:
-    """The conjugate of a tensor or a number."""
+    """Returns the conjugate of a tensor or a number."""
     return value.conj() if isinstance(value, torch.Tensor) else value.conjugate()
 
 

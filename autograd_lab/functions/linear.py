@@ -26,12 +26,12 @@ from autograd_lab.functions.unbroadcast import fit, like
 
 
 def by_columns(matrix: torch.Tensor) -> bool:
-    """Says whether a matrix lies in memory column by column."""
+    """Returns whether a matrix lies in memory column by column."""
     return matrix.stride() == (1, matrix.shape[0])
 
 
 def product(left: torch.Tensor, right: torch.Tensor, as_columns: bool) -> torch.Tensor:
-    """Gives ``left @ right``, row by row or column by column. See Note [Laid out alike]."""
+    """Returns ``left @ right``, row by row or column by column. See Note [Laid out alike]."""
     return (right.mT @ left.mT).mT if as_columns else left @ right
 
 

@@ -106,7 +106,7 @@ def without(grad: torch.Tensor, indices: torch.Tensor, padding_idx: int) -> torc
 
 
 def frequency(grad: torch.Tensor, indices: torch.Tensor, number: int) -> torch.Tensor:
-    """Says for each index how often it's there, as a row's divisor."""
+    """Returns how often each index occurs, as its row's divisor."""
     every = indices.flatten()
     found = grad.new_zeros(number).index_add(0, every, grad.new_ones(every.shape))
     return found.index_select(0, every).reshape(indices.shape).unsqueeze(-1)

@@ -120,7 +120,7 @@ class NllLoss(Rule):
 def share(
     grad: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, reduction: str, ignore_index: int
 ) -> torch.Tensor:
-    r"""What each element counts for in the loss: :math:`w_{y_i} / n`, and nothing where it's ignored."""
+    r"""Returns each element's weight in the loss: :math:`w_{y_i} / n`, and nothing where it's ignored."""
     counted = target != ignore_index
     of_class = wide(grad.new_ones(1) if weight is None else weight)
     index = classes(target, len(of_class))
@@ -212,7 +212,7 @@ class MseLoss(Rule):
 
 
 def slope(self: torch.Tensor, target: torch.Tensor, reduction: str) -> torch.Tensor:
-    r"""How the loss grows with each element of the first: :math:`\frac{2}{n} (x - y)`."""
+    r"""Returns the loss's slope at each element of the first: :math:`\frac{2}{n} (x - y)`."""
     difference = self - target
     return difference * (2 / max(difference.numel(), 1) if reduction == "mean" else 2)
 

@@ -15,7 +15,7 @@ from autograd_lab.functions.shapes import Sizes, spread
 
 
 def of(dims: int) -> Callable[..., tuple[Any, ...]]:
-    """Gives what makes the arguments of a max pooling in so many dimensions."""
+    """Returns the adapter of a max pooling in this many dimensions."""
 
     def adapt(
         self: torch.Tensor,
@@ -131,7 +131,7 @@ def put_back(grad: torch.Tensor, indices: torch.Tensor, shape: Sizes, dims: int)
 
 
 def taken(value: torch.Tensor, indices: torch.Tensor, dims: int) -> torch.Tensor:
-    """The elements at these indices, counted over the last dimensions."""
+    """Returns the elements at these indices, counted over the last dimensions."""
     return rows(value, dims).gather(-1, rows(indices, dims)).reshape(indices.shape)
 
 

@@ -38,7 +38,7 @@ def _exponent_grad(
 
 
 def not_negative(exponent: torch.Tensor) -> torch.Tensor:
-    """Where an exponent is real and not below zero."""
+    """Returns where an exponent is real and not below zero."""
     if exponent.is_complex():
         return (exponent.imag == 0).logical_and(exponent.real >= 0)
     return exponent >= 0

@@ -24,7 +24,7 @@ Dim = int | tuple[int, ...] | list[int] | None
 
 
 def reduced(shape: Sequence[int], dim: Dim) -> tuple[int, ...]:
-    """Says which dimensions a reduction goes over, counted from the front: if it names none, over all of them.
+    """Returns the dimensions that a reduction goes over, counted from the front: all of them, if it names none.
 
     Args:
         shape: The input's.
@@ -43,18 +43,18 @@ def reduced(shape: Sequence[int], dim: Dim) -> tuple[int, ...]:
 
 
 def count(shape: Sequence[int], dim: Dim) -> int:
-    """Says how many elements each result is made of: ``N``."""
+    """Returns how many elements each result is made of: ``N``."""
     return math.prod(shape[at] for at in reduced(shape, dim))
 
 
 def put_back(result: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:
-    """Gives a reduction's result the dimensions that ``keepdim`` keeps, of size 1 each; it may have them already."""
+    """Returns a reduction's result with the dimensions that ``keepdim`` keeps, of size 1, if it lacks them."""
     over = reduced(shape, dim)
     return result.reshape([1 if index in over else size for index, size in enumerate(shape)])
 
 
 def spread(result: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:
-    """Gives each element what its result has. See Note [Spread].
+    """Returns for each element what its result has. See Note [Spread].
 
     Args:
         result: Of a reduction's shape, with the reduced dimensions kept or not.
@@ -245,7 +245,7 @@ class Var(Rule):
 
 
 def deviation(self: torch.Tensor, dim: Dim, correction: float) -> torch.Tensor:
-    r"""How a variance grows with each element: :math:`\frac{2}{N - c} (x - \mu)`."""
+    r"""Returns a variance's slope at each element: :math:`\frac{2}{N - c} (x - \mu)`."""
     freedom = max(count(self.shape, dim) - correction, 0)
     return (2 / freedom if freedom else math.inf) * (self - self.mean(reduced(self.shape, dim), True))
 
@@ -309,7 +309,7 @@ class Amax(Rule):
 
 
 def share(self: torch.Tensor, result: torch.Tensor, dim: Dim) -> torch.Tensor:
-    r"""What each element has of its maximum: :math:`[x = z] / n`."""
+    r"""Returns each element's share of its maximum: :math:`[x = z] / n`."""
     largest = self == put_back(result, self.shape, dim)
     return largest / largest.sum(reduced(self.shape, dim), True).to(self.dtype)
 

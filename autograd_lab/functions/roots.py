@@ -118,6 +118,6 @@ class Abs(Rule):
 
 
 def along(step: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """Gives how far each step goes in a direction of length one, real or complex."""
+    """Returns how far each step goes in a direction of length one, real or complex."""
     product = step.conj() * direction
     return product.real if product.is_complex() else product

@@ -66,7 +66,7 @@ class Rule(torch.autograd.Function):
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
-        """Gives inputs on which the rule must agree with PyTorch.
+        """Returns inputs on which the rule must agree with PyTorch.
 
         Args:
             dtype: A floating or complex dtype.

@@ -56,7 +56,7 @@ def tensor(
 
 
 def pairs(dtype: torch.dtype, *, low: float = -2, high: float = 2) -> Iterator[Sample]:
-    """Gives two tensors of all `SHAPES`; with one of them not requiring a gradient; and of several dtypes.
+    """Yields two tensors of all `SHAPES`; with one of them not requiring a gradient; and of several dtypes.
 
     Args:
         dtype: The first tensor's, and mostly the second's.
@@ -80,7 +80,7 @@ def pairs(dtype: torch.dtype, *, low: float = -2, high: float = 2) -> Iterator[S
 
 
 def needing(values: Sequence[torch.Tensor], needs: Sequence[bool]) -> list[torch.Tensor]:
-    """Gives the same numbers as leaves, some of which require a gradient.
+    """Returns the same numbers as leaves, some of which require a gradient.
 
     Args:
         values: Tensors.
@@ -90,7 +90,7 @@ def needing(values: Sequence[torch.Tensor], needs: Sequence[bool]) -> list[torch
 
 
 def each_alone(args: tuple[Any, ...]) -> Iterator[Sample]:
-    """Gives the same arguments again for each tensor that requires a gradient, with no other requiring one."""
+    """Yields the same arguments again for each tensor that requires a gradient, with no other requiring one."""
     alone = [
         index for index, value in enumerate(args) if isinstance(value, torch.Tensor) and value.requires_grad
     ]

@@ -22,7 +22,7 @@ from autograd_lab.functions.samples import Sample, tensor
 
 
 def only(mask: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Gives the value where the mask is true, and zero elsewhere."""
+    """Returns the value where the mask is true, and zero elsewhere."""
     return torch.where(mask, value, value.new_zeros(()))
 
 

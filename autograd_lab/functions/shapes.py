@@ -12,7 +12,7 @@ Sizes = Sequence[int]
 
 
 def spread(sizes: Sizes, dims: int) -> list[int]:
-    """Gives a number for each dimension where one stood for all.
+    """Returns a number for each dimension where one stood for all.
 
     Example:
         >>> spread([2], 3), spread([2, 1], 2)
@@ -36,7 +36,7 @@ def per_channel(value: torch.Tensor, input: torch.Tensor) -> torch.Tensor: ...
 @overload
 def per_channel(value: None, input: torch.Tensor) -> None: ...
 def per_channel(value: torch.Tensor | None, input: torch.Tensor) -> torch.Tensor | None:
-    """Gives one number for each channel the shape in which it meets the input.
+    """Returns one number for each channel, in the shape in which it meets the input.
 
     Args:
         value: Shape ``[C]``; ``None`` stays ``None``.

@@ -31,7 +31,7 @@ class Like(NamedTuple):
 
 
 def like(value: object) -> Like | None:
-    """Gives what the gradient of an operand must look like; ``None`` for a number, which has none."""
+    """Returns what the gradient of an operand must look like; ``None`` for a number, which has none."""
     return Like(value.shape, value.dtype) if isinstance(value, torch.Tensor) else None
 
 
@@ -54,6 +54,6 @@ def fit(grad: torch.Tensor, wanted: Like | None) -> torch.Tensor:
 
 
 def real_if(grad: torch.Tensor, wanted: Like | None) -> torch.Tensor:
-    """Gives the real part where a real input met a complex one."""
+    """Returns the real part where a real input met a complex one."""
     assert wanted is not None
     return grad.real if grad.is_complex() and not wanted.dtype.is_complex else grad

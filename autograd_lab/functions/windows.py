@@ -36,7 +36,7 @@ class Windows(NamedTuple):
 
 
 def between(starts: torch.Tensor, ends: torch.Tensor, lengths: torch.Tensor, size: int) -> Windows:
-    """Gives the windows that begin and end there.
+    """Returns the windows that begin and end there.
 
     Args:
         starts: Of each window the first element.
@@ -56,7 +56,7 @@ def between(starts: torch.Tensor, ends: torch.Tensor, lengths: torch.Tensor, siz
 def to_elements(
     grad: torch.Tensor, shape: Sizes, sides: Sequence[Windows], divisor: int | None
 ) -> torch.Tensor:
-    r"""Gives each element the sum over its windows, :math:`\sum_{i:\, j \in W_i} \bar z_i / n_i`. See Note [Windows].
+    r"""Returns each element's sum over its windows, :math:`\sum_{i:\, j \in W_i} \bar z_i / n_i`. See Note [Windows].
 
     Args:
         grad: The gradient of the averages.
@@ -83,7 +83,7 @@ def to_elements(
 def regular(
     shape: Sizes, made: torch.Tensor, kernel_size: Sizes, stride: Sizes, padding: Sizes, count_padding: bool
 ) -> list[Windows]:
-    """Gives the windows of an average pooling along each of the last dimensions.
+    """Returns the windows of an average pooling along each of the last dimensions.
 
     Args:
         shape: The input's.
@@ -108,7 +108,7 @@ def regular(
 
 
 def adapted(shape: Sizes, made: torch.Tensor, output_size: Sizes) -> list[Windows]:
-    """Gives the windows of an adaptive pooling along each of the last dimensions.
+    """Returns the windows of an adaptive pooling along each of the last dimensions.
 
     Args:
         shape: The input's.

@@ -33,7 +33,7 @@ def _learned() -> bool:
 
 @singledispatch
 def as_text(record: object) -> str:
-    """Gives the text that ``str(record)`` shows.
+    """Returns the text that ``str(record)`` shows.
 
     Args:
         record: Any record. ``draw`` registers a table for those that have one.
@@ -46,7 +46,7 @@ def as_text(record: object) -> str:
 
 @singledispatch
 def as_mimebundle(record: object) -> dict[str, str]:
-    """Gives what a notebook shows: MIME type → content.
+    """Returns what a notebook shows: MIME type → content.
 
     Args:
         record: Any record. ``draw`` registers a picture for those that have one.

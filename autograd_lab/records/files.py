@@ -82,7 +82,7 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> Path:
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """Says early what ``write`` would say late, for callers that have long work to do first.
+    """Checks a path as ``write`` does, for callers that have long work to do first.
 
     Args:
         path: Where a file is to go.

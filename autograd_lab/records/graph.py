@@ -313,7 +313,7 @@ class Graph(DisplayMixin):
         return len(self.nodes)
 
     def node(self, id: int) -> Node:  # noqa: A002 - the field's own name
-        """Gives the node with this id.
+        """Returns the node with this id.
 
         Args:
             id: A node's ``id``.
@@ -329,7 +329,7 @@ class Graph(DisplayMixin):
         return self.nodes[id]
 
     def find(self, text: str) -> tuple[Node, ...]:
-        """Gives the nodes whose name, leaf or module contains a text, upper and lower case alike.
+        """Returns the nodes whose name, leaf or module contains a text, upper and lower case alike.
 
         Args:
             text: Any part of ``name``, ``variable``, an alias or ``module``.

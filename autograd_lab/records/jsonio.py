@@ -102,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> Record | list[Trace]:
 
 
 def dumps(record: Record | Sequence[Trace]) -> str:
-    """Gives a record as JSON text, the same text for equal records.
+    """Returns a record as JSON text, the same text for equal records.
 
     Args:
         record: As for ``save``.
@@ -264,7 +264,7 @@ def _defaults(record_type: Any) -> tuple[tuple[str, Any], ...]:
 
 @functools.cache
 def _decoder(wanted: Any) -> Decoder:
-    """The function that reads a value of this type, or raises naming where."""
+    """Returns what reads a value of this type, and raises with the field's name."""
     if _is_record(wanted):
         return _record_decoder(wanted)
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)

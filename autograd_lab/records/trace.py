@@ -162,7 +162,7 @@ class Trace(DisplayMixin):
     unread: str | None = None
 
     def step(self, node: int) -> Step:
-        """Gives the step of a node.
+        """Returns the step of a node.
 
         Args:
             node: A node's ``id``.
