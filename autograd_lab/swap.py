@@ -41,6 +41,12 @@ rule may save ``x`` it is given a copy, since ``x`` is about to be overwritten; 
 ``x`` goes to PyTorch's own kernel, which says so in PyTorch's words.
 The product reads the ``x`` that was there before: where ``x`` is a view, hooks that were put on it before are called.
 PyTorch's own node has no edge to the view that it overwrites.
+
+Note [Operands that are changed]
+Torch refuses a backward when a tensor that a node saved was changed since. Rules save what PyTorch's nodes save, so a
+swapped program is refused where it would be without the swap. Except: pools, ``gather`` and ``nll_loss`` keep the
+input's shape, for which PyTorch keeps the input, and let a change of it pass; it changes no gradient. ``rms_norm`` and
+``scaled_dot_product_attention`` save their inputs, where PyTorch may save what it makes of them, and so refuse more.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import torch
 
 from autograd_lab.functions.elementwise import Elementwise
 from autograd_lab.functions.formula import conj, times
-from autograd_lab.functions.operands import Broadcast, Number, Operand, save
+from autograd_lab.functions.operands import Broadcast, Number, Operand
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, pairs, tensor
 
@@ -171,13 +171,6 @@ class Div(Broadcast):
             torch.zeros_like(grad) if rounding_mode else -grad * conj((self / other) / other)
         ),
     }
-
-    @classmethod
-    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        if inputs[2] is None:
-            super().setup_context(ctx, inputs, output)
-        else:
-            save(ctx, inputs, (False, False, False), output)
 
     @staticmethod
     def forward(self: Operand, other: Operand, rounding_mode: str | None = None) -> torch.Tensor:

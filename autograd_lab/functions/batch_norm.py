@@ -114,11 +114,7 @@ class BatchNorm(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        needs_input, needs_weight, *_ = ctx.needs_input_grad
-        needs_any = needs_input or needs_weight
-        constants = needs_any and not inputs[5]
-        keep = (needs_any, needs_input, False, constants, constants, False, False, False)
-        operands.save(ctx, inputs, keep, output)
+        operands.save(ctx, inputs, (True, True, False, True, True, False, False, False), output)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:

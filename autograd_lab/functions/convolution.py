@@ -98,8 +98,7 @@ class Convolution(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        needs_input, needs_weight, *_ = ctx.needs_input_grad
-        operands.save(ctx, inputs, (needs_weight, needs_input, *(False,) * 7), output)
+        operands.save(ctx, inputs, (True, True, *(False,) * 7), output)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:

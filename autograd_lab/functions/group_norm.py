@@ -79,8 +79,7 @@ class GroupNorm(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        needs_input, _, needs_weight, _, _ = ctx.needs_input_grad
-        operands.save(ctx, inputs, (needs_input or needs_weight, False, needs_input, False, False), output)
+        operands.save(ctx, inputs, (True, False, True, False, False), output)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:

@@ -77,8 +77,7 @@ class LayerNorm(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        needs_input, _, needs_weight, _, _ = ctx.needs_input_grad
-        operands.save(ctx, inputs, (needs_input or needs_weight, False, needs_input, False, False), output)
+        operands.save(ctx, inputs, (True, False, True, True, False), output)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor | None) -> Any:

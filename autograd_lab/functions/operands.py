@@ -1,4 +1,10 @@
-"""Rules of several operands, tensors and numbers, that are broadcast: each operand's gradient is a formula."""
+"""Rules of several operands, tensors and numbers, that are broadcast: each operand's gradient is a formula.
+
+Note [What a rule saves]
+Torch refuses a backward when a saved tensor was changed since. A rule saves what PyTorch's node saves, so that a
+program that is refused without a swap is refused under it too. That is mostly what the formulas of the gradients name
+that are wanted. Where PyTorch's node saves more, a rule does too.
+"""
 
 from __future__ import annotations
 
@@ -89,14 +95,14 @@ class Broadcast(ByFormula):
 
 
 def save(ctx: Any, operands: Sequence[Any], keep: Sequence[bool], result: torch.Tensor) -> None:
-    """Saves operands: for a backward those that it needs, for a forward-mode pass all, and how each looks.
+    """Saves operands: for a backward those that PyTorch's node saves, for a forward-mode pass all, and how each looks.
 
     What forward mode saves goes when ``apply`` ends. ``ctx.operands`` says which were numbers, which need no saving.
 
     Args:
         ctx: Torch's context.
         operands: Tensors, numbers or ``None``.
-        keep: For each operand whether a backward needs it.
+        keep: For each operand whether it's saved for a backward. See Note [What a rule saves].
         result: What ``forward`` returned.
     """
     tensors = [value if isinstance(value, torch.Tensor) else None for value in operands]

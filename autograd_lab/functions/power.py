@@ -5,11 +5,12 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 from autograd_lab.functions.formula import conj
-from autograd_lab.functions.operands import Broadcast, Number, Operand
+from autograd_lab.functions.operands import Broadcast, Number, Operand, save
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, pairs, tensor
 
@@ -96,6 +97,13 @@ class Pow(Broadcast):
     @staticmethod
     def forward(self: Operand, exponent: Operand) -> torch.Tensor:
         return torch.pow(self, exponent)  # type: ignore[arg-type]
+
+    @classmethod
+    def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        values = *inputs, output
+        save(
+            ctx, values, (True, True, isinstance(inputs[1], torch.Tensor)), output
+        )  # Note [What a rule saves]
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
