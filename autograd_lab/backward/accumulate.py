@@ -56,7 +56,7 @@ def written(
     variable = _nodes.variable(node)
     first = _tensors.grad(variable) is None and not create_graph and arrived[0] is not None
     gradient, how = accumulated(arrived, variable, create_graph=False) if first else (None, "")
-    kept = arrived[0] if gradient is None or how != "stole" else _copied(gradient)
+    kept = _kept(arrived, stolen=how == "stole", create_graph=create_graph)
     leaf = Leaf(variable, meter)
     with Hold() as held:
         held.add(leaf.close)
@@ -92,10 +92,10 @@ def accumulated(
 def _accumulated(
     arrived: tuple[torch.Tensor | None, ...], variable: torch.Tensor, *, create_graph: bool
 ) -> tuple[torch.Tensor, str]:
+    alone = _alone(arrived)
     (grad,) = arrived
     assert grad is not None
-    alone = sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT
-    if alone and not create_graph and _glass.held_by_python_alone(grad):
+    if alone and not create_graph:
         taken_over = _tensors.sparse_taken_over(grad)
         if taken_over is not None:
             return taken_over, "stole"
@@ -111,9 +111,21 @@ def _accumulated(
     ), "copied"
 
 
-def _copied(grad: torch.Tensor) -> torch.Tensor:
+def _alone(arrived: tuple[torch.Tensor | None, ...]) -> bool:
+    """Whether nobody but this tuple holds what arrived."""
+    (grad,) = arrived
+    assert grad is not None
+    return sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT and _glass.held_by_python_alone(grad)
+
+
+def _kept(
+    arrived: tuple[torch.Tensor | None, ...], *, stolen: bool, create_graph: bool
+) -> torch.Tensor | None:
+    """What arrived, to be held; a copy where a leaf steals it, this one now or one that still has to run."""
+    if arrived[0] is None or create_graph or (not stolen and _alone(arrived)):
+        return arrived[0]
     with _tensors.no_torch_function():
-        return grad.clone()
+        return arrived[0].clone()
 
 
 def _strided(tensor: torch.Tensor) -> bool:

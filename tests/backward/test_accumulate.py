@@ -172,3 +172,36 @@ def test_with_accumulate_an_mkldnn_gradient_is_stolen_as_natively():
         backward(Sends.apply(leaf, lambda: torch.ones(3, 2).to_mkldnn(), noted))
         stolen.append(memory(leaf.grad) == noted[0])
     assert stolen == [True, True]
+
+
+class SendsTwice(torch.autograd.Function):
+    """Sends two leaves one and the same gradient."""
+
+    @staticmethod
+    def forward(ctx, first, second, made):
+        ctx.made = made
+        return torch.ones(())
+
+    @staticmethod
+    def backward(ctx, grad):
+        sent = torch.arange(3.0)
+        ctx.made.append(memory(sent))
+        return sent, sent, None
+
+
+@pytest.mark.parametrize("before", [(), (0,), (1,)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_with_accumulate_the_last_of_two_leaves_steals_as_natively(before, transposed):
+    """A leaf that adds, or copies for its layout, leaves the gradient to the other one."""
+    runs = []
+    for backward in (torch.Tensor.backward, lambda loss: lab.replay(loss, accumulate=True)):
+        made = []
+        leaves = [torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)]
+        if transposed:
+            leaves[0] = torch.zeros(6)[::2].requires_grad_()
+        for place in before:
+            leaves[place].grad = torch.ones(3)
+        backward(SendsTwice.apply(*leaves, made))
+        runs.append([(memory(leaf.grad) == made[0], leaf.grad.tolist()) for leaf in leaves])
+    assert runs[1] == runs[0]
+    assert any(stolen for stolen, _ in runs[0]) is (before != (1,))
