@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -355,3 +357,54 @@ def test_an_index_is_called_so(room):
         and isinstance(node.target, ast.Tuple)
     }
     assert counted <= {"index", "i", "slot", "dim", "input_nr"}
+
+
+MOST_FLOORS = 8
+
+
+def below(room: Path) -> dict[str, set[str]]:
+    """For each file and folder of a room, those beside it that it imports; the room's face is left out."""
+    inside = ".".join(room.relative_to(PACKAGE.parent).parts) + "."
+    names = {path.relative_to(room).parts[0].removesuffix(".py") for path in room.rglob("*.py")} - {
+        "__init__"
+    }
+    imported: dict[str, set[str]] = {name: set() for name in names}
+    for path in room.rglob("*.py"):
+        name = path.relative_to(room).parts[0].removesuffix(".py")
+        if name in names:
+            targets = {
+                each.removeprefix(inside).split(".")[0]
+                for each in modules_imported(path)
+                if each.startswith(inside)
+            }
+            imported[name] |= targets & names - {name}
+    return imported
+
+
+def floors(room: Path) -> list[set[str]]:
+    """The room's files and folders, from the ground floor up: each stands as low as what it imports allows."""
+    sorter = graphlib.TopologicalSorter(below(room))
+    sorter.prepare()
+    found = []
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        found.append(set(ready))
+        sorter.done(*ready)
+    return found
+
+
+ROOMS = sorted({path.parent for path in FILES})
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(PACKAGE.parent)))
+def test_no_import_leads_in_a_circle_or_through_many_floors(room):
+    assert len(floors(room)) <= MOST_FLOORS
+
+
+@pytest.mark.parametrize("room", [PACKAGE, PACKAGE / "draw"], ids=lambda room: room.name)
+def test_the_architecture_page_shows_the_floors(room):
+    """If this fails: put a new part onto the lowest line at which it is above everything that it imports."""
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    shown = re.search(rf"^{room.name}\n((?:  .+\n)+)", page.partition("**Floors.**")[2], re.MULTILINE)
+    lines = [set(line.strip().split(", ")) for line in shown[1].splitlines()]
+    assert lines[::-1] == floors(room)
