@@ -178,7 +178,7 @@ for _ in range(2):
         ("png", b"\x89PNG"),
         ("perfetto", b'{"displayTimeUnit"'),
         ("dot", b"digraph"),
-        ("md", b"```"),
+        ("md", b"# Backward 0"),
     ],
 )
 def test_each_format(here, script, ending, begins):
