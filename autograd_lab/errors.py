@@ -5,6 +5,7 @@ that fits, so that code which knows nothing of the lab can catch it.
 """
 
 import re
+from collections.abc import Iterable
 
 _AN = re.compile(r"(?!uint|uni|use|eu|one)[aeiou]|ndarray", re.IGNORECASE)
 
@@ -17,6 +18,55 @@ def article(noun: str) -> str:
         ['a dict', 'an int', 'a uint8 tensor', 'an ndarray']
     """
     return f"{'an' if _AN.match(noun) else 'a'} {noun}"
+
+
+def one_line(error: BaseException, most: int | None = None) -> str:
+    r"""Returns an exception's type and message in one line.
+
+    Args:
+        error: Any exception; of one whose ``__str__`` raises, the type is all.
+        most: Characters of the message.
+
+    Example:
+        >>> one_line(ValueError("no such\ncolumn")), one_line(KeyError("abc"), 3)
+        ('ValueError: no such column', "KeyError: 'a…")
+    """
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # its class is the user's
+        text = ""
+    text = text if most is None or len(text) <= most else f"{text[: most - 1]}…"
+    return f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+_FEW = 12
+"""Names that a message lists, although it knows which was perhaps meant."""
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Returns the end of a message about an unknown word: which was perhaps meant, and which there are.
+
+    Args:
+        word: What was asked for.
+        known: What there is.
+        otherwise: What to say where none is near and there are too many to list.
+
+    Example:
+        >>> nearest("pgn", ["svg", "png"])
+        "use one of svg, png (did you mean 'png'?)"
+        >>> nearest("sofmax", [f"rule{number}" for number in range(99)] + ["softmax"])
+        "did you mean 'softmax'?"
+    """
+    import difflib  # only where something is wrong
+
+    names = list(dict.fromkeys(known))
+    folded = {name.casefold(): name for name in reversed(names)}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    near = near or [name for name in sorted(folded) if word and name.startswith(word.casefold())]
+    meant = f"did you mean {folded[near[0]]!r}?" if near else ""
+    if otherwise is not None or (near and len(names) > _FEW):
+        return meant or otherwise or ""
+    return f"use one of {', '.join(names)}{f' ({meant})' if meant else ''}"
 
 
 class LabError(Exception):

@@ -19,8 +19,7 @@ from autograd_lab.capture import capture
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
-from autograd_lab.draw.words import nearest
-from autograd_lab.errors import RenderError, article
+from autograd_lab.errors import RenderError, article, nearest
 from autograd_lab.records import Record, Trace, are_traces, files
 
 

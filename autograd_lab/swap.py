@@ -51,7 +51,6 @@ input's shape, for which PyTorch keeps the input, and let a change of it pass; i
 
 from __future__ import annotations
 
-import difflib
 import functools
 import threading
 from collections import Counter
@@ -65,7 +64,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 from autograd_lab._torch import applied, changes, checkpoint, dispatch
 from autograd_lab._torch.grounds import need
-from autograd_lab.errors import SwapError, article
+from autograd_lab.errors import SwapError, article, nearest
 from autograd_lab.functions import Adapter, Rule, as_own_code, in_own_code, rules
 from autograd_lab.hold import Hold
 
@@ -234,8 +233,7 @@ def _find(name: str) -> tuple[type[Rule], ...]:
         return tuple(rules.values())
     if name in rules:
         return (rules[name],)
-    near = difflib.get_close_matches(name.lower(), (*rules, ALL), n=3, cutoff=0.4) or sorted(rules)
-    raise SwapError(f"there is no rule {name!r}; use one of: {', '.join(near)}")
+    raise SwapError(f"there is no rule {name!r}; {nearest(name, (*sorted(rules), ALL))}")
 
 
 def _setting(name: str) -> _Setting | None:

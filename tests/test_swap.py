@@ -69,9 +69,9 @@ def test_one_object_can_be_entered_again_and_in_itself(x):
 
 
 def test_refuses_a_name_that_it_does_not_know():
-    with pytest.raises(lab.SwapError, match=r"^there is no rule 'mull'; use one of: mul"):
+    with pytest.raises(lab.SwapError, match=r"^there is no rule 'mull'; did you mean 'mul'"):
         lab.swap("mull")
-    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of: abs, "):
+    with pytest.raises(lab.SwapError, match="there is no rule 'zzz'; use one of abs, "):
         lab.swap("zzz")
 
 
@@ -93,7 +93,7 @@ def test_names_may_come_in_lists(x, names):
         (torch.ones(()), "a Tensor is no rule's name; give names"),
         (["mul", ["sub"]], "a list is no rule's name; give names"),
         ([], "there is no name in this list"),
-        ("al", "there is no rule 'al'; use one of: all"),
+        ("al", "there is no rule 'al'; did you mean 'all'"),
     ],
 )
 def test_what_names_no_rule_is_refused_in_one_line(given, says):

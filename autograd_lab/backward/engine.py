@@ -203,20 +203,21 @@ class Engine(GraphTask):
         Args:
             until: A node's id or a name (the node's own, its leaf's, its module's, or that of a named tensor whose
                 gradient flows into it): stops *before* that node runs; where it already stands there, at the next one
-                of that name. ``"nonfinite"``: stops after a step that took in or gave out NaN or inf. A function of a
-                ``Step``: stops after the first for which it's true. ``None``: never.
+                of that name. ``"leaf"``: before each leaf. ``"nonfinite"`` and ``"norm>10"``: after a step that took
+                in or gave out NaN or inf, or a gradient of such a norm. A function of a ``Step``: after the first for
+                which it's true. ``None``: never.
 
         Returns:
             The trace so far. If a node raises, so does this, with that trace attached to the exception as
             ``autograd_lab_trace``.
 
         Raises:
-            OptionError: ``until`` names no node, or is ``"nonfinite"`` without statistics; or a node has raised.
+            OptionError: ``until`` names no node, or needs statistics and there are none; or a node has raised.
         """
         self._refuse_after_failure()
         stops_before, stops_after = stops.before(until, self.graph), stops.after(until)
-        if until == stops.NONFINITE and not self._meter.measures:
-            raise OptionError("until='nonfinite' needs statistics; make the Engine with stats='norm'")
+        if stops.measured(until) and not self._meter.measures:
+            raise OptionError(f"until={until!r} needs statistics; make the Engine with stats='norm'")
         try:
             with Hold() as held, _hooks.reading_allowed():
                 self._become_a_backward(held)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import re
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from typing import TypeAlias
 
-from autograd_lab.errors import OptionError
+from autograd_lab.errors import OptionError, nearest
 from autograd_lab.records import Graph, Node, Step
 
 Until: TypeAlias = int | str | Callable[[Step], bool] | None
-"""A node's id, a name, ``"nonfinite"``, a function of a ``Step``, or ``None``."""
+"""A node's id, a name, ``"leaf"``, ``"nonfinite"``, ``"norm>10"``, a function of a ``Step``, or ``None``."""
 
-NONFINITE = "nonfinite"
+LEAF, NONFINITE = "leaf", "nonfinite"
 
+_NORM = re.compile(r"norm\s*>\s*(.*)")
 _CALL = re.compile(r"#\d+")
 """Which call of a module it was: ``cell#2``."""
 
@@ -31,22 +34,24 @@ def before(until: Until, graph: Graph) -> Set[int]:
     Raises:
         OptionError: There's no node of that id or name.
     """
-    if until is None or until == NONFINITE or callable(until):
+    if until is None or until == NONFINITE or callable(until) or norm_limit(until) is not None:
         return frozenset()
     if isinstance(until, int) and not isinstance(until, bool):
         found = frozenset({until} if 0 <= until < len(graph) else ())
+    elif until == LEAF:
+        found = frozenset(node.id for node in graph.leaves)
     elif isinstance(until, str):
         found = frozenset(node.id for node in graph.nodes if _is_called(until, node)) | _of_tensor(
             until, graph
         )
     else:
         raise OptionError(
-            f"until={until!r} isn't one; use a node's id, a name, 'nonfinite' or a function of a Step"
+            f"until={until!r} is no place to stop; use a node's id, a name, 'leaf', 'nonfinite', 'norm>10' or a "
+            "function of a Step"
         )
     if not found:
-        raise OptionError(
-            f"until={until!r} is no node of this graph; use an id, a node's, leaf's, tensor's or module's name"
-        )
+        hint = nearest(str(until), known(graph), "use an id, a node's, leaf's, tensor's or module's name")
+        raise OptionError(f"until={until!r} is no node of this graph; {hint}")
     return found
 
 
@@ -54,13 +59,62 @@ def after(until: Until) -> Callable[[Step], bool]:
     """Gives the function that says whether a run stops after a step."""
     if until == NONFINITE:
         return nonfinite
+    if (limit := norm_limit(until)) is not None:
+        return functools.partial(_norm_is_over, limit)
     return until if callable(until) else lambda _: False
+
+
+def measured(until: Until) -> bool:
+    """Returns whether it takes statistics of gradients to know where to stop."""
+    return until == NONFINITE or norm_limit(until) is not None
+
+
+def known(graph: Graph) -> list[str]:
+    """Returns all words and names at which a run of a graph can stop, sorted."""
+    return sorted({LEAF, NONFINITE, "norm>", *_names(graph)})
+
+
+def _names(graph: Graph) -> Iterator[str]:
+    for node in graph.nodes:
+        yield node.variable or node.name
+        yield from node.aliases
+        if node.module:
+            yield node.module
+    for _, _, edge in graph.edges:
+        if edge.name:
+            yield edge.name
 
 
 def nonfinite(step: Step) -> bool:
     """Returns whether NaN or inf came in or went out."""
     return any(
         stats is not None and stats.finite is False for stats in (*step.grad_outputs, *step.grad_inputs)
+    )
+
+
+def norm_limit(until: Until) -> float | None:
+    """Returns the ``X`` of ``"norm>X"``; ``None`` where it's something else.
+
+    Raises:
+        OptionError: What stands there is no number.
+
+    Example:
+        >>> norm_limit("norm > 1e3"), norm_limit("w")
+        (1000.0, None)
+    """
+    found = _NORM.fullmatch(until) if isinstance(until, str) else None
+    if found is None:
+        return None
+    try:
+        return float(found[1])
+    except ValueError:
+        raise OptionError(f"{until}: write a number behind it, as in norm>10") from None
+
+
+def _norm_is_over(limit: float, step: Step) -> bool:
+    return any(
+        stats is not None and stats.norm is not None and (stats.norm > limit or math.isnan(stats.norm))
+        for stats in (*step.grad_outputs, *step.grad_inputs)
     )
 
 

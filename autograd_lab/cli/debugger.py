@@ -10,7 +10,6 @@ A stop is between two nodes: the *last* one has run, the *next* one is about to.
 from __future__ import annotations
 
 import cmd
-import difflib
 import re
 from collections.abc import Iterator
 from typing import IO, Any
@@ -18,11 +17,12 @@ from typing import IO, Any
 import torch
 
 from autograd_lab._torch.run_node import Grads
+from autograd_lab.backward import stops
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
-from autograd_lab.cli.raised import at, described
+from autograd_lab.cli.raised import at
 from autograd_lab.draw.words import called
-from autograd_lab.errors import LabError, OptionError
+from autograd_lab.errors import LabError, OptionError, ReleasedError, nearest, one_line
 from autograd_lab.records import Node
 
 PROMPT = "(backward) "
@@ -221,14 +221,22 @@ class Debugger(cmd.Cmd):
         head, _, rest = line.strip().partition(" ")
         try:
             return bool(super().onecmd(f"{SHORT.get(head, head)} {rest}".strip() if head else line))
+        except ReleasedError as error:
+            self._say(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
         except LabError as error:
             self._say(f"error: {error}")
         except Exception as error:
             if self._engine.failed is None:
                 raise
-            self._say(f"error: {self._name(self._engine.failed)} raised {described(error)}{at(error)}")
+            where = at(error) or self._made_at(self._engine.failed)
+            self._say(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
         self.mistakes += 1
         return False
+
+    def _made_at(self, place: int | None) -> str:
+        """Returns the line of the forward that made a node, in brackets; empty where it isn't known."""
+        source = None if place is None else self._engine.graph.node(place).source
+        return "" if source is None else f" (made at {source})"
 
     def precmd(self, line: str) -> str:
         """Writes a pipe's command out behind the prompt."""
@@ -250,7 +258,7 @@ class Debugger(cmd.Cmd):
 
     def complete_break(self, text: str, *_: Any) -> list[str]:
         """What break knows."""
-        return [name for name in breakpoints.known(self._engine.graph) if name.startswith(text)]
+        return [name for name in stops.known(self._engine.graph) if name.startswith(text)]
 
     def complete_clear(self, text: str, *_: Any) -> list[str]:
         """The breakpoints."""
@@ -346,10 +354,8 @@ class Debugger(cmd.Cmd):
         names = {name: node for node in self._engine.graph.leaves for name in _leaf_names(node)}
         name = text if text in names else text.removesuffix(".grad")
         if name not in names:
-            near = difflib.get_close_matches(text, [f"{each}.grad" for each in names], n=1)
-            hint = (
-                f"did you mean {near[0]}?" if near else "print in, out, saved, saved NAME, LEAF or LEAF.grad"
-            )
+            known = [f"{each}{end}" for each in names for end in ("", ".grad")]
+            hint = nearest(text, known, "print in, out, saved, saved NAME, LEAF or LEAF.grad")
             raise OptionError(f"print {text}: there is no leaf {name!r}; {hint}")
         node = names[name]
         if text == name:
@@ -369,8 +375,7 @@ class Debugger(cmd.Cmd):
         return str(getattr(self, f"do_{command}").__doc__)
 
     def _unknown(self, name: str) -> OptionError:
-        near = difflib.get_close_matches(name, self._commands(), n=1)
-        return OptionError(f"no command {name!r}{f'; did you mean {near[0]}?' if near else ''}; see help")
+        return OptionError(f"no command {name!r}; {nearest(name, self._commands(), 'help lists them')}")
 
     def _say(self, text: str) -> None:
         print(text, file=self.stdout)

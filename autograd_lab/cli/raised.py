@@ -12,17 +12,20 @@ import click
 
 from autograd_lab.backward.places import is_users
 from autograd_lab.draw.words import place
-from autograd_lab.errors import LabError
+from autograd_lab.errors import LabError, one_line
 from autograd_lab.records import Graph, Trace
 
 
 @contextlib.contextmanager
-def told_in_one_line(target: str, annotated: Callable[[Graph], Graph] | None = None) -> Iterator[None]:
+def told_in_one_line(
+    target: str, annotated: Callable[[Graph], Graph] | None = None, *, defined: str = ""
+) -> Iterator[None]:
     """Ends the command with code 1 where the backward raises, with one line that says what and where.
 
     Args:
         target: The TARGET.
         annotated: Puts modules and lines into a graph. Where it's given, the table of what ran until then comes first.
+        defined: Where the target is defined, in brackets: what is said where nothing nearer is known.
     """
     try:
         yield
@@ -34,19 +37,9 @@ def told_in_one_line(target: str, annotated: Callable[[Graph], Graph] | None = N
             trace = dataclasses.replace(trace, graph=annotated(trace.graph))
             click.echo(trace)
         where = where_raised(error) or _where_stopped(trace)
-        message = f"autograd-lab: the backward of {target} raised {described(error)}"
-        click.echo(f"{message} ({where})" if where else message, err=True)
+        message = f"autograd-lab: the backward of {target} raised {one_line(error)}"
+        click.echo(f"{message} ({where})" if where else f"{message}{defined}", err=True)
         sys.exit(1)
-
-
-def described(error: BaseException) -> str:
-    """Returns an exception's type and message in one line.
-
-    Example:
-        >>> described(ValueError("no such column"))
-        'ValueError: no such column'
-    """
-    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
 
 
 def where_raised(error: BaseException) -> str | None:

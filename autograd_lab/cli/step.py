@@ -27,7 +27,7 @@ def step(target: str, inputs: tuple[str, ...], check: bool) -> None:
     from autograd_lab.cli.target import one_number, watched
 
     with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
-        one_number(target, found.loss)
+        one_number(target, found)
         if check:
             result = check_engine(found.loss, model=found.model, names=found.names)
             click.echo(result)

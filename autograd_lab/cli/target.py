@@ -15,7 +15,6 @@ what to do.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -31,9 +30,9 @@ import torch
 
 from autograd_lab.backward.forward import noting
 from autograd_lab.capture.models import taken_apart
-from autograd_lab.capture.outputs import tensors
-from autograd_lab.cli.raised import at, described
-from autograd_lab.errors import TargetError, article
+from autograd_lab.capture.outputs import roots, tensors
+from autograd_lab.cli.raised import at
+from autograd_lab.errors import GraphError, TargetError, article, nearest, one_line
 from autograd_lab.hold import Hold
 from autograd_lab.records import Graph
 
@@ -53,12 +52,14 @@ class Target(NamedTuple):
             tensor.
         names: The tensors that the callable returned with a name; in the block of ``watched`` also the others.
         others: The made inputs: ``input0``, ``input1``, …; or the tensors that the callable's file calls by a name.
+        defined: Where the callable is defined, in brackets, to put after a message; empty where it isn't known.
     """
 
     loss: Any
     model: Any
     names: Mapping[str, torch.Tensor]
     others: Mapping[str, torch.Tensor]
+    defined: str = ""
 
 
 @contextlib.contextmanager
@@ -118,26 +119,27 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
     if model is None and next(tensors(loss), None) is None:
         raise TargetError(
             f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model), "
-            "(loss, model, names) or a module"
+            f"(loss, model, names) or a module{defined(found)}"
         )
-    return Target(loss, model, names, _global_tensors(found))
+    _must_have_a_graph(text, found, loss)
+    return Target(loss, model, names, _global_tensors(found), defined(found))
 
 
-def one_number(text: str, loss: Any) -> None:
+def one_number(text: str, found: Target) -> None:
     """Refuses a loss that no backward can start at by itself.
 
     Args:
         text: The TARGET.
-        loss: What it gave.
+        found: What it gave.
 
     Raises:
         TargetError: A tensor in it has several elements and a graph.
     """
-    for tensor in tensors(loss):
+    for tensor in tensors(found.loss):
         if tensor.requires_grad and tensor.numel() != 1:
             raise TargetError(
                 f"{text}() returned a tensor of shape {tuple(tensor.shape)}, and a backward starts at one number; "
-                "have it return a scalar, such as its .sum()"
+                f"have it return a scalar, such as its .sum(){found.defined}"
             )
 
 
@@ -223,7 +225,8 @@ def _find(text: str) -> Any:
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
-            raise TargetError(f"{place} has no {name!r}{_near(part, found)}")
+            public = [each for each in dir(found) if not each.startswith("_")]
+            raise TargetError(f"{place} has no {name!r}; {nearest(part, public, 'look at what it defines')}")
         found = getattr(found, part)
     return found
 
@@ -261,6 +264,7 @@ def _takes_nothing(text: str, call: Callable[[], Any]) -> None:
     if needed:
         raise TargetError(
             f"{text} needs arguments ({', '.join(needed)}); name a function without any, which calls it with yours"
+            f"{defined(call)}"
         )
 
 
@@ -268,8 +272,27 @@ def _run(what: str, call: Callable[[], Any]) -> Any:
     """Calls the user's code; what it raises becomes one line with the place that raised."""
     try:
         return call()
-    except Exception as error:
-        raise TargetError(f"{what} raised {described(error)}{at(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise TargetError(f"{what} raised {one_line(error)}{at(error)}") from error
+
+
+def defined(call: Any) -> str:
+    """Returns the place where a callable is defined, in brackets; empty where it isn't known."""
+    code = getattr(inspect.unwrap(call), "__code__", None) if callable(call) else None
+    return "" if code is None else f" ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _must_have_a_graph(text: str, call: Any, loss: Any) -> None:
+    """Refuses a loss that has none, with the place of the function that returned it.
+
+    Raises:
+        TargetError: It has none.
+    """
+    try:
+        roots(loss)
+    except GraphError as error:
+        why = str(error).removeprefix("outputs ")
+        raise TargetError(f"what {text}() returned {why}{defined(call)}") from error
 
 
 def _call_module(text: str, model: torch.nn.Module, made: Sequence[torch.Tensor]) -> Target:
@@ -305,9 +328,3 @@ def _make_input(text: str) -> torch.Tensor:
     if dtype.is_floating_point or dtype.is_complex:
         return torch.randn(sizes, generator=torch.Generator().manual_seed(0)).to(dtype)
     return torch.zeros(sizes, dtype=dtype)
-
-
-def _near(name: str, owner: Any) -> str:
-    public = [candidate for candidate in dir(owner) if not candidate.startswith("_")]
-    near = difflib.get_close_matches(name, public, n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else "; look at what it defines"

@@ -58,7 +58,7 @@ def trace(
         out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat, module=module
     )
     with watched(target, inputs) as (found, annotated), told_in_one_line(target, annotated):
-        one_number(target, found.loss)
+        one_number(target, found)
         done = run(
             found.loss, model=found.model, names=found.names, stats=stats_level(stats), kernels=kernels
         )

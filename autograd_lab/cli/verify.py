@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autograd_lab.cli.options import input_option, target_argument
-from autograd_lab.errors import OptionError, VerifyError
+from autograd_lab.errors import OptionError, VerifyError, one_line
 
 if TYPE_CHECKING:
     from autograd_lab.records import VerifyReport
@@ -44,10 +44,10 @@ def verify(
 
     The exit code is 1 if something is wrong.
     """
-    from autograd_lab.cli.target import built, find, is_saved, made
+    from autograd_lab.cli.target import built, defined, find, is_saved, made
     from autograd_lab.verify import verify as run
 
-    names = swap if swap in (None, "all") else [name.strip() for name in swap.split(",") if name.strip()]
+    names = None if swap is None else [name.strip() for name in swap.split(",") if name.strip()]
     found: Any = target if ":" not in target and not is_saved(target) else find(target)
     if swap is not None and inputs:
         found = built(target, found)
@@ -57,21 +57,27 @@ def verify(
     report = _ran(
         target,
         lambda: run(found, made(inputs) or None, native=plain, swap=names, skip=skip, seed=seed),
+        defined(found),
     )
     click.echo(report)
     sys.exit(0 if report.ok else 1)
 
 
-def _ran(target: str, run: Callable[[], VerifyReport]) -> VerifyReport:
+def _ran(target: str, run: Callable[[], VerifyReport], where: str) -> VerifyReport:
     """Runs the checks. What a backward raises by itself ends the command in one line: there's nothing to compare."""
     from autograd_lab.cli.raised import at, told_in_one_line
 
     try:
-        with told_in_one_line(target):
+        with told_in_one_line(target, defined=where):
             return run()
     except VerifyError as error:
         cause = error.__cause__
-        raise VerifyError(f"{error}{at(cause) if cause is not None else ''}") from error
+        nearer = "" if cause is None else at(cause)
+        raise VerifyError(f"{error}{nearer or where}") from error
+    except SystemExit as error:
+        if at(error):  # the user's own
+            raise VerifyError(f"calling {target} raised {one_line(error)}{at(error)}") from error
+        raise
 
 
 def _must_be_tensors_callable(target: str, found: Any, inputs: tuple[str, ...]) -> None:

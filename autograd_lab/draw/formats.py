@@ -19,11 +19,10 @@ from autograd_lab.draw.tables.grid import WIDTH
 from autograd_lab.draw.tables.modules import must_know_modules, table_depth
 from autograd_lab.draw.tables.trace import trace_table, traces_table
 from autograd_lab.draw.views.registry import VIEWS, chosen, picture_maker
-from autograd_lab.draw.words import nearest
 from autograd_lab.draw.write.dot import to_dot
 from autograd_lab.draw.write.mermaid import to_mermaid
 from autograd_lab.draw.write.perfetto import to_perfetto
-from autograd_lab.errors import RenderError, article
+from autograd_lab.errors import RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace, are_traces
 from autograd_lab.records.files import path_of
 

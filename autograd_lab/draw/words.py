@@ -5,7 +5,6 @@ Relies on the records and ``digits``. Promises texts of one line.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -246,22 +245,3 @@ def some(names: Sequence[str]) -> str:
     """
     more = [f"… {len(names) - _MOST_IDS} more"] if len(names) > _MOST_IDS else []
     return ", ".join([*map(clean, names[:_MOST_IDS]), *more])
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Writes the end of a message about an unknown word: which ones there are, and which was perhaps meant.
-
-    Args:
-        word: What was asked for.
-        known: What there is.
-
-    Returns:
-        ``"use one of a, b (did you mean 'b'?)"``.
-
-    Example:
-        >>> nearest("pgn", ["svg", "png"])
-        "use one of svg, png (did you mean 'png'?)"
-    """
-    known = list(known)
-    near = difflib.get_close_matches(word.casefold(), known, n=1, cutoff=0.5)
-    return f"use one of {', '.join(known)}{f' (did you mean {near[0]!r}?)' if near else ''}"

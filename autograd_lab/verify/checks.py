@@ -17,6 +17,7 @@ from autograd_lab._torch import nodes as _nodes, saved as _saved
 from autograd_lab._torch.run_node import run_node
 from autograd_lab._torch.settings import grad_mode
 from autograd_lab.capture.outputs import tensors
+from autograd_lab.errors import one_line
 from autograd_lab.functions.samples import Sample
 from autograd_lab.records import Mismatch
 from autograd_lab.verify.compare import Terms, compare, mismatch
@@ -118,8 +119,7 @@ def told(found: Found, tell: Callable[[str], str]) -> Found:
 
 def described(error: BaseException) -> str:
     """Returns an exception as one line."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text if len(text) <= 300 else text[:299] + '…'}"
+    return one_line(error, 300)
 
 
 # --- what is tried -------------------------------------------------------------------------

@@ -7,7 +7,6 @@ seed, and that the inputs and the random state are as they were.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 
 from autograd_lab._torch.settings import keep_settings, not_inference, set_grad_mode
 from autograd_lab.capture.outputs import tensors
-from autograd_lab.errors import VerifyError, article
+from autograd_lab.errors import VerifyError, article, nearest
 from autograd_lab.functions import rules
 from autograd_lab.hold import Hold
 from autograd_lab.records import Check, VerifyReport
@@ -229,18 +228,13 @@ def _name(target: Any) -> str:
 def _rule(name: str, seed: int) -> Subject:
     """A rule brings its own samples."""
     if name not in rules:
-        raise VerifyError(f"there is no rule {name!r}; {_near(name)}")
+        raise VerifyError(f"there is no rule {name!r}; {nearest(name, sorted(rules))}")
     rule = rules[name]
     with torch.device("cpu"):
         made = list(rule.samples(torch.float64))
     samples = tuple(sample for sample in made if any(wants(arg) for arg in sample.args))
     call, native = steady(rule.apply, seed), steady(reference(rule), seed)
     return Subject(name, rule.apply, call, native, rule, samples, seed=seed)
-
-
-def _near(name: str) -> str:
-    near = difflib.get_close_matches(name, rules, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(sorted(rules))}"
 
 
 def _step(target: Any, inputs: Any) -> Callable[[], Any]:

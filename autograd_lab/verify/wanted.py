@@ -5,13 +5,13 @@ Relies on no tensors. Promises one line that says what to give, before anything 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autograd_lab.errors import VerifyError, article
+from autograd_lab.errors import VerifyError, article, nearest
+from autograd_lab.swap import ALL
 
-_RULES = 'give the name of a rule, a list of names, or "all"'
+_RULES = f'give the name of a rule, a list of names, or "{ALL}"'
 _CHECKS = 'give the name of a check or a list of names: skip=("finite differences",)'
 
 
@@ -25,7 +25,7 @@ def rule_names(swap: Any) -> tuple[str, ...]:
         >>> rule_names("mul"), rule_names(["mul", "pow"]), rule_names("all")
         (('mul',), ('mul', 'pow'), ())
     """
-    if isinstance(swap, str) and swap == "all":
+    if isinstance(swap, str) and swap == ALL:
         return ()
     names = _names("swap", swap, _RULES)
     if not names:
@@ -91,9 +91,7 @@ def must_be_checks(names: Iterable[str], known: Sequence[str]) -> None:
     """
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}"
-            raise VerifyError(f"there is no check {name!r} to skip; {hint}")
+            raise VerifyError(f"there is no check {name!r} to skip; {nearest(name, known)}")
 
 
 def _names(option: str, given: Any, wanted: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 import autograd_lab as lab
 from autograd_lab.backward import stops
@@ -75,3 +76,23 @@ def test_a_function_of_a_step_is_asked():
     asked = stops.after(lambda step: step.node == 2)
     assert [asked(Step(0, node)) for node in (1, 2)] == [False, True]
     assert not stops.after("w")(Step(0, 3))
+
+
+def test_the_debuggers_words_mean_the_same_in_python():
+    """``break norm>X`` and ``break leaf``."""
+    w = torch.full((3,), 2.0, requires_grad=True)
+
+    def engine(**options) -> lab.Engine:
+        return lab.Engine(((w * 3) * 4).sum(), names={"w": w}, **options)
+
+    for text, steps in (("norm>1.5", 1), ("norm > 6", 2), ("norm>1e9", 4)):
+        assert len(engine().run(until=text).steps) == steps, text
+    stopped = engine()
+    stopped.run(until="leaf")
+    assert stopped.graph.node(stopped.next).variable == "w"
+    with pytest.raises(lab.OptionError, match=r"^norm>high: write a number behind it, as in norm>10$"):
+        engine().run(until="norm>high")
+    with pytest.raises(
+        lab.OptionError, match=r"^until='norm>1' needs statistics; make the Engine with stats='norm'$"
+    ):
+        engine(stats=None).run(until="norm>1")

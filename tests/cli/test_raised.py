@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from pathlib import Path
+
 import pytest
 
 BAD = """
@@ -78,3 +82,45 @@ def test_the_table_of_what_ran_comes_first(lab):
     assert ran.out.startswith("2 steps; stopped by RuntimeError(")
     assert "#1 ExpBackward0" in ran.out
     assert "bad.py:14" in ran.err  # the line that made the node whose turn it was
+
+
+WRONG = """
+import torch
+lin = torch.nn.Linear(2, 3)
+class Silent(Exception):
+    def __str__(self): raise ValueError("no text")
+def vector(): return lin(torch.ones(1, 2))
+def needs(width): return lin(torch.ones(1, width)).sum()
+def cut():
+    with torch.no_grad(): return lin(torch.ones(1, 2)).sum()
+def inference():
+    with torch.inference_mode(): return lin(torch.ones(1, 2)).sum()
+def number(): return 3
+def shapes(): return torch.ones(2, 3) @ torch.ones(5, 5)
+def ends(): raise SystemExit(3)
+def silent(): raise Silent
+def twice():
+    loss = lin(torch.ones(1, 2)).sum(); loss.backward(); return loss
+def changed():
+    x = torch.ones(3, requires_grad=True); h = x.exp(); loss = h.sum(); h.add_(1); return loss
+"""
+
+
+@pytest.mark.parametrize("command", ["trace", "step", "verify"])
+@pytest.mark.parametrize(
+    "name",
+    ["vector", "needs", "cut", "inference", "number", "shapes", "ends", "silent", "twice", "changed"],
+)
+def test_whatever_goes_wrong_is_one_line_that_names_the_users_own(lab, monkeypatch, command, name):
+    Path("wrong.py").write_text(WRONG)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("continue\n"))
+    ran = lab(command, f"wrong.py:{name}", *(["--swap", "all"] if command == "verify" else []))
+    if (command, name) == ("verify", "vector"):  # it takes what has several elements
+        assert ran.err == ""
+        return
+    told = ran.err or next(line for line in ran.out.splitlines() if line.startswith("error: "))
+    assert ran.code in (1, 2)
+    assert "Traceback" not in ran.out + ran.err
+    assert len(told.splitlines()) == 1
+    starts = next(number for number, line in enumerate(WRONG.splitlines(), 1) if f"def {name}(" in line)
+    assert f"wrong.py:{starts}" in told or f"wrong.py:{starts + 1}" in told

@@ -280,19 +280,19 @@ def test_breakpoints_are_taken_away(session):
 
 def test_what_is_wrong_is_one_line_and_the_session_goes_on(session):
     commands = {
-        "stpe": "no command 'stpe'; did you mean step?; see help",
-        "formula": "no command 'formula'; see help",
+        "stpe": "no command 'stpe'; did you mean 'step'?",
+        "formula": "no command 'formula'; help lists them",
         "next 0": "next 0: give a whole number from 1, or nothing",
         "graph some": "graph some: say graph, or graph all",
-        "break Sub": "break Sub: there is no node, leaf, tensor or module of that name; did you mean SubBackward0?",
+        "break Sub": "break Sub: there is no node, leaf, tensor or module of that name; did you mean 'SubBackward0'?",
         "break #9": "break #9: there is no node, leaf, tensor or module of that name; graph lists the nodes",
         "break norm>x": "break norm>x: write a number behind it, as in norm>10",
         "print": "nothing has run yet; step runs the next node",
         "print it": "print it: there is no leaf 'it'; print in, out, saved, saved NAME, LEAF or LEAF.grad",
-        "print w.gard": "print w.gard: there is no leaf 'w.gard'; did you mean w.grad?",
+        "print w.gard": "print w.gard: there is no leaf 'w.gard'; did you mean 'w.grad'?",
         "print saved it": "print saved it: neither node has saved anything of that name; see print saved",
         "print saved #9": "print saved #9: there is no such node; graph lists them",
-        "help formula": "no command 'formula'; see help",
+        "help formula": "no command 'formula'; help lists them",
     }
     code, answers = session(*commands, "step")
     assert answers[:-2] == [f"error: {message}" for message in commands.values()]
@@ -410,7 +410,7 @@ def test_a_terminal_has_completion_and_history(tmp_path, monkeypatch):
         terminal.type("break Sub\t\n", "break SubBackward0 (#1 SubBackward0)")
         terminal.type("\x1b[A\x1b[A\n", "#1 SubBackward0  in −8")  # the line before the last: step
         terminal.type("print w.g\t\n", "w.grad = not there yet")
-        terminal.type("stpe\n", "did you mean step?")
+        terminal.type("stpe\n", "did you mean 'step'?")
     assert terminal.code == 0
 
 

@@ -100,7 +100,7 @@ def test_an_input_is_the_same_every_time(file):
         (":loss", [], "write path/to/file.py:name"),
         ("nowhere.py:loss", [], "there is no file nowhere.py"),
         ("no_such_package_at_all:loss", [], "raised ModuleNotFoundError"),
-        ("{file}:los", [], "did you mean loss"),
+        ("{file}:los", [], "did you mean 'loss'?"),
         ("{file}:qqqqqqqq", [], "has no 'qqqqqqqq'; look at what it defines"),
         ("{file}:number", [], "is of type int; name a callable"),
         ("{file}:nothing", [], "returned a NoneType; have it return a loss"),

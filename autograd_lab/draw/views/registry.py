@@ -15,8 +15,7 @@ from autograd_lab.draw.plan.heat import KINDS
 from autograd_lab.draw.views.graph import graph_picture
 from autograd_lab.draw.views.scalar import DETAILS, scalar_picture
 from autograd_lab.draw.views.trace import trace_picture
-from autograd_lab.draw.words import nearest
-from autograd_lab.errors import RenderError, article
+from autograd_lab.errors import RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 Values = tuple[str, ...] | Callable[[Any], str | None] | None

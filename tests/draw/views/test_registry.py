@@ -7,8 +7,7 @@ import pytest
 from autograd_lab.draw.views.graph import graph_picture
 from autograd_lab.draw.views.registry import VIEWS, picture_maker
 from autograd_lab.draw.views.scalar import scalar_picture
-from autograd_lab.draw.words import nearest
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import RenderError, nearest
 from autograd_lab.records import GradStats, Step, TensorMeta, Trace
 
 
