@@ -19,6 +19,7 @@ from autograd_lab.capture import capture
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
+from autograd_lab.draw.notebook import shown
 from autograd_lab.errors import RenderError, article, nearest
 from autograd_lab.records import Record, Trace, are_traces, files
 
@@ -52,7 +53,8 @@ def render(
         **options: The view's own, such as ``saved``, ``depth`` and ``repeats``: see ``autograd_lab.draw.draw``.
 
     Returns:
-        The path if there is one; otherwise the picture, as ``str`` for text formats and ``bytes`` for others.
+        The path if there is one; otherwise the picture, as ``str`` for text formats and ``bytes`` for others. In a
+        notebook it shows itself.
 
     Raises:
         RenderError: No such format or view, or the view can't draw this.
@@ -68,7 +70,7 @@ def render(
     if path is not None:
         files.check_writable(path)
     picture = _draw(record, chosen, view, {"model": model, "names": names}, options)
-    return picture if path is None else files.write(path, picture)
+    return shown(picture, chosen) if path is None else files.write(path, picture)
 
 
 def _draw(

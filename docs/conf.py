@@ -50,6 +50,8 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300  # seconds for a cell; on a busy machine an import of torch takes many
 nb_execution_in_temp = True  # a page leaves nothing behind in the folder
 nb_merge_streams = True
+# As images, which get an alternative text (`_ext/alternatives.py`); a record would show itself as HTML first.
+nb_mime_priority_overrides = [("*", "image/svg+xml", 0)]
 os.environ["COLUMNS"] = "104"  # tables that fit a page
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two pages are built at once
 # Cells that call autograd-lab find the one that stands beside this Python.

@@ -41,7 +41,8 @@ from autograd_lab.chosen import Chosen
 from autograd_lab.errors import GraphError, LabError, OptionError
 from autograd_lab.exceptions import attach
 from autograd_lab.hold import Hold
-from autograd_lab.records import Graph, Source, Trace
+from autograd_lab.records import Graph, Source, Trace, Traces
+from autograd_lab.records.display import as_mimebundle
 
 
 def watch(
@@ -171,7 +172,7 @@ class Watcher(Hold):
         self, roots: Roots, forward: Forward, options: _Options, *, skip: int, limit: int | None, every: int
     ) -> None:
         super().__init__()
-        self.traces: list[Trace] = []
+        self.traces = Traces()
         self.count = 0
         self.on_backward: Callable[[], None] | None = None
         self._skip = skip
@@ -230,6 +231,11 @@ class Watcher(Hold):
     def __repr__(self) -> str:
         state = "on" if self._entered else "off"
         return f"<Watcher: {state}, {len(self.traces)} of {self.count} backwards traced>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: a row for each backward that was traced."""
+        del include, exclude
+        return as_mimebundle(self.traces) if self.traces else {"text/plain": repr(self)}
 
     def __enter__(self) -> Self:
         if self._entered:

@@ -15,7 +15,16 @@ from autograd_lab.records.graph import (
 )
 from autograd_lab.records.jsonio import Record, dumps, load, loads, save
 from autograd_lab.records.scalar import Number, Operand, Operation, ScalarGraph, Variable
-from autograd_lab.records.trace import Accumulation, Contribution, Kept, Kernel, Step, Trace, are_traces
+from autograd_lab.records.trace import (
+    Accumulation,
+    Contribution,
+    Kept,
+    Kernel,
+    Step,
+    Trace,
+    Traces,
+    are_traces,
+)
 from autograd_lab.records.verify import Check, Mismatch, VerifyReport
 
 __all__ = [
@@ -44,6 +53,7 @@ __all__ = [
     "Step",
     "TensorMeta",
     "Trace",
+    "Traces",
     "Variable",
     "VerifyReport",
     "are_traces",

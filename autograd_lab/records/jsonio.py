@@ -27,7 +27,7 @@ from autograd_lab.records import files
 from autograd_lab.records.check import EngineCheck
 from autograd_lab.records.graph import Graph, Scalar
 from autograd_lab.records.scalar import Number, ScalarGraph
-from autograd_lab.records.trace import Trace, are_traces
+from autograd_lab.records.trace import Trace, Traces, are_traces
 from autograd_lab.records.verify import VerifyReport
 
 SCHEMA = 1
@@ -158,7 +158,7 @@ def loads(text: str) -> Record | list[Trace]:
         raise RecordError("not a record: nested too deeply") from error
     if wanted is not _TRACES:
         return _valid(cast(Record, record), "data")
-    return [_valid(each, f"data[{index}]") for index, each in enumerate(record)]
+    return Traces(_valid(each, f"data[{index}]") for index, each in enumerate(record))
 
 
 def _valid(record: T, where: str) -> T:

@@ -192,6 +192,20 @@ class Trace(DisplayMixin):
                 raise ValueError(f"steps[{index}].node: there is no node {step.node}")
 
 
+class Traces(list[Trace], DisplayMixin):
+    """A list of traces that shows itself: a row for each, as ``str()`` and in a notebook.
+
+    Example:
+        >>> Traces([Trace(Graph((), ()), ())])
+        <Traces: 1 backward>
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<Traces: {len(self)} backward{'' if len(self) == 1 else 's'}>"
+
+
 def are_traces(thing: object) -> TypeGuard[Sequence[Trace]]:
     """Returns whether something is a list of traces, and not an empty one.
 

@@ -13,9 +13,9 @@ from autograd_lab.draw.tables.folding import paragraph, together
 from autograd_lab.draw.tables.graph import graph_table
 from autograd_lab.draw.tables.grid import MOST, terminal_width
 from autograd_lab.draw.tables.modules import module_depth, table_depth
-from autograd_lab.draw.tables.trace import trace_table
+from autograd_lab.draw.tables.trace import trace_table, traces_table
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Graph, Trace
+from autograd_lab.records import Graph, Trace, Traces
 from autograd_lab.records.display import as_text
 
 More = Callable[[int | None], str]
@@ -76,6 +76,11 @@ def _more_in_python(name: str, depth: int | None) -> str:
 @as_text.register(Graph)
 def _(graph: Graph) -> str:
     return on_screen(graph, functools.partial(_more_in_python, "graph"))
+
+
+@as_text.register(Traces)
+def _(traces: Traces) -> str:
+    return traces_table(traces, width=terminal_width()).rstrip("\n")
 
 
 @as_text.register(Trace)
