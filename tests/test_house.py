@@ -150,7 +150,7 @@ IN_DRAW = {
     "tables": GROUND | {"plan", "tables"},
     "images": GROUND | {"layout", "native", "write"},
     "formats": GROUND | {"images", "tables", "views", "write"},
-    "notebook": {"formats"},
+    "notebook": GROUND | {"formats"},
 }
 """For each room of ``draw``, the rooms that it may import."""
 
