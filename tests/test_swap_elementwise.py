@@ -25,7 +25,7 @@ NOT_MAPPED = {"clamp"}
 NOT_FORWARD = {("clamp", torch.bfloat16)}
 """One of 250 elements lies on its bound, so few are the numbers; there PyTorch's tangent isn't on its gradient's side.
 
-``test_elementwise.py`` shows both, and checks the rule against another oracle."""
+``test_clamp.py`` shows both, and checks the rule against another oracle."""
 
 
 @pytest.mark.parametrize(("entry", "dtype"), swapped.cases(ENTRIES, swapped.DOUBLE))

@@ -109,7 +109,7 @@ def mappable(rule, sample):
     """Where PyTorch's own vmap gives gradients.
 
     It doesn't for ``clamp`` between two tensors, one of which has a batch: its backward ands masks of different shapes
-    in place (``clamp_backward``). ``test_elementwise.py`` shows it, and checks the rule against another oracle.
+    in place (``clamp_backward``). ``test_clamp.py`` shows it, and checks the rule against another oracle.
     """
     return rule.name != "clamp" or not all(isinstance(bound, torch.Tensor) for bound in sample.args[1:])
 
