@@ -84,8 +84,36 @@ def over_some(
     return self, dim, keepdim, dtype
 
 
+class Adding(Rule):
+    """A sum or a mean over dimensions; a subclass says what each element gets of its result's gradient."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def of_each(grad: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:
+        """Returns the gradient of each element. See Note [Spread]."""
+        raise NotImplementedError
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        self, *ctx.how = inputs
+        ctx.like = like(self)
+        ctx.set_materialize_grads(False)
+
+    @classmethod
+    def backward(cls, ctx: Any, grad: torch.Tensor | None) -> Any:
+        if grad is None:
+            return None, None, None, None
+        dim, _, _ = ctx.how
+        return fit(cls.of_each(grad, ctx.like.shape, dim), ctx.like), None, None, None
+
+    @classmethod
+    def jvp(cls, ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
+        return None if self_t is None else cls.forward(self_t, *ctx.how)
+
+
 @rule
-class Sum(Rule):
+class Sum(Adding):
     r"""The sum over dimensions.
 
     .. math:: z = \sum_x x, \qquad \bar x = \bar z, \qquad \dot z = \sum_x \dot x
@@ -98,7 +126,6 @@ class Sum(Rule):
     name = "sum"
     replaces = {"sum": over_all, "sum.dim_IntList": over_some}
     formula = {"self": "spread(grad, self.shape, dim)", "result": "self_t.sum(dim, keepdim)"}
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(
@@ -107,21 +134,8 @@ class Sum(Rule):
         return torch.sum(self, dim, keepdim, dtype=dtype)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        self, *ctx.how = inputs
-        ctx.like = like(self)
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None, None
-        dim, _, _ = ctx.how
-        return fit(spread(grad, ctx.like.shape, dim), ctx.like), None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
-        return None if self_t is None else Sum.forward(self_t, *ctx.how)
+    def of_each(grad: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:
+        return spread(grad, shape, dim)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
@@ -130,7 +144,7 @@ class Sum(Rule):
 
 
 @rule
-class Mean(Rule):
+class Mean(Adding):
     r"""The mean over dimensions.
 
     .. math:: z = \frac{1}{N} \sum_x x, \qquad \bar x = \frac{\bar z}{N}, \qquad \dot z = \frac{1}{N} \sum_x \dot x
@@ -146,7 +160,6 @@ class Mean(Rule):
         "self": "spread(grad, self.shape, dim) / count(self.shape, dim)",
         "result": "self_t.mean(dim, keepdim)",
     }
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(
@@ -155,21 +168,8 @@ class Mean(Rule):
         return torch.mean(self, dim, keepdim, dtype=dtype)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        self, *ctx.how = inputs
-        ctx.like = like(self)
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor | None) -> Any:
-        if grad is None:
-            return None, None, None, None
-        shape, (dim, _, _) = ctx.like.shape, ctx.how
-        return fit(spread(grad, shape, dim) / count(shape, dim), ctx.like), None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, self_t: torch.Tensor | None, *_: None) -> Any:
-        return None if self_t is None else Mean.forward(self_t, *ctx.how)
+    def of_each(grad: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:
+        return spread(grad, shape, dim) / count(shape, dim)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:
