@@ -72,13 +72,15 @@ class Visit:
         visitor: See ``Visitor``.
         passed: Is called in the visitor's place for each outermost backward, once there is nothing to visit for. While
             every visitor has one, a backward starts as if there were no door. ``None`` where the visitor is called.
+        transformed: How many backwards of transforms started, for which the visitor isn't called.
     """
 
-    __slots__ = ("passed", "visitor")
+    __slots__ = ("passed", "transformed", "visitor")
 
     def __init__(self, visitor: Visitor) -> None:
         self.visitor = visitor
         self.passed: Callable[[], object] | None = None
+        self.transformed = 0
 
 
 class _Door:
@@ -97,7 +99,8 @@ _door: _Door | None = None
 def visit(held: Hold, visitor: Visitor) -> Visit:
     """Has a visitor called whenever a backward starts, in any thread.
 
-    Several visitors are called inside one another, the last to come outermost. Each sees every start.
+    Several visitors are called inside one another, the last to come outermost. Each sees every start but those of
+    transforms: see ``Visit.transformed``.
 
     Args:
         held: Takes the visitor away. With the last one torch's own function is back.
@@ -141,7 +144,9 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
         if visit.passed is None:
             break
     else:
-        if current_backward() == NONE and not any(map(is_batched, args[0])) and not in_transform():
+        if any(map(is_batched, args[0])) or in_transform():
+            _count_transformed(visits)
+        elif current_backward() == NONE:
             for visit in visits:
                 passed = visit.passed
                 if passed is not None:  # another thread may have changed its mind
@@ -150,7 +155,8 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
     grad_tensors, retain_graph, create_graph, *_ = args
 
     run: Run = functools.partial(door.native, t_outputs, *args, **kwargs)
-    if any(map(is_batched, t_outputs)) or any(map(is_batched, grad_tensors)):
+    if any(map(is_batched, t_outputs)) or any(map(is_batched, grad_tensors)) or in_transform():
+        _count_transformed(visits)
         return run()
     name = "torch.autograd.backward" if kwargs["accumulate_grad"] else "torch.autograd.grad"
     start = Start(t_outputs, grad_tensors, bool(create_graph), bool(retain_graph), name)
@@ -159,6 +165,13 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
             visit.visitor, start, run
         )  # not a function: its frame would stay while the engine runs
     return run()
+
+
+def _count_transformed(visits: Sequence[Visit]) -> None:
+    if TracingContext.try_get() is None:  # what is compiled isn't run
+        with _lock:
+            for visit in visits:
+                visit.transformed += 1
 
 
 def is_batched(tensor: Any) -> bool:

@@ -7,7 +7,8 @@ and that code inside can't tell that it was watched.
 Note [A backward of a transform]
 ``torch.func`` transforms start the engine too, on wrappers that have no numbers of their own. Those backwards are no
 calls of the user's; they run unwatched. So do those of ``torch.autograd.grad(…, is_grads_batched=True)``, whose
-gradients are such wrappers.
+gradients are such wrappers, and those that a user starts inside ``torch.func.vmap``. They are counted, and a watcher's
+text and the command line say how many there were.
 
 Note [Backwards deep inside one another]
 A Function's ``backward`` may start a backward, whose Function starts another, hundreds deep. Torch's engine takes a new
@@ -189,6 +190,21 @@ class Watcher(Hold):
         self._place: _engine.Visit | None = None
 
     @property
+    def transformed(self) -> int:
+        """How many backwards ran unwatched, since they belong to ``torch.func`` transforms or batches of gradients."""
+        return 0 if self._place is None else self._place.transformed
+
+    @property
+    def remark(self) -> str:
+        """What is to be said of backwards that can't be traced; nothing where there were none."""
+        if not self.transformed:
+            return ""
+        backwards = "backward" if self.transformed == 1 else "backwards"
+        return (
+            f"{self.transformed} {backwards} inside torch.func or with is_grads_batched=True can't be traced"
+        )
+
+    @property
     def skip(self) -> int:
         """How many backwards aren't traced at first. May be changed at any time, as ``limit`` and ``every`` may."""
         return self._skip
@@ -230,7 +246,8 @@ class Watcher(Hold):
 
     def __repr__(self) -> str:
         state = "on" if self._entered else "off"
-        return f"<Watcher: {state}, {len(self.traces)} of {self.count} backwards traced>"
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"<Watcher: {state}, {len(self.traces)} of {self.count} backwards traced{remark}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """What a notebook shows: a row for each backward that was traced."""
@@ -292,11 +309,9 @@ class Watcher(Hold):
     def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
         """A backward starts.
 
-        See Note [A backward of a transform] and Note [Backwards deep inside one another].
+        See Note [Backwards deep inside one another].
         """
         __tracebackhide__ = True
-        if _engine.in_transform():
-            return run()
         current = _engine.current_backward()
         if current == _engine.NONE:
             return self._outermost(start, run)

@@ -117,6 +117,8 @@ def run(
     sys.stdout.flush()
     traces = [trace for trace in watcher.traces if chosen.holds(trace.number, watcher.count)]
     _report(traces, watcher.count, chosen, whole=whole, depth=depth, repeats=repeats)
+    if watcher.remark:
+        click.echo(f"autograd-lab: {watcher.remark}", err=True)
     if children.any():
         click.echo(f"autograd-lab: {NOTE}", err=True)
     if path is not None and traces:

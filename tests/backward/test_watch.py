@@ -522,6 +522,41 @@ def test_torch_func_transforms_inside():
     assert watcher.traces[-1].graph.find("tanh")[0].module == ""
 
 
+def by_batches(x):
+    y = x * x
+    return torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True)[0]
+
+
+def by_a_user_in_vmap(x):
+    y = x * x
+    return torch.func.vmap(lambda row: torch.autograd.grad(y, x, row, retain_graph=True)[0])(torch.eye(3))
+
+
+IN_TRANSFORMS = {
+    "grad": lambda x: torch.func.grad(lambda x: (x * x).sum())(x),
+    "vmap of grad": lambda x: torch.func.vmap(torch.func.grad(lambda x: x * x))(x),
+    "a user's own in vmap": by_a_user_in_vmap,
+    "batches": by_batches,
+}
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+@pytest.mark.parametrize("transform", list(IN_TRANSFORMS))
+def test_backwards_of_transforms_are_counted_and_said(transform, limit):
+    """Also where nothing is traced any more. A plain one beside them counts as ever."""
+    x = torch.ones(3, requires_grad=True)
+    plain = IN_TRANSFORMS[transform](x)
+    with lab.watch(limit=limit) as watcher:
+        assert watcher.remark == ""
+        for _ in range(2):
+            assert raw_bytes(IN_TRANSFORMS[transform](x)) == raw_bytes(plain)
+        (x * 2).sum().backward()
+    assert (watcher.transformed, watcher.count, len(watcher.traces)) == (2, 1, 1 if limit is None else 0)
+    said = "2 backwards inside torch.func or with is_grads_batched=True can't be traced"
+    assert watcher.remark == said
+    assert said in repr(watcher)
+
+
 def test_no_grad_sections_and_fast_paths_have_the_same_bits():
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval()
     attention = nn.MultiheadAttention(8, 2, batch_first=True).eval().requires_grad_(False)

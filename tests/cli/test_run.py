@@ -303,3 +303,14 @@ def test_a_script_without_a_backward_says_so(here, script):
 def test_json_is_json(here, script):
     here("--out", "t.json", "train.py", "x")
     assert json.loads((script.parent / "t.json").read_text())
+
+
+def test_backwards_of_transforms_are_said_in_one_line(tmp_path):
+    Path(tmp_path, "slope.py").write_text(
+        "import torch\nx = torch.ones(3, requires_grad=True)\n(x * 2).sum().backward()\n"
+        "torch.func.grad(lambda x: x * x)(torch.tensor(2.0))\n"
+    )
+    ran = run(Path(tmp_path, "slope.py"), "slope.py")
+    assert ran.returncode == 0
+    said = "autograd-lab: 1 backward inside torch.func or with is_grads_batched=True can't be traced\n"
+    assert ran.stderr.count(said) == 1
