@@ -131,13 +131,15 @@ def test_the_two_halves_of_backward_know_nothing_of_each_other(path):
             assert module.split(".")[2] in IN_BACKWARD[path.stem], module
 
 
-GROUND = {"picture", "groups", "theme", "words", "digits", "progress", "svg"}
+GROUND = {"picture", "groups", "theme", "words", "digits", "progress", "scales", "dark", "svg"}
 
 IN_DRAW = {
     "picture": set(),
     "groups": {"picture"},
     "theme": set(),
-    "svg": {"picture", "theme"},
+    "scales": {"theme"},
+    "dark": {"theme"},
+    "svg": {"dark", "picture", "scales"},
     "digits": set(),
     "words": {"digits", "picture"},
     "plan": GROUND | {"plan"},

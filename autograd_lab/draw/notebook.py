@@ -18,8 +18,7 @@ import re
 from collections.abc import Sequence
 
 from autograd_lab.draw.formats import draw
-from autograd_lab.draw.svg import CLASS
-from autograd_lab.draw.theme import DARK
+from autograd_lab.draw.svg import CLASS, DARK
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, ScalarGraph, Trace, Traces
 from autograd_lab.records.display import as_mimebundle, as_text

@@ -14,10 +14,13 @@ import hashlib
 import re
 from xml.sax.saxutils import escape
 
+from autograd_lab.draw import dark, scales
 from autograd_lab.draw.picture import clean
-from autograd_lab.draw.theme import DARK
 
 CLASS = "autograd-lab"
+
+DARK = scales.DARK | dark.DARK
+"""Each colour → the one that takes its place on a dark page."""
 
 _OPENING = re.compile(r"<svg\b[^>]*>")
 _COLOUR = re.compile(r"""(fill|stroke)(="|: ?)(#[0-9a-f]{6})""")

@@ -186,40 +186,6 @@ TONES: dict[str, Tone] = {
 """Kind of text → how it looks."""
 
 
-class Warmth(NamedTuple):
-    """How a box looks that is coloured by a value: its own fill and outline otherwise as its look says.
-
-    Attributes:
-        fill: Colour of the inside.
-        width: Points of the outline.
-        line: Colour of the outline; ``None`` takes that of the look.
-
-    Example:
-        >>> HEATS["5"].width > HEATS["0"].width
-        True
-    """
-
-    fill: str
-    width: float
-    line: str | None = None
-
-
-HEATS: dict[str, Warmth] = {
-    "0": Warmth("#fdf8e3", 0.8),
-    "1": Warmth("#fcebbb", 1.2),
-    "2": Warmth("#fad88b", 1.6),
-    "3": Warmth("#f7bd69", 2.0),
-    "4": Warmth("#f29f57", 2.4),
-    "5": Warmth("#ea8150", 2.8),
-    "zero": Warmth(PAPER, 0.4),
-    "faded": Warmth("#f3f4f6", 0.6, FAINT),
-    "not finite": Warmth(VERMILLION, 4.0, INK),
-}
-"""Step of a scale → how it looks; those from ``"0"`` up grow darker and their outlines wider."""
-
-FADED = "faded"
-"""The key of what surrounds the one module that is drawn."""
-
 MODULE_FILLS = ("#f7f8fa", "#eff1f5", "#e6eaf0")
 """Grounds of modules inside modules; deeper ones start again."""
 
@@ -227,64 +193,6 @@ MODULE_LINE = "#c3cbd6"
 
 DARKEST = 0.18
 """The luminance of middle grey: text on darker grounds is light."""
-
-
-DARK: dict[str, str] = {
-    PAPER: "#14181f",
-    INK: "#e6ebf1",
-    QUIET: "#a7b2bf",
-    SLATE: "#8fa4b8",
-    FAINT: "#7f8b98",
-    BLUE: "#86c1f7",
-    DEEP_BLUE: "#a3cdf4",
-    GREEN: "#70cf9f",
-    ORANGE: "#e9b45f",
-    VERMILLION: "#ffa274",
-    PURPLE: "#d3a6e3",
-    OLIVE: "#d5c563",
-    SKY: "#82c7ec",
-    MODULE_LINE: "#4d596a",
-    "#4a4f94": "#aab0f4",
-    "#6a7b8c": "#91a2b4",
-    "#edf2f8": "#232d3a",
-    "#dcf1e5": "#17362a",
-    "#fdecd2": "#3a2c14",
-    "#f1e6f5": "#35253c",
-    "#fce3d9": "#43271b",
-    "#eef0fb": "#252948",
-    "#fffae0": "#37330f",
-    "#f3f4f6": "#21262d",
-    "#def1fb": "#16313e",
-    "#f7f8fa": "#191e26",
-    "#eff1f5": "#1f252e",
-    "#e6eaf0": "#272e38",
-    "#fdf8e3": "#23231c",
-    "#fcebbb": "#352f19",
-    "#fad88b": "#4b3a15",
-    "#f7bd69": "#614013",
-    "#f29f57": "#7a4214",
-    "#ea8150": "#924018",
-}
-"""Each colour → the one that takes its place on a dark page. Text can be read there too: tests/draw/test_theme.py."""
-
-
-def look_of(kind: str, heat: str = "") -> Look:
-    """Returns how a box looks.
-
-    Args:
-        kind: A key of `LOOKS`.
-        heat: A key of `HEATS`; empty for none.
-
-    Example:
-        >>> look_of("op", "5").fill == HEATS["5"].fill
-        True
-    """
-    look = LOOKS[kind]
-    if not heat:
-        return look
-    warmth = HEATS[heat]
-    ink = PAPER if luminance(warmth.fill) < DARKEST else QUIET if heat == FADED else INK
-    return look._replace(fill=warmth.fill, width=warmth.width, line=warmth.line or look.line, ink=ink)
 
 
 def is_dark(look: Look) -> bool:

@@ -11,7 +11,7 @@ import torch
 import autograd_lab as lab
 from autograd_lab.draw.native import graphviz
 from autograd_lab.draw.notebook import MOST, Markdown, Png, Svg, Table
-from autograd_lab.draw.theme import DARK
+from autograd_lab.draw.svg import DARK
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Node, Trace, Traces
 

@@ -8,8 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from autograd_lab.draw import draw
-from autograd_lab.draw.svg import at_home
-from autograd_lab.draw.theme import DARK
+from autograd_lab.draw.svg import DARK, at_home
 from autograd_lab.records import Edge, Graph, Node
 
 SVG = "{http://www.w3.org/2000/svg}"

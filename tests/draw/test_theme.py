@@ -6,6 +6,8 @@ import re
 import pytest
 
 from autograd_lab.draw import theme
+from autograd_lab.draw.scales import DEPTHS, SCALE
+from autograd_lab.draw.svg import DARK
 from autograd_lab.draw.theme import LOOKS, STROKES, TONES, Look, luminance
 
 GRAPH = (
@@ -84,25 +86,37 @@ def test_every_colour_has_a_dark_one():
     colours |= {stroke.line for stroke in STROKES.values()}
     colours |= {tone.ink for tone in TONES.values() if tone.ink}
     colours |= {*theme.MODULE_FILLS, theme.MODULE_LINE, theme.PAPER}
-    assert colours - set(theme.DARK) == set()
-    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in theme.DARK.values())
+    assert colours - set(DARK) == set()
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in DARK.values())
 
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_a_box_can_be_read_in_the_dark(name):
     look = LOOKS[name]
-    fill = theme.DARK[look.fill]
-    assert contrast(theme.DARK[look.ink], fill) >= 4.5
+    fill = DARK[look.fill]
+    assert contrast(DARK[look.ink], fill) >= 4.5
     if not theme.is_dark(look):
         for tone in TONES.values():
-            assert tone.ink is None or contrast(theme.DARK[tone.ink], fill) >= 4.5, tone
+            assert tone.ink is None or contrast(DARK[tone.ink], fill) >= 4.5, tone
     if look.shape != "plain":
-        assert contrast(theme.DARK[look.line], theme.DARK[theme.PAPER]) >= 3.0
+        assert contrast(DARK[look.line], DARK[theme.PAPER]) >= 3.0
 
 
 @pytest.mark.parametrize("ground", [theme.PAPER, *theme.MODULE_FILLS])
 def test_text_and_arrows_can_be_seen_in_the_dark(ground):
     for tone in TONES.values():
-        assert tone.ink is None or contrast(theme.DARK[tone.ink], theme.DARK[ground]) >= 4.5
+        assert tone.ink is None or contrast(DARK[tone.ink], DARK[ground]) >= 4.5
     for stroke in STROKES.values():
-        assert contrast(theme.DARK[stroke.line], theme.DARK[ground]) >= 3.0
+        assert contrast(DARK[stroke.line], DARK[ground]) >= 3.0
+
+
+@pytest.mark.parametrize("colour", DEPTHS)
+def test_lines_of_every_depth_can_be_seen(colour):
+    assert contrast(colour, theme.PAPER) >= 3.0
+    assert contrast(DARK[colour], DARK[theme.PAPER]) >= 3.0
+
+
+def test_a_scale_grows_darker_on_paper_and_lighter_in_the_dark():
+    light, dark = [luminance(colour) for colour in SCALE], [luminance(DARK[colour]) for colour in SCALE]
+    assert light == sorted(light, reverse=True)
+    assert dark == sorted(dark)

@@ -124,9 +124,13 @@ def write(figure: Any, kind: str, *, dpi: int | None = None) -> bytes:
         b'<?xml'
     """
     from matplotlib import rc_context, style
+    from matplotlib.text import Text
 
     if kind not in KINDS:
         raise RenderError(f"a plot can't be {kind}: use svg, png or pdf")
+    for text in figure.findobj(Text):
+        if text.get_color() == "black":  # matplotlib's own, which can't be read on a dark page
+            text.set_color(theme.INK)
     stream = io.BytesIO()
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
     # Text as outlines looks the same on a machine without fonts. A fixed salt and no date give the same bytes.

@@ -10,15 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from autograd_lab.draw import digits, theme
-from autograd_lab.draw.plots import frame
+from autograd_lab.draw import theme
+from autograd_lab.draw.plots import frame, measures, overtime
+from autograd_lab.draw.plots.measures import UNMEASURED, Norm
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Trace
-
-UNMEASURED = "not measured"
-
-Norm: TypeAlias = float | str | None
-"""A gradient's norm; ``None`` where no gradient came, ``UNMEASURED`` where one came that couldn't be measured."""
 
 Norms: TypeAlias = Mapping[str, Norm]
 """Parameter's or layer's name → its gradient's norm."""
@@ -29,16 +25,12 @@ KINDS = ("svg", "png", "pdf")
 MOST_ROWS = 60
 """Rows of a plot of one backward: with more, parameters are taken together by layer."""
 
+MOST_BACKWARDS_OF_LINES = 8
+"""Backwards over which norms are lines; over more they're a map."""
+
 MOST_LINES = 16
-"""Lines of a plot of several backwards, likewise."""
-
-MOST_LABELS = 24
-"""Names in a legend."""
-
-_SHORT = 2.5
-"""Powers of ten on an axis, up to which numbers between them are written too."""
-
-_DASHES = ("-", "--", ":", "-.")
+MOST_MAPPED = 40
+"""Lines, and rows of a map, likewise."""
 
 
 def norms_plot(
@@ -47,7 +39,8 @@ def norms_plot(
     """Plots the norms of the gradients that arrived at leaves.
 
     Args:
-        traces: One backward: a row for each parameter, the model's first on top; or several: a line for each layer.
+        traces: One backward: a row for each parameter, the model's first on top; or several: a line for each layer,
+            or for many a row of a map.
         kind: ``"svg"``, ``"png"`` or ``"pdf"``.
         title: Written above.
         dpi: Pixels to the inch, for PNG.
@@ -81,7 +74,11 @@ def _drawn(traces: Sequence[Trace], kind: str, title: str, dpi: int | None) -> b
     numbers = [trace.number for trace in traces]
     if len(set(numbers)) < len(numbers):
         numbers = list(range(len(traces)))
-    return _of_several(numbers, together(found, MOST_LINES), kind, title, dpi)
+    if len(found) <= MOST_BACKWARDS_OF_LINES:
+        figure, axes = overtime.lines(numbers, together(found, MOST_LINES))
+    else:
+        figure, axes = overtime.heat_map(numbers, together(found, MOST_MAPPED))
+    return _saved(figure, axes, title, kind, dpi)
 
 
 def norms(trace: Trace) -> Norms:
@@ -147,41 +144,23 @@ def _side_by_side(norms: Sequence[Norm]) -> Norm:
     return math.hypot(*there) if there else None
 
 
-def line_look(place: int) -> tuple[str, str]:
-    """Gives a line's colour and dashes: those of like hue (blue and sky, orange and olive) never have the same dashes.
-
-    Args:
-        place: Which line it is; the first 40 all look different.
-
-    Returns:
-        A colour, and matplotlib's sign for the dashes.
-
-    Example:
-        >>> [line_look(place)[1] for place in (0, 4, 5, 10)]
-        ['-', '-', '--', ':']
-    """
-    colours = len(frame.COLOURS)
-    round_of_dashes = place // (colours // 2) + place // (2 * colours)
-    return frame.COLOURS[place % colours], _DASHES[round_of_dashes % len(_DASHES)]
-
-
 # --- drawing -------------------------------------------------------------------------
 
 
 def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
     figure, axes = frame.new(7.5, max(1.6, 0.9 + 0.21 * len(found)))
-    low, high = _limits(list(found.values()))
+    low, high = measures.limits(list(found.values()))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    _label_ticks(axes.xaxis, low, high)
+    measures.label_ticks(axes.xaxis, low, high)
     colours = _by_block(found)
     for row, (name, norm) in enumerate(found.items()):
         axes.plot([low, _held(norm, low, high)], [row, row], color=theme.MODULE_LINE, linewidth=1, zorder=1)
-        word = _word(norm)
+        word = measures.word(norm)
         if word is None:
             axes.plot([norm], [row], "o", color=colours[name], markersize=5, zorder=2)
             continue
-        side = "left" if _is_low(norm) else "right"
+        side = "left" if measures.is_low(norm) else "right"
         place = low if side == "left" else high
         axes.text(
             place, row, f" {word} ", ha=side, va="center", color=theme.VERMILLION, fontsize=8,
@@ -193,70 +172,9 @@ def _of_one(found: Norms, kind: str, title: str, dpi: int | None) -> bytes:
     return _saved(figure, axes, title, kind, dpi)
 
 
-def _of_several(
-    numbers: Sequence[int], found: Sequence[Norms], kind: str, title: str, dpi: int | None
-) -> bytes:
-    names = list(dict.fromkeys(name for each in found for name in each))
-    figure, axes = frame.new(8.5, 4.5)
-    low, high = _limits([norm for each in found for norm in each.values()])
-    axes.set_yscale("log")
-    axes.set_ylim(low, high)
-    _label_ticks(axes.yaxis, low, high)
-    for place, name in enumerate(names):
-        series = [each.get(name) for each in found]
-        drawn = [norm if _word(norm) is None else math.nan for norm in series]
-        # What begins with "_" has no place in a legend: a name that does so is set behind a space.
-        shown = frame.literal(name)
-        label = (
-            "_"
-            if place >= MOST_LABELS
-            else f" {shown}"
-            if shown.startswith(("_", " ")) or not shown
-            else shown
-        )
-        colour, style = line_look(place)
-        axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
-        for number, norm in zip(numbers, series, strict=True):
-            if _word(norm) is not None:
-                edge = low if _is_low(norm) else high
-                axes.plot([number], [edge], "x", color=colour, markersize=6, clip_on=False)
-    axes.set_xlabel("backward", fontsize=9)
-    axes.set_ylabel("norm of the gradient that arrived", fontsize=9)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
-    if any(_word(norm) for each in found for norm in each.values()):
-        note = "× at the top: not finite\n× at the bottom: zero, none or not measured"
-        axes.text(
-            1.02, 0, note, transform=axes.transAxes, ha="left", va="bottom", fontsize=7.5, color=theme.QUIET
-        )
-    return _saved(figure, axes, title, kind, dpi)
-
-
 def _saved(figure: Any, axes: Any, title: str, kind: str, dpi: int | None) -> bytes:
     frame.dress(axes, frame.literal(title))
     return frame.write(figure, kind, dpi=dpi)
-
-
-def _limits(all_norms: Sequence[Norm]) -> tuple[float, float]:
-    """A log axis that holds every positive norm, with room at both ends for what isn't one."""
-    there = [norm for norm in all_norms if isinstance(norm, int | float) and 0 < norm < math.inf]
-    if not there:
-        return 0.1, 10.0
-    low, high = math.log10(min(there)), math.log10(max(there))
-    room = max(0.12 * (high - low), 0.3)
-    return 10 ** (low - room), 10 ** (high + room)
-
-
-def _label_ticks(axis: Any, low: float, high: float) -> None:
-    """Writes numbers at 1, 2 and 5, where an axis is too short for the powers of ten to say enough."""
-    if math.log10(high / low) > _SHORT:
-        return
-    from matplotlib.ticker import FuncFormatter, LogLocator
-
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: digits.number(value)))
-    axis.set_minor_locator(LogLocator(subs=(3, 4, 6, 7, 8, 9)))
-    axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
 def _held(norm: Norm, low: float, high: float) -> float:
@@ -266,23 +184,7 @@ def _held(norm: Norm, low: float, high: float) -> float:
     return norm if norm < math.inf else high
 
 
-def _is_low(norm: Norm) -> bool:
-    """Whether what isn't a point on a log axis is shown at its lower end."""
-    return not isinstance(norm, int | float) or norm == 0
-
-
-def _word(norm: Norm) -> str | None:
-    """What is written in a point's place, where there can be no point on a log axis."""
-    if norm is None:
-        return "no gradient"
-    if isinstance(norm, str):
-        return norm
-    if norm == 0:
-        return "zero"
-    return None if math.isfinite(norm) else "NaN" if math.isnan(norm) else "inf"
-
-
 def _by_block(found: Norms) -> dict[str, str]:
-    """A colour for each name: rows of one layer have one, and neighbours differ."""
+    """A colour for each name: rows of one layer have one, the first layer's blue and the last's orange."""
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in found))
-    return {name: frame.COLOURS[layers.index(name.rpartition(".")[0]) % 4] for name in found}
+    return {name: measures.depth_colour(layers.index(name.rpartition(".")[0]), len(layers)) for name in found}

@@ -21,7 +21,7 @@ from typing import Literal
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
 from autograd_lab.draw.plan.heat import Heat, heat as heat_of
-from autograd_lab.draw.theme import FADED
+from autograd_lab.draw.scales import FADED
 from autograd_lab.draw.views.caption import graph_summary, graph_title
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import module_box

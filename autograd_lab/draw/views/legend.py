@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from autograd_lab.draw.picture import Arrow, Box, Entry
 from autograd_lab.draw.plan.heat import Heat
-from autograd_lab.draw.theme import FADED, LOOKS, STROKES
+from autograd_lab.draw.scales import FADED
+from autograd_lab.draw.theme import LOOKS, STROKES
 
 _PLAIN = ("answer", "root")
 """Kinds of boxes without an outline, and of arrows, that say themselves what they are."""

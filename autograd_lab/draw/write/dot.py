@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from autograd_lab.draw import theme
+from autograd_lab.draw import scales, theme
 from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.layout.sizes import outer_outline
 from autograd_lab.draw.layout.stacking import above
@@ -173,7 +173,7 @@ def _pinned(box: Box, size: Point, place: Point) -> dict[str, str]:
 
 
 def _box(box: Box, direction: str, more: dict[str, str] | None = None) -> str:
-    look = theme.look_of(box.look, box.heat)
+    look = scales.look_of(box.look, box.heat)
     attributes = {"label": box_label(box, direction)}
     if (room := margin(box, direction)) != theme.PAD:
         attributes["margin"] = margin_of(room)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autograd_lab.draw.picture import Box, Line, clean
-from autograd_lab.draw.theme import INK, LOOKS, PAD, ROUND, SIZE, SLOT_PAD, TONES, Tone, gap, is_dark, look_of
+from autograd_lab.draw.scales import look_of
+from autograd_lab.draw.theme import INK, LOOKS, PAD, ROUND, SIZE, SLOT_PAD, TONES, Tone, gap, is_dark
 
 # Note [Escaping for dot]
 # A label passes through three readers. The lexer of `dot` counts `<` and `>`; the XML parser reads entities; then

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from autograd_lab.draw import theme
+from autograd_lab.draw import scales
 from autograd_lab.draw.layout.sizes import lines_size
 from autograd_lab.draw.picture import Entry, Line
 from autograd_lab.draw.theme import STROKES, SWATCH
@@ -68,7 +68,7 @@ def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
 
 
 def _look(entry: Entry) -> dict[str, str]:
-    return look_of(theme.look_of(entry.look or "op", entry.heat))
+    return look_of(scales.look_of(entry.look or "op", entry.heat))
 
 
 def laid_out(entries: Sequence[Entry]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from autograd_lab.draw.groups import Cluster, cluster_text, tree
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture, clean
+from autograd_lab.draw.scales import look_of
 from autograd_lab.draw.theme import (
     LOOKS,
     MODULE_FILLS,
@@ -21,7 +22,6 @@ from autograd_lab.draw.theme import (
     TONES,
     Look,
     Stroke,
-    look_of,
 )
 
 # Classes begin with `lab_` because Mermaid's own style sheet has `root`, `node`, `label` and others.

@@ -6,7 +6,7 @@ import pytest
 
 from autograd_lab.draw import draw, graph_picture, to_dot, trace_picture
 from autograd_lab.draw.plan.collapse import plan
-from autograd_lab.draw.theme import FADED
+from autograd_lab.draw.scales import FADED
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Edge, GradStats, Graph, Node, Step, TensorMeta, Trace
 

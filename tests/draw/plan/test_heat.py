@@ -11,7 +11,9 @@ from hypothesis import given, strategies as st
 from autograd_lab.draw import draw, to_dot, to_mermaid, trace_picture
 from autograd_lab.draw.plan.collapse import plan
 from autograd_lab.draw.plan.heat import KINDS, STEPS, heat
-from autograd_lab.draw.theme import DARK, HEATS, INK, PAPER, luminance
+from autograd_lab.draw.scales import HEATS
+from autograd_lab.draw.svg import DARK
+from autograd_lab.draw.theme import INK, PAPER, luminance
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Edge, GradStats, Graph, Node, Saved, Step, TensorMeta, Trace
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import autograd_lab as lab
-from autograd_lab.draw.plots.norms import line_look, norms, norms_plot, together
+from autograd_lab.draw.plots.norms import MOST_BACKWARDS_OF_LINES, norms, norms_plot, together
 from autograd_lab.errors import RenderError
 
 
@@ -67,6 +67,13 @@ def words(traces_):
     return re.findall(r"<!-- (.*?) -->", norms_plot(traces_, "svg").decode("utf-8"))
 
 
+def test_few_backwards_are_lines_and_many_a_map():
+    _, found = traces(MOST_BACKWARDS_OF_LINES + 1)
+    few, many = set(words(found[:-1])), set(words(found))
+    assert "first layer blue, last orange" in few - many
+    assert {"backward", "norm of the gradient that arrived", "0.weight", "3.bias"} <= few & many
+
+
 def test_zero_infinite_missing_and_nan_are_shown_as_what_they_are():
     a, b, c, d, e = (torch.ones(2, requires_grad=True) for _ in range(5))
     loss = (a * 0 + b * math.inf + c * math.nan + d).sum() + Nothing.apply(e).sum()
@@ -115,12 +122,6 @@ def test_many_parameters_fit_and_matplotlibs_settings_stay():
     assert "0.0.weight" not in shown
     assert {"0", "49"} <= set(shown)
     assert dict(matplotlib.rcParams) == before
-
-
-def test_lines_of_like_hue_differ_in_their_dashes():
-    looks = [line_look(place) for place in range(40)]
-    assert len(set(looks)) == 40
-    assert all(looks[place][1] != looks[place + 5][1] for place in range(35))
 
 
 def test_what_cannot_be_plotted_gets_one_line():
