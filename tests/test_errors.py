@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_what_was_perhaps_meant_is_said_alike(ask, meant):
 def test_one_function_looks_for_near_names():
     files = [path for path in PACKAGE.rglob("*.py") if "get_close_matches" in path.read_text("utf-8")]
     assert files == [PACKAGE / "errors.py"]
+
+
+def test_a_message_says_what_something_is_not():
+    vague = re.compile(r"isn't one[;:\"]")
+    assert [path for path in PACKAGE.rglob("*.py") if vague.search(path.read_text("utf-8"))] == []
 
 
 def test_where_nothing_is_near():

@@ -68,12 +68,12 @@ class Forward:
         level: What is kept of what a call made: ``"meta"``, ``"stats"`` or nothing.
 
     Raises:
-        OptionError: ``level`` isn't one.
+        OptionError: ``level`` is none of these.
     """
 
     def __init__(self, roots: Roots, level: Level) -> None:
         if level not in (None, "meta", "stats"):
-            raise OptionError(f"forward={level!r} isn't one; use 'meta', 'stats' or None")
+            raise OptionError(f"forward={level!r} can't be kept of a forward; use 'meta', 'stats' or None")
         self._roots = roots
         self._level: Literal["meta", "norm"] | None = "norm" if level == "stats" else level
         self._meter = self._new_meter()

@@ -186,4 +186,6 @@ def chooser(keep: Keep) -> Keeps | None:
         return lambda _: True
     if callable(keep):
         return keep
-    raise OptionError(f"keep={keep!r} isn't one; use None, 'all' or a function of a Node that returns a bool")
+    raise OptionError(
+        f"keep={keep!r} chooses no nodes; use None, 'all' or a function of a Node that returns a bool"
+    )

@@ -40,7 +40,7 @@ def checked(stats: Level) -> Level:
         OptionError: It is no level.
     """
     if stats not in (None, "norm", "full"):
-        raise OptionError(f"stats={stats!r} isn't one; use None, 'norm' or 'full'")
+        raise OptionError(f"stats={stats!r} can't be measured; use None, 'norm' or 'full'")
     return stats
 
 

@@ -21,6 +21,8 @@ from autograd_lab.backward import stops
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.raised import at
+from autograd_lab.draw.tables.folding import paragraph
+from autograd_lab.draw.tables.grid import terminal_width
 from autograd_lab.draw.words import called
 from autograd_lab.errors import LabError, OptionError, ReleasedError, nearest, one_line
 from autograd_lab.records import Node
@@ -68,9 +70,10 @@ class Debugger(cmd.Cmd):
         nodes = len(engine.graph)
         self.intro = (
             f"The backward has {nodes} node{_s(nodes)}; {self._where_it_stands()}.\n"
-            "A node belongs to an operation of the forward: in comes the gradient of what that made, out go those of\n"
-            "its operands, each → to the node that gets it. Your .grad stays as it is; print LEAF.grad says what it\n"
-            "would be from this backward. help lists the commands."
+            "A node belongs to an operation of the forward: in comes the gradient of what\n"
+            "that made, out go those of its operands, each → to the node that gets it. Your\n"
+            ".grad stays as it is; print LEAF.grad says what it would be from this backward.\n"
+            "help lists the commands."
         )
 
     # --- commands ----------------------------------------------------------------------
@@ -222,14 +225,14 @@ class Debugger(cmd.Cmd):
         try:
             return bool(super().onecmd(f"{SHORT.get(head, head)} {rest}".strip() if head else line))
         except ReleasedError as error:
-            self._say(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
+            self._complain(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
         except LabError as error:
-            self._say(f"error: {error}")
+            self._complain(f"error: {error}")
         except Exception as error:
             if self._engine.failed is None:
                 raise
             where = at(error) or self._made_at(self._engine.failed)
-            self._say(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
+            self._complain(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
         self.mistakes += 1
         return False
 
@@ -377,8 +380,15 @@ class Debugger(cmd.Cmd):
     def _unknown(self, name: str) -> OptionError:
         return OptionError(f"no command {name!r}; {nearest(name, self._commands(), 'help lists them')}")
 
-    def _say(self, text: str) -> None:
+    def _complain(self, text: str) -> None:
+        """Writes what is wrong, in one line."""
         print(text, file=self.stdout)
+
+    def _say(self, text: str) -> None:
+        """Writes lines as wide as the terminal; a line of code stays as it is."""
+        width = terminal_width()
+        lines = (line if line.startswith("    ") else paragraph(line, width) for line in text.split("\n"))
+        print("\n".join(lines), file=self.stdout)
 
 
 def _s(count: int) -> str:

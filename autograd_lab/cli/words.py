@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 from typing import Literal
 
 import torch
@@ -123,6 +124,12 @@ def _stats(tensor: torch.Tensor, level: Literal["meta", "norm", "full"]) -> Grad
     return measure.finish()
 
 
+def _from_here(file: str) -> str:
+    """Returns a path from the working folder on, where it lies in that."""
+    here = os.path.join(os.getcwd(), "")
+    return file.removeprefix(here)
+
+
 def made_at(node: Node) -> list[str]:
     """Writes where in the forward a node was made: the place, and the line of code that stands there.
 
@@ -133,7 +140,7 @@ def made_at(node: Node) -> list[str]:
     if node.kind == "accumulate":
         return ["a leaf"]
     parts = [
-        "" if node.source is None else str(node.source),
+        "" if node.source is None else str(node.source._replace(file=_from_here(node.source.file))),
         f"in module {node.module}" if node.module else "",
         f"by {node.call.name}" if node.call is not None else "",
     ]

@@ -102,9 +102,10 @@ def test_the_worked_example_as_a_reader_sees_it(lab, monkeypatch):
         re.sub(r"  /.*/", "  ", ran.out)
         == """\
 The backward has 4 nodes; the next is #0 PowBackward0.
-A node belongs to an operation of the forward: in comes the gradient of what that made, out go those of
-its operands, each → to the node that gets it. Your .grad stays as it is; print LEAF.grad says what it
-would be from this backward. help lists the commands.
+A node belongs to an operation of the forward: in comes the gradient of what
+that made, out go those of its operands, each → to the node that gets it. Your
+.grad stays as it is; print LEAF.grad says what it would be from this backward.
+help lists the commands.
 (backward) step
 #0 PowBackward0  in 1  out −8 → #1 SubBackward0
 (backward) print saved
