@@ -54,7 +54,7 @@ def written(
         What happened to ``.grad``, and the gradient in memory of its own.
     """
     variable = _nodes.variable(node)
-    first = _tensors.grad(variable) is None and not create_graph and arrived[0] is not None
+    first = not create_graph and _tensors.grad(variable) is None and _can_be_set(arrived[0], variable)
     gradient, how = accumulated(arrived, variable, create_graph=False) if first else (None, "")
     kept = _kept(arrived, stolen=how == "stole", create_graph=create_graph)
     leaf = Leaf(variable, meter)
@@ -130,6 +130,14 @@ def _kept(
 
 def _strided(tensor: torch.Tensor) -> bool:
     return tensor.layout is torch.strided and not tensor.is_nested
+
+
+def _can_be_set(grad: torch.Tensor | None, variable: torch.Tensor) -> bool:
+    """Whether ``.grad`` may be set to a gradient from Python: it has the leaf's type or is sparse (COO)."""
+    if grad is None:
+        return False
+    alike = (grad.dtype, grad.device, grad.layout) == (variable.dtype, variable.device, variable.layout)
+    return alike or grad.layout is torch.sparse_coo
 
 
 def _obeys(grad: torch.Tensor, variable: torch.Tensor) -> bool:

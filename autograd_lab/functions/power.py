@@ -100,10 +100,8 @@ class Pow(Broadcast):
 
     @classmethod
     def setup_context(cls, ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        values = *inputs, output
-        save(
-            ctx, values, (True, True, isinstance(inputs[1], torch.Tensor)), output
-        )  # Note [What a rule saves]
+        keeps_result = isinstance(inputs[1], torch.Tensor)  # as PyTorch's node: see Note [What a rule saves]
+        save(ctx, (*inputs, output), (True, True, keeps_result), output)
 
     @staticmethod
     def samples(dtype: torch.dtype) -> Iterator[Sample]:

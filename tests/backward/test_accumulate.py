@@ -205,3 +205,47 @@ def test_with_accumulate_the_last_of_two_leaves_steals_as_natively(before, trans
         runs.append([(memory(leaf.grad) == made[0], leaf.grad.tolist()) for leaf in leaves])
     assert runs[1] == runs[0]
     assert any(stolen for stolen, _ in runs[0]) is (before != (1,))
+
+
+OTHER_KINDS = {
+    "a dense gradient of a COO leaf": (lambda: torch.eye(3).to_sparse_coo(), lambda: torch.ones(3, 3)),
+    "a dense gradient of a CSR leaf": (lambda: torch.eye(3).to_sparse_csr(), lambda: torch.ones(3, 3)),
+    "a COO gradient of a COO leaf": (
+        lambda: torch.eye(3).to_sparse_coo(),
+        lambda: torch.eye(3).to_sparse_coo(),
+    ),
+    "a CSR gradient of a CSR leaf": (
+        lambda: torch.eye(3).to_sparse_csr(),
+        lambda: torch.eye(3).to_sparse_csr(),
+    ),
+    "another dtype": (lambda: torch.eye(3), lambda: torch.ones(3, 3, dtype=torch.float64)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("kind", list(OTHER_KINDS))
+def test_with_accumulate_a_gradient_of_another_kind_is_written_as_natively(kind):
+    leaf_of, grad_of = OTHER_KINDS[kind]
+    runs = []
+    for backward in (torch.Tensor.backward, lambda loss: lab.replay(loss, accumulate=True)):
+        leaf = leaf_of().requires_grad_()
+        if kind == "another dtype":
+            leaf.grad_dtype = None
+        loss = SendsOther.apply(leaf, grad_of)
+        backward(loss)
+        grad = leaf.grad
+        runs.append((grad.layout, grad.dtype, grad.shape, models.raw_bytes(grad.to_dense())))
+    assert runs[1] == runs[0]
+
+
+class SendsOther(torch.autograd.Function):
+    """Sends a leaf a gradient of any kind."""
+
+    @staticmethod
+    def forward(ctx, leaf, make):
+        ctx.make = make
+        return torch.ones(())
+
+    @staticmethod
+    def backward(ctx, grad):
+        return ctx.make(), None
