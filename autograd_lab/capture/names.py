@@ -25,7 +25,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch.autograd.graph import Node
@@ -35,7 +35,7 @@ from autograd_lab.capture.models import Models, named_modules
 from autograd_lab.errors import GraphError, article
 from autograd_lab.records import Graph
 
-Names = Mapping[str, torch.Tensor]
+Names: TypeAlias = Mapping[str, torch.Tensor]
 
 
 class Known(NamedTuple):

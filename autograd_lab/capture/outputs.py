@@ -19,11 +19,11 @@ from autograd_lab.errors import GraphError, article
 Outputs: TypeAlias = Any
 """A tensor, a ``GradientEdge``, or any nesting of list, tuple and dict of them."""
 
-Root: TypeAlias = tuple[Node, int]
+RootEdge: TypeAlias = tuple[Node, int]
 """A node, and which of its ``grad_outputs`` the output's gradient is."""
 
 
-def roots(outputs: Outputs) -> list[Root]:
+def roots(outputs: Outputs) -> list[RootEdge]:
     """Returns the edges at which a backward of these outputs would start.
 
     Args:

@@ -18,7 +18,7 @@ from torch.autograd.graph import Node as TorchNode
 from autograd_lab._torch import deep, nodes as _nodes
 from autograd_lab._torch.deep import Target
 from autograd_lab.capture.order import execution_order
-from autograd_lab.capture.outputs import Root
+from autograd_lab.capture.outputs import RootEdge
 from autograd_lab.errors import GraphError
 from autograd_lab.hold import Hold
 from autograd_lab.records import Edge
@@ -45,7 +45,7 @@ class Walk(NamedTuple):
     roots: tuple[Edge, ...]
 
 
-def walk(roots: Iterable[Root]) -> Walk:
+def walk(roots: Iterable[RootEdge]) -> Walk:
     """Walks from the roots along ``next_functions`` (``torch/csrc/autograd/function.h``).
 
     Args:
@@ -65,7 +65,7 @@ def walk(roots: Iterable[Root]) -> Walk:
     return walked
 
 
-def _walked(roots: list[Root], met: dict[TorchNode, int]) -> Walk:
+def _walked(roots: list[RootEdge], met: dict[TorchNode, int]) -> Walk:
     nexts = _meet(roots, met)
     starts: list[Target] = [(met[node], input_nr) for node, input_nr in roots]
     sequence_nrs = [_nodes.sequence_nr(node) for node in met]
@@ -83,7 +83,7 @@ def _walked(roots: list[Root], met: dict[TorchNode, int]) -> Walk:
     )
 
 
-def _meet(roots: Iterable[Root], met: dict[TorchNode, int]) -> list[list[Target | None]]:
+def _meet(roots: Iterable[RootEdge], met: dict[TorchNode, int]) -> list[list[Target | None]]:
     """Numbers every node in the order met, and lists where its edges lead."""
     most = deep.most_nodes()
     for node, _ in roots:

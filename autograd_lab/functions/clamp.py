@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
@@ -29,7 +29,7 @@ from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, tensor
 from autograd_lab.functions.selection import Selection, only
 
-Bound = Operand | None
+Bound: TypeAlias = Operand | None
 
 
 class Kinks(NamedTuple):

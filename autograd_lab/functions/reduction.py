@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -20,7 +20,7 @@ from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, tensor
 from autograd_lab.functions.unbroadcast import fit, like
 
-Dim = int | tuple[int, ...] | list[int] | None
+Dim: TypeAlias = int | tuple[int, ...] | list[int] | None
 
 
 def reduced(shape: Sequence[int], dim: Dim) -> tuple[int, ...]:

@@ -27,14 +27,14 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, copy_context
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import torch
 
 from autograd_lab.functions.formula import names
 from autograd_lab.functions.samples import Sample
 
-Adapter = Callable[..., tuple[Any, ...] | None]
+Adapter: TypeAlias = Callable[..., tuple[Any, ...] | None]
 """Turns the arguments of an ATen operation into those of a rule's ``apply``; ``None``: this call isn't the rule's."""
 
 

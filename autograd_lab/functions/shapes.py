@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import TypeAlias, overload
 
 import torch
 
-Sizes = Sequence[int]
+Sizes: TypeAlias = Sequence[int]
 """A number for each dimension that a window moves along; or one for all of them, as ATen takes it too."""
 
 

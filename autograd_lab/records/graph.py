@@ -20,12 +20,12 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypeVar
 
 from autograd_lab.records.display import DisplayMixin
 from autograd_lab.records.scalar import Number
 
-Scalar = Annotated[bool | int | float | complex | str | tuple["Scalar", ...] | None, "scalar"]
+Scalar: TypeAlias = Annotated[bool | int | float | complex | str | tuple["Scalar", ...] | None, "scalar"]
 """A saved value that is not a tensor: a number, a text, a flag, or tuples of them (sizes, strides, dims)."""
 
 R = TypeVar("R", bound=tuple[Any, ...])

@@ -44,7 +44,7 @@ TRACES = "Traces"
 
 T = TypeVar("T", bound=Record)
 
-Decoder = Callable[[Any, str], Any]
+Decoder: TypeAlias = Callable[[Any, str], Any]
 
 
 def save(record: Record | Sequence[Trace], path: str | os.PathLike[str]) -> Path:

@@ -9,11 +9,11 @@ real node that was run; a value that nothing kept is ``None``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
 
 from autograd_lab.records.display import DisplayMixin
 
-Number = Annotated[bool | int | float | complex, "number"]
+Number: TypeAlias = Annotated[bool | int | float | complex, "number"]
 """What a tensor of one element holds."""
 
 
