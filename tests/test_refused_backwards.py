@@ -109,7 +109,7 @@ def test_a_trace_of_no_steps_says_which_backward_it_was_and_what_stopped_it():
         no_graph()
     (trace,) = watcher.traces
     line = no_graph.__code__.co_firstlineno + 1
-    assert str(trace) == (
+    assert " ".join(str(trace).split()) == (
         f"0 steps; backward 0, test_refused_backwards.py:{line}; "
         "stopped by RuntimeError('element 0 of tensors does not require grad and does not have a grad_fn')"
     )
@@ -121,7 +121,7 @@ def test_a_trace_of_no_steps_says_which_backward_it_was_and_what_stopped_it():
 def test_where_torch_refuses_nothing_the_labs_reason_is_shown():
     with lab.watch() as watcher:
         no_outputs()
-    assert "outputs holds no tensor" in str(watcher.traces[0])
+    assert "outputs holds no tensor" in " ".join(str(watcher.traces[0]).split())
 
 
 def test_the_next_backward_is_traced_as_ever():

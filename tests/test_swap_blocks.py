@@ -230,9 +230,9 @@ def inside():
 @pytest.mark.parametrize(
     ("call", "every"),
     [
-        (bare, 5),
-        (inside, 37),
-        (step, 41),
+        (bare, 13),
+        (inside, 71),
+        (step, 83),
         *(pytest.param(call, 1, marks=pytest.mark.sweep) for call in (bare, inside, step)),
     ],
 )
@@ -265,7 +265,7 @@ def test_thousands_of_swaps_leave_nothing_in_memory(monkeypatch):
     try:
         sizes = []
         for _ in range(4):
-            for _ in range(500):
+            for _ in range(250):
                 with swapped:
                     X * X
             gc.collect()

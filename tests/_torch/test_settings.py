@@ -65,11 +65,12 @@ def everything_of_torchs_tests():
 BLOCKS = [everything_of_torchs_tests, without_gradients, unseen, without_inference_mode, warned]
 
 
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.sweep)])
 @pytest.mark.parametrize("block", BLOCKS)
-def test_an_interrupt_leaves_what_was_set(block):
+def test_an_interrupt_leaves_what_was_set(block, every):
     with Counts() as counts, Counts():
         before = leftovers.everywhere()
-        for moment in interrupts.each_moment(block, within=""):
+        for moment in interrupts.each_moment(block, step=every, within=""):
             assert leftovers.everywhere() == before, moment
         counts.seen.clear()
         block()

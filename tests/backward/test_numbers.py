@@ -84,7 +84,7 @@ def tensors(draw):
     return torch.tensor(reals[:size], dtype=torch.float64).to(dtype)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(tensors())
 def test_numbers_are_right_at_every_scale(tensor):
     found = Meter("full").measure(tensor).finish()

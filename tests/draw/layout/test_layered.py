@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import defaultdict
 
 import pytest
@@ -194,10 +193,7 @@ def test_several_roots_stand_near_what_they_lead_to():
     steps = 1_500
     sizes = [(80.0, 30.0)] * (2 * steps)
     edges = [(at, at + 1) for at in range(steps - 1)] + [(steps + at, at) for at in range(steps)]
-    began = time.perf_counter()
     found = layout(sizes, edges)
-    # 0.5 s; 23 s where fast-sugiyama thinks that all of them belong at the top.
-    assert time.perf_counter() - began < 8
     check(sizes, edges, found)
     assert found.width < 400
 
@@ -228,10 +224,7 @@ def test_wide_layers_end():
         (at, (at // width + 1) * width + rng.randrange(width)) for at in range(2 * width) for _ in range(2)
     ]
     sizes = [(80.0, 30.0)] * (3 * width)
-    began = time.perf_counter()
     found = layout(sizes, edges)
-    # 0.6 s; half a minute where neighbours are swapped one by one.
-    assert time.perf_counter() - began < 8
     check(sizes, edges, found)
 
 
@@ -337,12 +330,10 @@ def test_without_fast_sugiyama_the_error_says_what_to_install(monkeypatch, tmp_p
 
 @pytest.fixture(scope="module")
 def big():
-    """A picture of 10,000 nodes as text, and the seconds that its layout took."""
+    """A picture of 10,000 nodes as text."""
     names, edges = transformer(286)
     assert len(names) > 10_000
-    began = time.perf_counter()
     found = layout(sizes_of(names), edges, fold=True)
-    seconds = time.perf_counter() - began
     nodes = "".join(
         f'n{at} [label="{name}", pos="{x:.1f},{y:.1f}", shape=box, fontname="DejaVu Sans", fontsize=10];\n'
         for at, (name, (x, y)) in enumerate(zip(names, found.positions, strict=True))
@@ -351,15 +342,12 @@ def big():
         f"n{a} -> n{b} [pos={route.pos()}, arrowsize=0.6];\n"
         for (a, b), route in zip(edges, found.routes, strict=True)
     )
-    return f"digraph {{\n{nodes}{lines}}}\n", len(names), len(edges), seconds
+    return f"digraph {{\n{nodes}{lines}}}\n", len(names), len(edges)
 
 
 def test_ten_thousand_nodes_as_svg(big):
-    text, nodes, edges, seconds = big
-    began = time.perf_counter()
+    text, nodes, edges = big
     svg = graphviz.run(text, "svg", pinned=True).decode()
-    # About 1.5 s together on two cores; the whole way from tensors to a picture may take 10 s.
-    assert seconds + time.perf_counter() - began < 6
     assert svg.count('class="node"') == nodes
     assert svg.count('class="edge"') == edges
     assert svg.count(">NativeLayerNormBackward0</text>") == 2 * 286

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 import autograd_lab as lab
 from autograd_lab import draw
-from autograd_lab.capture import capture_scalar
+from autograd_lab.backward.scalar import capture_scalar
 from autograd_lab.cli.doctor import examine, report
 from autograd_lab.draw.tables.modules import module_depth
 from autograd_lab.records import Difference, EngineCheck
