@@ -42,7 +42,7 @@ _TUPLE_LOCAL_AND_ARGUMENT = 3
 def written(
     arrived: tuple[torch.Tensor | None, ...], node: Any, meter: Meter, *, create_graph: bool
 ) -> tuple[Accumulation, torch.Tensor | None]:
-    """Writes ``.grad`` and has the hooks called that come then. See Note [Who puts a first gradient into .grad].
+    """Writes ``.grad`` and calls the hooks that follow. See Note [Who puts a first gradient into .grad].
 
     Args:
         arrived: What arrived; the caller holds nothing but this tuple.
@@ -75,7 +75,7 @@ def written(
 def accumulated(
     arrived: tuple[torch.Tensor | None, ...], variable: torch.Tensor, *, create_graph: bool
 ) -> tuple[torch.Tensor, str]:
-    """Gives what ``.grad`` would be, had it been ``None``. See Note [Stealing].
+    """Returns what ``.grad`` would be, had it been ``None``. See Note [Stealing].
 
     Args:
         arrived: What arrived; the caller holds nothing but this tuple.
@@ -112,7 +112,7 @@ def _accumulated(
 
 
 def _alone(arrived: tuple[torch.Tensor | None, ...]) -> bool:
-    """Whether nobody but this tuple holds what arrived."""
+    """Returns whether only this tuple holds the gradient."""
     (grad,) = arrived
     assert grad is not None
     return sys.getrefcount(grad) == _TUPLE_LOCAL_AND_ARGUMENT and _glass.held_by_python_alone(grad)
@@ -121,7 +121,7 @@ def _alone(arrived: tuple[torch.Tensor | None, ...]) -> bool:
 def _kept(
     arrived: tuple[torch.Tensor | None, ...], *, stolen: bool, create_graph: bool
 ) -> torch.Tensor | None:
-    """What arrived, to be held; a copy where a leaf steals it, this one now or one that still has to run."""
+    """Returns the gradient, to be held: a copy where a leaf steals it, this one now or one that runs later."""
     if arrived[0] is None or create_graph or (not stolen and _alone(arrived)):
         return arrived[0]
     with _tensors.no_torch_function():
