@@ -53,7 +53,7 @@ def _same_elements(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 def _parts(tensor: torch.Tensor) -> torch.Tensor:
-    """A complex tensor's real and imaginary parts."""
+    """Returns a complex tensor's real and imaginary parts."""
     resolved = tensor.detach().resolve_conj().resolve_neg()  # of a sparse one's values no view can be taken
     return (torch.view_as_real(resolved) if resolved.is_complex() else resolved).contiguous()
 
