@@ -56,14 +56,14 @@ class InputBuffer:
         self.arrived: list[Contribution] = []
 
     def add(self, grad: torch.Tensor | None, contribution: Contribution) -> None:
-        """Takes a gradient in. See Note [Input buffers]."""
+        """Adds a gradient. See Note [Input buffers]."""
         self.arrived.append(contribution)
         if grad is not None:
             old = self.grads[contribution.input_nr]
             self.grads[contribution.input_nr] = grad if old is None else _sum(old, grad)
 
     def taken_out(self) -> tuple[torch.Tensor | None, ...]:
-        """Gives the sums, and holds them no longer: a gradient that's held can't be stolen by a leaf."""
+        """Returns the sums and lets go of them: a leaf can't steal a gradient that is held."""
         grads = tuple(self.grads)
         self.grads.clear()
         return grads
