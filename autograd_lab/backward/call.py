@@ -67,11 +67,11 @@ class NodeHooks:
         self._hooked = {node.id for node in graph.nodes if node.hooks}
 
     def before(self, place: int, node: Any) -> Hooks:
-        """Gives a node's pre-hooks."""
+        """Returns a node's pre-hooks."""
         return _hooks.pre_hooks(node) if self._may_have(place) else {}
 
     def after(self, place: int, node: Any) -> Hooks:
-        """Gives a node's post-hooks."""
+        """Returns a node's post-hooks."""
         return _hooks.post_hooks(node) if self._may_have(place) else {}
 
     def _may_have(self, place: int) -> bool:
@@ -79,7 +79,7 @@ class NodeHooks:
 
 
 def through(hooks: Hooks, grads: Grads, *others: Grads) -> Grads:
-    """Has each hook see the gradients and change them.
+    """Passes the gradients through the hooks, each of which may change them.
 
     Args:
         hooks: The node's pre-hooks or post-hooks.
@@ -186,7 +186,7 @@ def run_function(
 
 
 def say_plainly(node: Any | None, error: RuntimeError) -> None:
-    """Says which node can't be run again and what to do, if that is what an error of torch's is about.
+    """Raises a plain error, which names the node, where torch's says that it can't run again.
 
     Args:
         node: The node; ``None`` where it isn't known.
