@@ -176,7 +176,7 @@ def _asked_again(
 def _compare(
     native: Trace, other: Trace | _Observed, same: Same, receives: Callable[[int], bool]
 ) -> tuple[Difference | None, int]:
-    """Gives the first difference, and how many gradients were compared until then."""
+    """Returns the first difference, and how many gradients were compared before it."""
     compared = 0
     for index, (theirs, ours) in enumerate(zip(native.steps, other.steps, strict=False)):
         node = native.graph.nodes[theirs.node]
@@ -218,7 +218,7 @@ def _close(a: torch.Tensor | None, b: torch.Tensor | None, rtol: float, atol: fl
 
 
 def _said(grad: torch.Tensor | None) -> str:
-    """A gradient in a line: its first elements, in full."""
+    """Returns a gradient as one line: its first elements, in full."""
     if grad is None:
         return "None"
     elements = _tensors.elements(grad)
@@ -247,7 +247,7 @@ class _Random(Hold):
         return self
 
     def rewind(self) -> list[torch.Tensor]:
-        """Puts it back to where it was. Returns where it had come to."""
+        """Restores the state. Returns the one that it replaces."""
         came_to = self._states()
         torch.set_rng_state(self._began[0])
         if len(self._began) > 1:
