@@ -142,7 +142,7 @@ class Engine(GraphTask):
         return Trace(self.graph, tuple(steps), total, error, MappingProxyType(dict(self._grads)))
 
     def saved(self, node: int) -> dict[str, Any]:
-        """Gives what a node has saved now.
+        """Returns what a node has saved now.
 
         Args:
             node: Its id.
@@ -153,7 +153,7 @@ class Engine(GraphTask):
         return dict(_nodes.saved_values(self._nodes[node]))
 
     def leaf(self, node: int) -> torch.Tensor:
-        """Gives the leaf that an ``AccumulateGrad`` feeds.
+        """Returns the leaf that an ``AccumulateGrad`` feeds.
 
         Args:
             node: The node's id.
@@ -261,7 +261,7 @@ def replay(outputs: Outputs, **engine_options: Any) -> Trace:
 
 
 def _checked_starts(outputs: Outputs) -> list[Any]:
-    """What is in ``outputs``, every one of which the native engine would have to be able to start at."""
+    """Returns what is in ``outputs``, and refuses what the native engine couldn't start at."""
     found = starts(outputs)
     without = [
         number
