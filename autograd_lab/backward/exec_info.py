@@ -38,7 +38,7 @@ _OF_A_LIST = frozenset({"CatBackward0", "StackBackward0", "BlockDiagBackward0"})
 
 
 def asked_for(inputs: Any) -> list[torch.Tensor | GradientEdge]:
-    """Gives the tensors and edges in ``inputs``.
+    """Returns the tensors and edges in ``inputs``.
 
     Raises:
         OptionError: It holds none, or one that requires no gradient.
@@ -57,7 +57,7 @@ def asked_for(inputs: Any) -> list[torch.Tensor | GradientEdge]:
 
 
 def edge_of(item: torch.Tensor | GradientEdge) -> tuple[Any, int]:
-    """Gives the node that an input's gradient flows into, and which of its slots."""
+    """Returns the node that an input's gradient flows into, and which of its slots."""
     return _nodes.gradient_edge(item) if isinstance(item, torch.Tensor) else (item.node, item.output_nr)
 
 
@@ -95,7 +95,7 @@ class ExecInfo:
                 self.needed[record.id] = leads or record.id in self.wanted
 
     def computed(self, grads: Grads, node: Node) -> Grads:
-        """Gives what a C++ node would have computed: ``None`` for the edges that lead to nodes that aren't run."""
+        """Returns what a C++ node would have computed: ``None`` for edges to nodes that aren't run."""
         if self.everything or len(grads) != len(node.next) or node.name in _OF_A_LIST:
             return grads
         return tuple(
