@@ -53,7 +53,7 @@ from autograd_lab.records import Call, Graph, Node, Source
 Level: TypeAlias = Literal["meta", "stats"] | None
 
 KEPT = 256
-"""What was made more than this many backwards ago, and never freed by one, is forgotten."""
+"""Nodes made more than this many backwards ago, and freed by none, are forgotten."""
 
 
 _METERED = 1024
@@ -109,7 +109,7 @@ class Forward:
         return self._active
 
     def note(self, active: bool) -> None:
-        """Says whether what is seen from now on is noted. Where it isn't, nothing of this is left in the forward.
+        """Switches the noting on or off. While it's off, nothing of this is left in the forward.
 
         Args:
             active: Whether it is. This thread's calls are noted at once, those of another one from the next backward
@@ -141,7 +141,7 @@ class Forward:
         self._note(UNKNOWN)
 
     def _settle(self) -> None:
-        """Has the mode where it should be, which only the thread can that it's for."""
+        """Puts the mode in or takes it out; only the mode's own thread can."""
         if threading.get_ident() != self._thread:
             return
         if not self._active:
@@ -277,7 +277,7 @@ class Forward:
     # --- what is told ------------------------------------------------------------------
 
     def annotated(self, graph: Graph) -> Graph:
-        """Gives a graph whose nodes know where they were made. See Note [One timeline a thread] in ``timeline.py``."""
+        """Returns a graph whose nodes know where they come from. See Note [One timeline a thread] in ``timeline.py``."""
         states = self._states(graph)
         bring(
             measure for state in states.values() if state.called is not None for measure in state.called.made
@@ -300,7 +300,7 @@ class Forward:
         return dataclasses.replace(graph, nodes=nodes, classes=self._roots.classes(modules))
 
     def _states(self, graph: Graph) -> dict[int, State]:
-        """In what state this thread was when it made each node, or else another one; by id."""
+        """Returns by id in which state this thread, or else another, made each node."""
         own = self._timeline()
         others = [timeline for timeline in tuple(self._timelines.values()) if timeline is not own]
         states = {}
@@ -314,7 +314,7 @@ class Forward:
         return states
 
     def forget(self, freed: Graph) -> None:
-        """Strikes out what was made of a graph that is gone."""
+        """Forgets the nodes of a graph that is gone."""
         numbers = frozenset(node.sequence_nr for node in freed.nodes)
         for timeline in tuple(self._timelines.values()):
             timeline.forget(numbers)
@@ -333,7 +333,7 @@ class Forward:
                     self._timelines[thread].forget(before=latest)
 
     def _note_around(self) -> None:
-        """From here on, nodes are made in the call that is running now."""
+        """Notes that nodes are made in the running call from here on."""
         if self._active:
             self._note(State(self._around()))
 
@@ -357,7 +357,7 @@ class Forward:
         return stack
 
     def _around(self) -> ModuleCall:
-        """Gives the call that is running; it's looked for when it's first asked for, since most are never noted."""
+        """Returns the running call, looked up when it's first asked for, since most are never noted."""
         outer: ModuleCall | None = None
         for entry in self._stack():
             if entry.call is None:
