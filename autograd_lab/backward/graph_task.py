@@ -210,7 +210,7 @@ class GraphTask:
         return step
 
     def _runs(self, grads: Grads, started: int) -> None:
-        """The node itself begins, with what the hooks before it made of its gradients."""
+        """Notes that the node itself begins, with its gradients as the hooks before it left them."""
         self._under_way = grads, started
 
     def _unfinished(self, place: int, arrived: tuple[Contribution, ...]) -> Step | None:
@@ -311,7 +311,7 @@ class GraphTask:
                 self._grads[name] = grad
 
     def _send(self, sender: int | None, edges: Sequence[Edge | None], grads: Grads, stats: Stats) -> None:
-        """Sends gradients along edges; whoever has got all of theirs becomes ready."""
+        """Sends gradients along edges; a node that has received all of its own becomes ready."""
         for slot, (edge, grad) in enumerate(zip(edges, grads, strict=True)):
             if edge is None:
                 continue
@@ -327,7 +327,7 @@ class GraphTask:
                 self._queue.push(self.graph.nodes[node].sequence_nr, node)
 
     def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
-        """Is called after each step, for those who want to see the gradients themselves."""
+        """Called after each step; a subclass sees the gradients themselves here."""
 
     def _become_a_backward(self, held: Hold) -> None:
         """Sets what is set while nodes run. See Note [The backward of a backward]."""
