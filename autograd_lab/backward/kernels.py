@@ -40,20 +40,20 @@ class KernelLog:
         _kernels.watch_kernels(held, lambda name, stack: self._write(_Event(stack, name)))
 
     def begins(self, node: int) -> None:
-        """A node's turn begins on this thread."""
+        """Notes that a node's turn begins on this thread."""
         self._write(_Event(_kernels.gather(), node=node))
 
     def ends(self) -> None:
-        """It ends."""
+        """Notes that the turn ends."""
         self._write(_Event())
 
     def forget_turns(self) -> None:
-        """Strikes out the turns so far: they were those of another backward, inside this one."""
+        """Forgets the turns so far: they belong to another backward, inside this one."""
         for thread, events in self._threads.items():
             self._threads[thread] = [event for event in events if event.name is not None]
 
     def by_node(self) -> dict[int, tuple[Kernel, ...]]:
-        """Gives the kernels of each node."""
+        """Returns the kernels of each node."""
         found: dict[int, list[Kernel]] = {}
         for events in self._threads.values():
             _share_out(events, lambda node, kernel: found.setdefault(node, []).append(kernel))
