@@ -95,7 +95,7 @@ class Leaf:
             self._after = self._measure_after(grad, hooked)
 
     def accumulation(self) -> Accumulation | None:
-        """Gives the record, once numbers may be read; ``None`` where the turn never came to an end."""
+        """Returns the record, once numbers may be read; ``None`` if the turn never ended."""
         if self._how is None:
             return None
         return Accumulation(self._how, finished(self._measured), finished(self._after))
