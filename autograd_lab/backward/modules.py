@@ -107,7 +107,7 @@ class Roots:
         self._many = _FEW
 
     def call(self, module: Module, around: ModuleCall) -> ModuleCall:
-        """Gives the record of a call that begins.
+        """Returns the record of a call that begins.
 
         Args:
             module: What is called.
@@ -132,7 +132,7 @@ class Roots:
         self._add(Root(model, None))
 
     def full_path(self, call: ModuleCall) -> str | None:
-        """Returns the path of a call as records have it: that of the one model alone, or after the root's name."""
+        """Returns a call's path for records: bare if there is one model, else behind its root's name."""
         if call.root is None:
             return None
         root, text = self._seen(call)
@@ -195,7 +195,7 @@ class Roots:
                 yield [start + name for name in names], tensor
 
     def _start(self, module: Module | None) -> str:
-        """What stands before the names of a module's parameters."""
+        """Returns what stands before the names of a module's parameters."""
         for root in self._roots:
             path = root.path(module)
             if path is not None:
@@ -264,7 +264,7 @@ def _joined(start: str, path: str) -> str:
 
 
 def _after(text: str, start: str) -> str:
-    """What follows a path in a text whose parts may have numbers; the number of the path's last part stays."""
+    """Returns what follows a path in a text whose parts may have numbers; the number of the path's last part stays."""
     if not start:
         return text
     parts = text.split(".")
@@ -276,14 +276,14 @@ def _after(text: str, start: str) -> str:
 
 
 def _under(path: str, around: ModuleCall) -> str:
-    """A child's path below its parent's text; one that isn't the parent's child keeps its own."""
+    """Returns a child's path below its parent's text; one that isn't the parent's child keeps its own."""
     if not around.path:
         return f"{around.text}.{path}".lstrip(".") if path else around.text
     return around.text + path[len(around.path) :] if path.startswith(f"{around.path}.") else path
 
 
 def _variables_of_main() -> Iterator[tuple[str, Module]]:
-    """The modules among the main program's variables, those that contain most first."""
+    """Returns the modules among the main program's variables, those that contain most first."""
     found = [
         (name, value)
         for name, value in list(vars(sys.modules["__main__"]).items())
