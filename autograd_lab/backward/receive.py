@@ -75,7 +75,7 @@ class Slots:
         )
 
     def of(self, node: int, input_nr: int) -> Slot:
-        """Gives one slot."""
+        """Returns one slot."""
         record = self._graph.nodes[node]
         meta = record.grad_outputs[input_nr]
         if record.kind == "accumulate":
