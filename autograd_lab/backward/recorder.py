@@ -1,6 +1,6 @@
 """``Recorder``: the hooks on every node while the native engine runs a backward, and the records of what they saw.
 
-The hooks are the ``Turn``s' (``turn.py``), whose Notes say whose backward it is that they see, and at which moments.
+The hooks live in ``turn.py``, whose Notes say which backward they observe, and when.
 
 Note [Contributions]
 What a node returns for an edge is what arrives in the receiving input buffer, and the engine sends a node's gradients
@@ -93,7 +93,7 @@ class Recorder:
         return self._running.number == backward or self._running.claims(backward)
 
     def turn(self) -> int | None:
-        """Gives the id of the node whose turn it is on this thread; ``None`` if it's none of this graph's."""
+        """Returns the id of the node that runs on this thread; ``None`` if none of this graph's does."""
         now = _engine.current_node()
         return next((place for place, node in enumerate(self._nodes) if node is now), None)
 
@@ -169,7 +169,7 @@ class Recorder:
 
 
 def chooser(keep: Keep) -> Keeps | None:
-    """Gives the predicate that a user's ``keep`` stands for.
+    """Returns the predicate that a user's ``keep`` stands for.
 
     Args:
         keep: ``None``, ``"all"`` or a predicate on ``Node``.
