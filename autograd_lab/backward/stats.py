@@ -34,7 +34,7 @@ Level: TypeAlias = Literal["norm", "full"] | None
 
 
 def checked(stats: Level) -> Level:
-    """Gives back what a user passed as ``stats``.
+    """Returns what a user passed as ``stats``, if it is a level.
 
     Raises:
         OptionError: It is no level.
