@@ -22,7 +22,7 @@ _CALL = re.compile(r"#\d+")
 
 
 def before(until: Until, graph: Graph) -> Set[int]:
-    """Gives the ids of the nodes that a run stops before.
+    """Returns the ids of the nodes that a run stops before.
 
     Args:
         until: See ``Engine.run``.
@@ -56,7 +56,7 @@ def before(until: Until, graph: Graph) -> Set[int]:
 
 
 def after(until: Until) -> Callable[[Step], bool]:
-    """Gives the function that says whether a run stops after a step."""
+    """Returns the function that says whether a run stops after a step."""
     if until == NONFINITE:
         return nonfinite
     if (limit := norm_limit(until)) is not None:
