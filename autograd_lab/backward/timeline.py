@@ -87,7 +87,7 @@ class Timeline:
         return entries[found][1] if found >= 0 else UNKNOWN
 
     def forget(self, freed: Collection[int] = (), before: int = 0) -> None:
-        """Strikes out what was made before a number, and every entry whose nodes were all freed."""
+        """Forgets what was made before a number, and every entry whose nodes were all freed."""
         entries = self._entries
         lowest = 0 if before else min(freed, default=self.latest)
         first = max(bisect.bisect_right(entries, lowest, key=_number) - 2, 0)  # one more, which may be merged
