@@ -62,7 +62,7 @@ class Running:
         self.ran: list[Turn] = []
 
     def claims(self, backward: int) -> bool:
-        """Says whether this is the backward. See Note [Backwards inside backwards, and beside them].
+        """Returns whether this is the backward. See Note [Backwards inside backwards, and beside them].
 
         Args:
             backward: The number of the one that this thread works for.
@@ -94,7 +94,7 @@ class Sight:
 
 
 UNSEEN = Sight()
-"""Of whose gradients nothing was seen; all those turns share it."""
+"""What was seen of a turn whose gradients nobody looked at; all such turns share it."""
 
 
 class Turn(_hooks.Own):
