@@ -264,7 +264,7 @@ class Watcher(Hold):
         return self
 
     def capture(self, outputs: Outputs, *, names: Names | None = None) -> Graph:
-        """Gives the graph of outputs made in the block, before any backward, each node with its place in the forward.
+        """Returns the graph of outputs made in the block, before any backward, each node with its place in the forward.
 
         Args:
             outputs: As for ``lab.capture``.
