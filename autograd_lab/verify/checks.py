@@ -55,12 +55,12 @@ class NotTried(NamedTuple):
 
 
 class RefusedError(Exception):
-    """What the target is held against raises: that's no fault of the target."""
+    """What the target is compared with raises: no fault of the target's."""
 
 
 @contextlib.contextmanager
 def natively() -> Iterator[None]:
-    """Has what is raised inside count as PyTorch's, not as the target's."""
+    """Counts what is raised inside as PyTorch's, not as the target's."""
     try:
         yield
     except Exception as error:
@@ -84,7 +84,7 @@ def part(
     what: str,
     terms: Callable[[], Sequence[float]] | None = None,
 ) -> Fault | float | None:
-    """Says how the first gradients that differ do so; or how many ulps those that agree are apart at most.
+    """Returns how the first gradients that differ do so, or how many ulps agreeing ones are apart at most.
 
     ``terms`` measures, for each gradient, the terms that it was summed from. See Note [What counts as equal].
     """
@@ -113,7 +113,7 @@ def terms_of(
 
 
 def told(found: Found, tell: Callable[[str], str]) -> Found:
-    """Tells a fault in other words."""
+    """Returns a fault in other words."""
     return Fault(tell(found.message), found.mismatch) if isinstance(found, Fault) else found
 
 
