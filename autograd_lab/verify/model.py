@@ -2,7 +2,7 @@
 
 The step is run twice from the same random state, once natively and once inside ``lab.swap``, and natively a third time
 where a gradient has to be judged by its terms; ``.grad`` and the random state are left as they were. Both backwards are
-traced with every node's gradients kept, so that of two that differ the first node can be named whose own doing it is.
+traced with every node's gradients kept, so that, where they differ, the first node responsible can be named.
 """
 
 from __future__ import annotations
