@@ -202,7 +202,7 @@ def _must_have_gradients(args: Args) -> None:
 def _in_place(
     function: type[torch.autograd.Function] | None, call: Call, args: Args, seed: int
 ) -> frozenset[int]:
-    """The places of the arguments that are changed in place, which leaves can't be."""
+    """Returns the indices of the arguments that are changed in place, which leaves can't be."""
     if function is not None:
         try:
             return dirty(function, args)
@@ -214,7 +214,7 @@ def _in_place(
 
 
 def _draws(subject: Subject) -> bool:
-    """Whether another random state gives another result."""
+    """Returns whether another random state gives another result."""
     args = subject.samples[0].args
     other = steady(subject.raw, subject.seed + 1, subject.dirty)
     return checks.differ(results_of(subject.call, copies(args)), results_of(other, copies(args)))
