@@ -11,7 +11,7 @@ from autograd_lab.verify.results import Args, Call, copies, is_float
 
 
 def made_up(count: int, seed: int) -> Args:
-    """Makes inputs for who gave none: matrices of random numbers, none of them near zero."""
+    """Makes default inputs: random matrices, bounded away from zero."""
     generator = torch.Generator(device="cpu").manual_seed(seed)
     return tuple(
         (torch.rand(3, 4, generator=generator, dtype=torch.float64, device="cpu") + 0.5).requires_grad_()
@@ -77,7 +77,7 @@ _OTHER_DTYPES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 def refused(samples: Sequence[Sample], call: Call) -> dict[str, str]:
-    """Finds the samples of another dtype than was passed that the forward itself refuses: nobody said that it takes it.
+    """Finds samples in other dtypes that the forward itself rejects; it never promised to accept them.
 
     Args:
         samples: All samples.
@@ -125,7 +125,7 @@ def _zeroed(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _runs(native: Call, args: Args) -> bool:
-    """Whether PyTorch computes it: what it refuses, nobody has to compute."""
+    """Returns whether PyTorch computes it: what it refuses, nobody has to compute."""
     return _refusal(native, args) is None
 
 
