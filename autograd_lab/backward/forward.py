@@ -277,7 +277,7 @@ class Forward:
     # --- what is told ------------------------------------------------------------------
 
     def annotated(self, graph: Graph) -> Graph:
-        """Returns a graph whose nodes know where they come from. See Note [One timeline a thread] in ``timeline.py``."""
+        """Returns the graph with where its nodes were made. See Note [One timeline a thread] in ``timeline.py``."""
         states = self._states(graph)
         bring(
             measure for state in states.values() if state.called is not None for measure in state.called.made

@@ -82,7 +82,7 @@ class Told:
 
 
 def modern(function: type[torch.autograd.Function]) -> bool:
-    """Whether a Function's forward goes without ``ctx``."""
+    """Returns whether a Function's forward takes no ``ctx``."""
     return function.setup_context is not torch.autograd.Function.setup_context
 
 
@@ -121,7 +121,7 @@ def reference(function: type[torch.autograd.Function]) -> Call:
 
 
 def dirty(function: type[torch.autograd.Function], args: Args) -> frozenset[int]:
-    """Returns the places of the arguments that a Function marks as changed in place."""
+    """Returns the indices of the arguments that a Function marks as changed in place."""
     held = copies(args)
     with grad_mode(False):
         _, ctx = told(function, held)
@@ -129,7 +129,7 @@ def dirty(function: type[torch.autograd.Function], args: Args) -> frozenset[int]
 
 
 def changes_leaves(call: Call, args: Args) -> bool:
-    """Whether a call is refused because it changes its arguments in place, which leaves don't allow."""
+    """Returns whether a call is refused because it changes its arguments in place, which leaves don't allow."""
     try:
         call(*copies(args))
     except RuntimeError as error:
