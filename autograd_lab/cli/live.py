@@ -53,8 +53,6 @@ class Live:
         self._next = now + BETWEEN
         try:
             click.echo(f"autograd-lab: {clean(self._line(last))}{more}", file=self._stream)
-        except (
-            OSError,
-            ValueError,
-        ):  # nobody reads it, or the script closed it: that's no fault of its backward's
+        except (OSError, ValueError):
+            # Nobody reads it, or the script closed it: that's no fault of its backward's.
             self._next = float("inf")
