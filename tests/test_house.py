@@ -410,3 +410,15 @@ def test_the_architecture_page_shows_the_floors(room):
     shown = re.search(rf"^{room.name}\n((?:  .+\n)+)", page.partition("**Floors.**")[2], re.MULTILINE)
     lines = [set(line.strip().split(", ")) for line in shown[1].splitlines()]
     assert lines[::-1] == floors(room)
+
+
+@pytest.mark.parametrize("room", ["backward", "capture", "functions", "records", "verify"])
+def test_docstrings_say_what_is_returned_in_the_usual_word(room):
+    """Not that a function gives or says something."""
+    described = {
+        f"{path.name}: {text.splitlines()[0]}"
+        for path in (PACKAGE / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node))
+    }
+    assert not {line for line in described if line.split(": ", 1)[1].startswith(("Gives", "Says whether"))}
