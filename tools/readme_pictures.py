@@ -35,7 +35,8 @@ def transformer() -> str:
     model = torch.nn.TransformerEncoder(layer, num_layers=2, enable_nested_tensor=False)
     x, wanted = torch.randn(2, 2, 5, 16)
     with lab.watch(model) as watcher:
-        torch.nn.functional.mse_loss(model(x), wanted).backward()
+        loss = torch.nn.functional.mse_loss(model(x), wanted)
+        loss.backward()
     trace = watcher.traces[0]
     title = "A transformer's backward, by module"
     timeless = tuple(step._replace(duration_ns=None) for step in trace.steps)

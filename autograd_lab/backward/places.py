@@ -5,8 +5,11 @@ Where the lab's command line calls a model itself, there's no such line: what ca
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
+import itertools
+import linecache
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -40,13 +43,69 @@ def place() -> Place | None:
 
 
 def _place(frame: FrameType | None) -> Place | None:
+    frame = _users(frame)
+    return None if frame is None else Place(frame.f_code, frame.f_lineno)
+
+
+def _users(frame: FrameType | None) -> FrameType | None:
     while frame is not None:
         if is_users(frame.f_code):
-            return Place(frame.f_code, frame.f_lineno)
+            return frame
         if frame.f_code.co_filename.startswith(_COMMAND_LINE):
             return None
         frame = frame.f_back
     return None
+
+
+def started_on() -> str | None:
+    """Returns what the user calls the tensor whose backward begins: ``loss`` where the line is ``loss.backward()``.
+
+    It's read from the line itself: a frame's variables, once looked at, would hold their values for as long as it runs.
+
+    Returns:
+        The name; ``None`` where the line can't be read, or what the backward begins at has no name there.
+    """
+    frame = _users(inspect.currentframe())
+    return None if frame is None else _begun_at(frame.f_code, frame.f_lasti)
+
+
+@functools.lru_cache(maxsize=1024)
+def _begun_at(code: CodeType, instruction: int) -> str | None:
+    text = _running(code, instruction)
+    try:
+        call = ast.parse(f"({text})", mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return None
+    begun: ast.expr | None = call.func.value
+    if call.func.attr not in ("backward", "grad"):
+        return None
+    if ast.unparse(call.func.value) in ("torch.autograd", "autograd"):
+        begun = call.args[0] if call.args else None
+    return ast.unparse(begun) if begun is not None and _is_name(begun) else None
+
+
+def _running(code: CodeType, instruction: int) -> str:
+    """The source of the expression that an instruction is of; empty where it can't be read."""
+    line, last, begins, ends = next(
+        itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4
+    )
+    if line is None or last is None or begins is None or ends is None:
+        return ""
+    lines = [each.encode() for each in linecache.getlines(code.co_filename)[line - 1 : last]]
+    if not lines:
+        return ""
+    lines[-1] = lines[-1][:ends]  # columns count bytes
+    lines[0] = lines[0][begins:]
+    return b"".join(lines).decode(errors="replace")
+
+
+def _is_name(expression: ast.expr) -> bool:
+    """Whether it's a variable, or an attribute of one: ``loss``, ``out.loss``."""
+    while isinstance(expression, ast.Attribute):
+        expression = expression.value
+    return isinstance(expression, ast.Name)
 
 
 def call_of_compiled() -> Place | None:

@@ -32,7 +32,7 @@ from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
 from autograd_lab.backward.forward import Forward, Level as ForwardLevel
 from autograd_lab.backward.modules import Roots
-from autograd_lab.backward.places import place, source
+from autograd_lab.backward.places import place, source, started_on
 from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser
 from autograd_lab.backward.stats import Level, Meter, checked
 from autograd_lab.capture.graph import live
@@ -355,11 +355,11 @@ class Watcher(Hold):
             return recorder.run(run, start.grad_tensors)
 
     def _begin(self, held: Hold, start: _engine.Start, number: int, outer: _Backward | None) -> _Backward:
-        began = source(place())
+        began, name = source(place()), started_on()
         with self._lock:
             order = self._begun
             self._begun += 1
-        recorder, unread = self._recorder(start.outputs)
+        recorder, unread = self._recorder(start.outputs, name)
         depth, within = (0, None) if outer is None else (outer.depth + 1, outer.recorder.turn())
         backward = _Backward(recorder, order, depth, number, within, began, unread)
 
@@ -373,13 +373,15 @@ class Watcher(Hold):
                 self._place.passed = None  # what is inside this one is traced too
         return backward
 
-    def _recorder(self, outputs: Sequence[Any]) -> tuple[Recorder, str | None]:
-        """Returns what records a backward, and why its graph can't be read, where it can't."""
+    def _recorder(self, outputs: Sequence[Any], name: str | None) -> tuple[Recorder, str | None]:
+        """Returns what records a backward of an output of this name, and why its graph can't be read, if it can't."""
         unread = None
         try:
             graph, nodes = self._live(outputs, {})
         except GraphError as error:  # what torch makes of these outputs is torch's to say
             graph, nodes, unread = Graph((), ()), [], str(error)
+        if len(graph.roots) == 1 and graph.roots[0].name is None:
+            graph = dataclasses.replace(graph, roots=(graph.roots[0]._replace(name=name),))
         options = self._options
         return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels), unread
 
