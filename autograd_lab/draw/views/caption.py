@@ -108,14 +108,14 @@ def trace_summary(trace: Trace) -> str:
     )
 
 
-def scalar_summary(graph: ScalarGraph) -> str:
+def scalar_summary(graph: ScalarGraph, detail: str) -> str:
     """Returns what the picture of a computation shows.
 
     Example:
-        >>> scalar_summary(ScalarGraph((), ()))
+        >>> scalar_summary(ScalarGraph((), ()), "gradients")
         'The computation of the output by 0 operations.'
     """
-    leaves = [variable for variable in graph.variables if variable.kind == "leaf"]
+    leaves = [variable for variable in graph.variables if variable.kind == "leaf" and detail == "gradients"]
     found = [
         f"{leaf.name or 'a leaf'} has the gradient {number(leaf.grad)}"
         for leaf in leaves

@@ -71,7 +71,7 @@ def scalar_picture(
         scalar_title(graph, detail) if title is None else title,
         direction,
         legend=explained(boxes, arrows) if legend else (),
-        summary=scalar_summary(graph),
+        summary=scalar_summary(graph, detail),
     )
 
 

@@ -48,3 +48,7 @@ def test_a_summary_is_one_sentence_with_the_numbers(residual, seed):
         assert all(word in picture.summary for word in wanted), picture.summary
         assert picture.summary.endswith(".")
         assert "\n" not in picture.summary
+
+
+def test_a_summary_says_no_more_than_the_picture_shows(seed):
+    assert scalar_picture(seed, detail="values").summary == "The computation of loss by 3 operations."
