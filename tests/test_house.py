@@ -412,6 +412,15 @@ def test_the_architecture_page_shows_the_floors(room):
     assert lines[::-1] == floors(room)
 
 
+def test_the_architecture_page_shows_the_halves_of_backward():
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8")
+    paragraph = page.partition("In `backward` two houses")[2].partition("\n\n")[0]
+    native, own, both = (
+        set(re.findall(r"`(\w+)`", part)) for part in re.split(r"the lab's own|They share", paragraph)
+    )
+    assert (native, own, both) == (NATIVE, LABS_OWN, BOTH | {"check"})
+
+
 @pytest.mark.parametrize("room", ["backward", "capture", "functions", "records", "verify"])
 def test_docstrings_say_what_is_returned_in_the_usual_word(room):
     """Not that a function gives or says something."""
