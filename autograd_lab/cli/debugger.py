@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import cmd
 import re
+import textwrap
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -21,8 +22,7 @@ from autograd_lab.backward import stops
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.raised import at
-from autograd_lab.draw.tables.folding import paragraph
-from autograd_lab.draw.tables.grid import terminal_width
+from autograd_lab.draw.tables.grid import LEAST, terminal_width
 from autograd_lab.draw.words import called
 from autograd_lab.errors import LabError, OptionError, ReleasedError, nearest, one_line
 from autograd_lab.records import Node
@@ -30,6 +30,8 @@ from autograd_lab.records import Node
 PROMPT = "(backward) "
 ROWS = 12
 """Rows of a list that are written out."""
+
+_FOLDED: Any = {"subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}
 
 SHORT = {"s": "step", "n": "next", "c": "continue", "b": "break", "p": "print", "w": "where", "q": "quit"}
 
@@ -103,7 +105,7 @@ class Debugger(cmd.Cmd):
             elif ahead is not None:
                 why = f"stopped before {self._name(self._engine.next)}: break {ahead.text}"
         if len(self._engine.steps) > before:
-            self._say(self._last_step())
+            self._tell(self._last_step())
         self._say(why or self._where_it_stands())
 
     def do_break(self, text: str) -> None:
@@ -149,14 +151,14 @@ class Debugger(cmd.Cmd):
         del text
         for what, node in self._last_and_next():
             where, *code = words.made_at(node)
-            self._say("\n".join([f"{what}: {words.name(node)}  {where}", *code]))
+            self._tell("\n".join([f"{what}: {words.name(node)}  {where}", *code]))
 
     def do_queue(self, text: str) -> None:
         """queue: the nodes that could run now, since all that they wait for has arrived: the next one first."""
         del text
         ready = self._engine.ready
         shown = ", ".join(map(self._name, ready[:ROWS])) or "empty"
-        self._say(shown + (f" … and {len(ready) - ROWS} more" if len(ready) > ROWS else ""))
+        self._tell(shown + (f" … and {len(ready) - ROWS} more" if len(ready) > ROWS else ""))
 
     def do_buffers(self, text: str) -> None:
         """buffers: the nodes at which gradients have arrived: their sums so far, from whom, how many are awaited."""
@@ -168,7 +170,7 @@ class Debugger(cmd.Cmd):
                 "the start" if each.source is None else f"#{each.source}" for each in buffer.arrived
             )
             awaited = f", {buffer.awaited} awaited" if buffer.awaited else ""
-            self._say(f"{self._name(place)}: {sums}  from {senders}{awaited}")
+            self._tell(f"{self._name(place)}: {sums}  from {senders}{awaited}")
         if len(buffers) > ROWS:
             self._say(f"… and {len(buffers) - ROWS} more")
         if not buffers:
@@ -225,14 +227,14 @@ class Debugger(cmd.Cmd):
         try:
             return bool(super().onecmd(f"{SHORT.get(head, head)} {rest}".strip() if head else line))
         except ReleasedError as error:
-            self._complain(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
+            self._say(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
         except LabError as error:
-            self._complain(f"error: {error}")
+            self._say(f"error: {error}")
         except Exception as error:
             if self._engine.failed is None:
                 raise
             where = at(error) or self._made_at(self._engine.failed)
-            self._complain(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
+            self._say(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
         self.mistakes += 1
         return False
 
@@ -286,7 +288,7 @@ class Debugger(cmd.Cmd):
             if self._ended():
                 return
             self._engine.step()
-            self._say(self._last_step())
+            self._tell(self._last_step())
             if self._engine.done:
                 self._say(self._where_it_stands())
 
@@ -380,15 +382,15 @@ class Debugger(cmd.Cmd):
     def _unknown(self, name: str) -> OptionError:
         return OptionError(f"no command {name!r}; {nearest(name, self._commands(), 'help lists them')}")
 
-    def _complain(self, text: str) -> None:
-        """Writes what is wrong, in one line."""
+    def _say(self, text: str) -> None:
         print(text, file=self.stdout)
 
-    def _say(self, text: str) -> None:
-        """Writes lines as wide as the terminal; a line of code stays as it is."""
-        width = terminal_width()
-        lines = (line if line.startswith("    ") else paragraph(line, width) for line in text.split("\n"))
-        print("\n".join(lines), file=self.stdout)
+    def _tell(self, text: str) -> None:
+        """Writes lines of prose as wide as the terminal; indented lines and long words, such as paths, stay."""
+        width = max(terminal_width(), LEAST)
+        for line in text.split("\n"):
+            prose = line and not line.startswith("    ")
+            self._say(textwrap.fill(line, width, **_FOLDED) if prose else line)
 
 
 def _s(count: int) -> str:

@@ -73,7 +73,7 @@ def test_saved_tensors_on_request(lab):
         (["render"], "Missing argument 'TARGET'"),
         (["rendre"], "No such command 'rendre'"),
         (["render", "models.py:loss", "--nope"], "No such option"),
-        (["render", "models.py:los"], "did you mean loss"),
+        (["render", "models.py:los"], "did you mean 'loss'?"),
         (["render", "models.py:no_graph"], "has no graph: it requires no gradient"),
         (["render", "models.py:loss", "--out", "graph.gif"], "unknown format 'gif'"),
         (["render", "models.py:loss", "--format", "html"], "unknown format 'html'"),

@@ -214,13 +214,22 @@ def test_a_large_graph_is_shown_around_the_next_node(session):
     assert len(answers[2].splitlines()) == 51
 
 
-def test_where_names_line_call_and_module(session):
+def test_where_names_line_call_and_module(session, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # the folder's path is long
     _, answers = session("break 0.inner", "c", "where", target="seed.py:deep")
     assert answers[1].endswith("break 0.inner")
     last, _, upcoming, code = answers[2].splitlines()
     assert re.search(r"ReluBackward0  .*seed.py:\d+ in Cell.forward, in module 0, by torch.relu$", last)
     assert upcoming.endswith("in module 0.inner, by torch.nn.functional.linear")
     assert code == "    return torch.relu(self.inner(x))"
+
+
+def test_long_answers_are_broken_between_words(session, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, answers = session("break 0.inner", "c", "where", target="seed.py:deep")
+    assert any(line.startswith("  ") for line in answers[1].splitlines())
+    assert all(len(line) <= 80 or "/" in line for answer in answers for line in answer.splitlines())
+    assert "torch.nn.functional.linear" in answers[2]
 
 
 # --- stopping ------------------------------------------------------------------------
