@@ -22,6 +22,10 @@ CLASS = "autograd-lab"
 DARK = scales.DARK | dark.DARK
 """Each colour → the one that takes its place on a dark page."""
 
+_MEASURED = {"10.00": "9.7px"}
+"""Graphviz fits letters to a grid of pixels and so takes text of some sizes for narrower than browsers draw it: it
+would run over the boxes' edges. Size → the size at which it's as wide in a browser."""
+
 _OPENING = re.compile(r"<svg\b[^>]*>")
 _COLOUR = re.compile(r"""(fill|stroke)(="|: ?)(#[0-9a-f]{6})""")
 
@@ -59,6 +63,11 @@ def _style(svg: str) -> str:
     light = "".join(f"--lab-{colour[1:]}:{colour};" for colour in colours)
     dark = "".join(f"--lab-{colour[1:]}:{DARK[colour]};" for colour in colours)
     rules = "".join(sorted({_rule(*use) for use in uses}))
+    rules += "".join(
+        f'.{CLASS} text[font-size="{size}"]{{font-size:{as_wide}}}\n'
+        for size, as_wide in _MEASURED.items()
+        if f'font-size="{size}"' in svg
+    )
     return (
         f"<style>\n:where(svg.{CLASS}){{color-scheme:light dark;{light}}}\n"
         f"@media (prefers-color-scheme:dark){{:where(svg.{CLASS}){{{dark}}}}}\n{rules}</style>\n"
