@@ -96,7 +96,7 @@ def variables() -> tuple[dict[str, str], dict[str, str]]:
         "color-problematic": lightened(theme.VERMILLION),
         "color-highlight-on-target": mixed(DARK_PAPER, theme.OLIVE, 0.5),
         "lab-leaf": lightened(theme.GREEN),
-        "lab-figure": theme.PAPER,  # pictures are drawn on white paper
+        "lab-figure": theme.PAPER,  # what is no SVG is drawn on white paper
         "lab-ink": theme.INK,
         "lab-input": DARK_PANEL,
     }
