@@ -87,6 +87,11 @@ def render(
         if inputs:
             raise OptionError(f"{target} is a saved record; --input is for modules: leave it out")
         picture = _drawn(load(target), out, format_, view, whole, options)
+    elif view in ("trace", "norms"):
+        raise OptionError(
+            f"view {view!r} shows what a backward did; autograd-lab trace {target} --view {view} --out PATH "
+            "draws it"
+        )
     else:
         with watched(target, inputs) as (found, annotated):
             if view in (None, "graph"):

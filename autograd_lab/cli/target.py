@@ -219,6 +219,8 @@ def _find(text: str) -> Any:
         )
     if not colon or not place or not name:
         raise TargetError(f"{text!r} names nothing; write path/to/file.py:name or package.module:name")
+    if is_saved(place):
+        raise TargetError(f"{place} is a saved record, which has no names in it; give it alone: {place}")
     if not place.endswith(".py") and (os.sep in place or Path(place).is_file()):
         raise TargetError(f"{place} is no Python file; write path/to/file.py:name or package.module:name")
     module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)

@@ -144,6 +144,15 @@ def test_a_saved_record_is_drawn_and_needs_no_model(lab):
     assert (ran.code, "view 'graph' is of a Graph, not of a Trace" in ran.err) == (2, True)
 
 
+def test_what_a_live_target_has_not_is_said_with_the_command_that_has_it(lab):
+    ran = lab("render", "models.py:loss", "--view", "norms", "--out", "norms.svg")
+    assert (ran.code, ran.out) == (2, "")
+    assert "autograd-lab trace models.py:loss --view norms --out PATH draws it" in ran.err
+    lab("trace", "models.py:loss", "--out", "trace.json")
+    ran = lab("render", "trace.json:loss")
+    assert (ran.code, "give it alone: trace.json" in ran.err) == (2, True)
+
+
 def test_a_saved_list_of_traces_opens(lab):
     Path("twice.py").write_text(
         "import torch\nmodel = torch.nn.Linear(3, 1)\n"
