@@ -45,8 +45,8 @@ Same = Callable[[torch.Tensor | None, torch.Tensor | None], bool]
 
 def check_engine(
     outputs: Outputs,
-    *,
     model: torch.nn.Module | None = None,
+    *,
     rtol: float = 1e-5,
     atol: float = 1e-8,
     **engine_options: Any,

@@ -81,8 +81,8 @@ class Engine(GraphTask):
     def __init__(
         self,
         outputs: Outputs,
-        *,
         model: torch.nn.Module | None = None,
+        *,
         names: Names | None = None,
         grad_tensors: Any = None,
         inputs: Any = None,

@@ -21,8 +21,8 @@ from autograd_lab.records import Trace
 
 def trace(
     outputs: Outputs,
-    *,
     model: torch.nn.Module | None = None,
+    *,
     names: Names | None = None,
     grad_tensors: Any = None,
     inputs: Any = None,

@@ -19,7 +19,7 @@ from autograd_lab.records import Edge, Graph
 
 
 def capture(
-    outputs: _outputs.Outputs, *, model: torch.nn.Module | None = None, names: Names | None = None
+    outputs: _outputs.Outputs, model: torch.nn.Module | None = None, *, names: Names | None = None
 ) -> Graph:
     """Reads the backward graph of one or more outputs. Runs nothing and changes nothing.
 

@@ -51,7 +51,7 @@ class Rule(torch.autograd.Function):
         in_place: The forms of these that work in place (``"mul_.Tensor"``), likewise.
         formula: For each differentiable argument of ``forward`` the gradient, and as ``"result"`` the tangent, as a
             Python expression of ``grad``, ``result`` (``result1`` for a second one), the arguments' names, these with
-            ``_t`` for tangents, and the names in its module. A `ByFormula` or `Elementwise` rule's is read off the
+            ``_t`` for tangents, and the names in its module. A ``ByFormula`` or ``Elementwise`` rule's is read off the
             functions that compute it.
         needs_operand: Whether a gradient's formula names the first argument; read off the formulas.
         lab_rule: The name again, on registered rules alone: what tells them from a user's own Function.
