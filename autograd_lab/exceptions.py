@@ -73,5 +73,5 @@ def traceback(error: BaseException) -> TracebackType | None:
 
 
 def set_traceback(error: BaseException, shown: TracebackType | None) -> None:
-    """Gives an exception another traceback."""
+    """Replaces an exception's traceback."""
     _traceback.__set__(error, shown)

@@ -75,7 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def gradients_match(pytestconfig: pytest.Config) -> Callable[..., VerifyReport]:
-    """Gives `assert_gradients_match`, with the seed of ``--gradients-seed`` where the test gives none."""
+    """Returns `assert_gradients_match`, with the seed of ``--gradients-seed`` where the test gives none."""
     seed = pytestconfig.getoption("--gradients-seed")
 
     def check(target: Any, inputs: Any = None, **options: Any) -> VerifyReport:

@@ -60,7 +60,7 @@ _THEIRS = torch._C.DispatchKey.AutogradOther
 
 @functools.cache
 def keys() -> tuple[str, ...]:
-    """Gives the autograd keys of the devices that there are: the CPU's and the accelerator's."""
+    """Returns the autograd keys of the devices that there are: the CPU's and the accelerator's."""
     accelerator = torch.accelerator.current_accelerator()
     if accelerator is None:
         return ("AutogradCPU",)
@@ -77,7 +77,7 @@ def _ours() -> Any:
 
 
 def operation(name: str) -> Any:
-    """Gives an ATen operation by its overload's name: ``"mul.Tensor"``, or ``"neg"`` for the nameless overload."""
+    """Returns an ATen operation by its overload's name: ``"mul.Tensor"``, or ``"neg"`` for the nameless overload."""
     packet, _, overload = name.partition(".")
     return getattr(getattr(torch.ops.aten, packet), overload or "default")
 
@@ -150,7 +150,7 @@ _UNDER_WAY = _Kept()
 
 
 def native(op: Any) -> Callable[..., Any]:
-    """Gives what calls an operation with PyTorch's own autograd.
+    """Returns what calls an operation with PyTorch's own autograd.
 
     See Note [PyTorch's own kernel is at another key, too].
 
@@ -190,12 +190,12 @@ def plain(args: tuple[Any, ...]) -> bool:
 
 
 def transformed() -> bool:
-    """Says whether the operation that runs is inside a level of ``torch.func.grad``, ``vjp``, ``jvp`` and their kin."""
+    """Returns whether a transform is at work: ``torch.func.grad``, ``vjp``, ``jvp`` and so on."""
     return torch._C._are_functorch_transforms_active()
 
 
 def in_forward_mode() -> bool:
-    """Says whether this code runs inside ``torch.autograd.forward_ad.dual_level``."""
+    """Returns whether this code runs inside ``torch.autograd.forward_ad.dual_level``."""
     return torch.autograd.forward_ad._current_level >= 0
 
 

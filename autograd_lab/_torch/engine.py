@@ -187,14 +187,14 @@ NONE = -1
 
 
 current_backward: Callable[[], int] = torch._C._current_graph_task_id
-"""Gives the number of the backward that this thread works for, torch's *graph task*; ``NONE`` outside of one.
+"""Returns the number of the backward that this thread works for, torch's *graph task*; ``NONE`` outside of one.
 
 Torch's function itself, since hooks ask it twice for each node.
 """
 
 
 current_node: Callable[[], torch.autograd.graph.Node | None] = torch._C._current_autograd_node
-"""Gives the node that this thread runs, whose tensors' hooks may be all that has run yet; ``None`` outside.
+"""Returns the node that this thread runs, whose tensors' hooks may be all that has run yet; ``None`` outside.
 
 The native engine's node, also while the glass engine takes a step in its turn.
 """

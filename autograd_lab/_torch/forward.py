@@ -85,7 +85,7 @@ def quiet(held: Hold) -> None:
 
 
 def next_sequence_nr() -> int:
-    """Gives the ``sequence_nr`` of the node that this thread will make next."""
+    """Returns the ``sequence_nr`` of the node that this thread will make next."""
     return torch._C._autograd._get_sequence_nr()
 
 
@@ -239,7 +239,7 @@ def is_asked(mode: TorchFunctionMode) -> bool:
 
 
 def compiled_from(module: torch.nn.Module) -> torch.nn.Module | None:
-    """Gives the module that ``torch.compile`` was given to make this one; ``None`` for any other.
+    """Returns the module that ``torch.compile`` was given to make this one; ``None`` for any other.
 
     See Note [Compiled modules] in ``backward/forward.py``.
     """
@@ -262,7 +262,7 @@ def makes_no_graph(module: torch.nn.Module) -> bool:
 
 
 def function_name(func: Any) -> str:
-    """Gives the public name of a function that ``CallWatch`` told of: ``"torch.nn.functional.linear"``."""
+    """Returns the public name of a function that ``CallWatch`` told of: ``"torch.nn.functional.linear"``."""
     with Hold() as held:
         keep_warnings(held)  # torch's function catches them
         return resolve_name(func) or f"{func.__module__}.{func.__qualname__}"

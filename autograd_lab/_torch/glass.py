@@ -48,7 +48,7 @@ from autograd_lab.hold import Hold
 
 
 def start_gradients(outputs: Sequence[torch.Tensor | GradientEdge], grad_tensors: Any) -> Grads:
-    """Gives what each output's gradient starts as: what was passed, or one.
+    """Returns what each output's gradient starts as: what was passed, or one.
 
     Args:
         outputs: Tensors and edges.
@@ -198,5 +198,5 @@ def put_post_accumulate_hooks_aside(held: Hold, variables: Iterable[torch.Tensor
 
 
 def held_by_python_alone(tensor: torch.Tensor) -> bool:
-    """Says whether nothing in C++ holds a tensor: no saved variable, no other node."""
+    """Returns whether nothing in C++ holds a tensor: no saved variable, no other node."""
     return tensor._use_count() == 1  # type: ignore[attr-defined,no-any-return]

@@ -87,7 +87,7 @@ class Own:
 
 
 def is_own(hook: Any) -> bool:
-    """Says whether a hook is the lab's own."""
+    """Returns whether a hook is the lab's own."""
     return type(hook) is MethodType and isinstance(hook.__self__, Own)
 
 
@@ -282,7 +282,7 @@ def put_after(held: Hold, node: Node, own: Own) -> Any:
 
 
 def none_yet() -> bool:
-    """Says whether no hook of any kind was ever registered in this process, so that there's none to look for.
+    """Returns whether no hook of any kind was ever registered in this process, so that there's none to look for.
 
     ``RemovableHandle.next_id`` counts them: whoever registers a hook from Python gets such a handle.
     """
@@ -290,12 +290,12 @@ def none_yet() -> bool:
 
 
 def registered() -> int:
-    """Gives how many hooks of any kind were ever registered in this process: see ``none_yet``."""
+    """Returns how many hooks of any kind were ever registered in this process: see ``none_yet``."""
     return RemovableHandle.next_id
 
 
 def of_node(node: Node) -> tuple[Hooks, Hooks]:
-    """Gives a node's pre-hooks and post-hooks.
+    """Returns a node's pre-hooks and post-hooks.
 
     Args:
         node: Any backward node.
@@ -309,12 +309,12 @@ def of_node(node: Node) -> tuple[Hooks, Hooks]:
 
 
 def pre_hooks(node: Node) -> Hooks:
-    """Gives what ``Node.register_prehook`` registered, in the order in which they fire."""
+    """Returns what ``Node.register_prehook`` registered, in the order in which they fire."""
     return _looked_at(node.register_prehook)
 
 
 def post_hooks(node: Node) -> Hooks:
-    """Gives what ``Node.register_hook`` registered, in the order in which they fire."""
+    """Returns what ``Node.register_hook`` registered, in the order in which they fire."""
     return _looked_at(node.register_hook)
 
 
@@ -333,12 +333,12 @@ def _looked_at(register: Callable[..., Any]) -> Hooks:
 
 
 def of_tensor(tensor: torch.Tensor) -> Hooks:
-    """Gives what ``Tensor.register_hook`` registered."""
+    """Returns what ``Tensor.register_hook`` registered."""
     return tensor._backward_hooks or _NONE
 
 
 def on_intermediate(tensor: torch.Tensor) -> bool:
-    """Says whether a tensor has hooks and isn't a leaf; quick, as it's asked of every saved tensor."""
+    """Returns whether a tensor has hooks and isn't a leaf; quick, as it's asked of every saved tensor."""
     return (tensor.retains_grad or bool(tensor._backward_hooks)) and tensor.grad_fn is not None
 
 

@@ -162,7 +162,7 @@ def _leave(mode: KernelWatch, flags: Mapping[str, bool]) -> None:
 
 
 def gather() -> Stack:
-    """Gives the stack as it is now; ``None`` on platforms where torch can't."""
+    """Returns the stack as it is now; ``None`` on platforms where torch can't."""
     if not _CAN_TELL:
         return None
     return torch._C._profiler.gather_traceback(python=False, script=False, cpp=True)

@@ -43,7 +43,7 @@ _DTYPE = {
 
 
 def sequence_nr(node: Node) -> int:
-    """Gives torch's counter for a node; the engine runs the highest first."""
+    """Returns torch's counter for a node; the engine runs the highest first."""
     return node._sequence_nr()
 
 
@@ -67,7 +67,7 @@ _TYPES: dict[type, NodeType] = {}
 
 
 def type_of(node: Node) -> NodeType:
-    """Gives what a node has in common with others of its type; looked up once for each type."""
+    """Returns what a node has in common with others of its type; looked up once for each type."""
     found = _TYPES.get(type(node))
     if found is None:
         shares_name = type(node).__name__ != "CppFunction"
@@ -80,7 +80,7 @@ def type_of(node: Node) -> NodeType:
 
 
 def name(node: Node) -> str:
-    """Gives a node's name without its C++ namespace: ``"AccumulateGrad"``, ``"MulBackward0"``."""
+    """Returns a node's name without its C++ namespace: ``"AccumulateGrad"``, ``"MulBackward0"``."""
     return type_of(node).name or _name(node)
 
 
@@ -97,7 +97,7 @@ def _kind(node: Node) -> str:
 
 
 def gradient_edge(tensor: torch.Tensor) -> tuple[Node, int]:
-    """Gives the node that a tensor's gradient flows into, and which of its slots.
+    """Returns the node that a tensor's gradient flows into, and which of its slots.
 
     ``torch.autograd.graph.get_gradient_edge`` gives the same, but makes views: of a leaf, which some layouts can't and
     which a subclass may see, and of what a Python Function returned, to keep the Function's node alive. Here it's the
@@ -127,7 +127,7 @@ class _LeafNode(torch.autograd.Function):
 
 
 def input_metadata(node: Node) -> Sequence[Any]:
-    """Gives torch's description of each slot of a node's ``grad_outputs``: ``shape``, ``dtype``, ``device``.
+    """Returns torch's description of each slot of a node's ``grad_outputs``: ``shape``, ``dtype``, ``device``.
 
     Where ``is_cpp_nested_tensor`` says so the slot takes a strided nested tensor: asking for its shape raises.
     """
@@ -135,7 +135,7 @@ def input_metadata(node: Node) -> Sequence[Any]:
 
 
 def sizes(shape: Sequence[Any]) -> Sizes:
-    """Gives a shape as plain data; symbolic sizes are there as torch prints them, and aren't specialised."""
+    """Returns a shape as plain data; symbolic sizes are there as torch prints them, and aren't specialised."""
     for size in shape:
         if type(size) is not int:
             return tuple(size if type(size) is int else str(size) for size in shape)
@@ -143,17 +143,17 @@ def sizes(shape: Sequence[Any]) -> Sizes:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """Gives torch's name for a dtype without the ``torch.``."""
+    """Returns torch's name for a dtype without the ``torch.``."""
     return _DTYPE[dtype]
 
 
 def variable(node: Node) -> torch.Tensor:
-    """Gives the leaf that an ``AccumulateGrad`` feeds."""
+    """Returns the leaf that an ``AccumulateGrad`` feeds."""
     return node.variable  # type: ignore[attr-defined,no-any-return]
 
 
 def metadata(node: Node) -> dict[str, Any]:
-    """Gives torch's dictionary on a node: what anomaly mode wrote, and what users put there.
+    """Returns torch's dictionary on a node: what anomaly mode wrote, and what users put there.
 
     Reading it is public. Where there is none yet torch makes an empty one, which goes with the node.
     """
@@ -161,12 +161,12 @@ def metadata(node: Node) -> dict[str, Any]:
 
 
 def forward_class(node: Node) -> type | None:
-    """Gives the ``torch.autograd.Function`` that a Python node came from; ``None`` for C++ nodes."""
+    """Returns the ``torch.autograd.Function`` that a Python node came from; ``None`` for C++ nodes."""
     return getattr(node, "_forward_cls", None)
 
 
 def forward_code(node: Node) -> Any:
-    """Gives the code object of a Python Function's ``forward``; ``None`` where it isn't written in Python."""
+    """Returns the code object of a Python Function's ``forward``; ``None`` where it isn't written in Python."""
     forward_cls = forward_class(node)
     if forward_cls is None:
         return None
@@ -174,10 +174,10 @@ def forward_code(node: Node) -> Any:
 
 
 def saved_values(node: Node) -> list[tuple[str, Any]]:
-    """Gives what a node has saved now, as ``_torch.saved.read`` does: nothing is unpacked."""
+    """Returns what a node has saved now, as ``_torch.saved.read`` does: nothing is unpacked."""
     return read(node, type_of(node).saved)
 
 
 def own_attributes(node: Node) -> list[tuple[str, Any]]:
-    """Gives what a Python Function's code put on its ``ctx``, which is the node; nothing for C++ nodes."""
+    """Returns what a Python Function's code put on its ``ctx``, which is the node; nothing for C++ nodes."""
     return list(vars(node).items()) if issubclass(type(node), BackwardCFunction) else []

@@ -129,7 +129,7 @@ def says_released(error: RuntimeError) -> bool:
 
 
 def signed(value: Any) -> Any:
-    """Gives a saved number, or a tuple of them, with its sign. See Note [Negative numbers].
+    """Returns a saved number, or a tuple of them, with its sign. See Note [Negative numbers].
 
     Example:
         >>> signed(2**64 - 1), signed((2**64 - 2, 3)), signed("sum")
@@ -141,7 +141,7 @@ def signed(value: Any) -> Any:
 
 
 def shape(tensor: torch.Tensor) -> Sequence[Any] | None:
-    """Gives a tensor's shape; ``None`` where torch can't tell (strided nested tensors)."""
+    """Returns a tensor's shape; ``None`` where torch can't tell (strided nested tensors)."""
     return None if tensor.is_nested and tensor.layout is _STRIDED else tensor.shape
 
 
@@ -192,7 +192,7 @@ def _is_parameter(tensor: torch.Tensor) -> bool:
 
 
 def version(tensor: torch.Tensor) -> int | None:
-    """Gives a tensor's version counter; ``None`` for inference tensors, which have none."""
+    """Returns a tensor's version counter; ``None`` for inference tensors, which have none."""
     try:
         return tensor._version
     except RuntimeError:

@@ -25,7 +25,7 @@ from autograd_lab._torch.settings import without_modes
 
 
 def no_torch_function() -> Any:
-    """Gives a context in which reading a tensor's attributes runs no code of a subclass or mode."""
+    """Returns a context in which reading a tensor's attributes runs no code of a subclass or mode."""
     return torch._C.DisableTorchFunction()
 
 
@@ -46,12 +46,12 @@ _set_grad: Callable[[torch.Tensor, torch.Tensor], None] = vars(torch._C.TensorBa
 
 
 def unseen() -> contextlib.AbstractContextManager[Any]:
-    """Gives a context in which kernels run without a subclass, a mode or a user's ``TorchDispatchMode`` noticing."""
+    """Returns a context in which kernels run without a subclass, a mode or a user's ``TorchDispatchMode`` noticing."""
     return without_modes() if torch._C._len_torch_dispatch_stack() else no_torch_function()
 
 
 def filled(tensor: torch.Tensor) -> tuple[Any, ...] | None:
-    """Gives a key that is equal for two living tensors that hold the same numbers: a matrix and its transpose.
+    """Returns a key that is equal for two living tensors that hold the same numbers: a matrix and its transpose.
 
     Returns:
         Where the memory is that the tensor fills, without holes or overlaps, and how it's read; ``None`` where it
@@ -67,12 +67,12 @@ def _plain(tensor: torch.Tensor) -> bool:
 
 
 def in_memory_order(tensor: torch.Tensor) -> torch.Tensor | None:
-    """Gives a strided tensor's elements as one row, without copying; ``None`` where there are holes or overlaps."""
+    """Returns a strided tensor's elements as one row, without copying; ``None`` where there are holes or overlaps."""
     return tensor.as_strided((tensor.numel(),), (1,)) if dense(tensor) else None
 
 
 def dense(tensor: torch.Tensor) -> bool:
-    """Says whether a strided tensor's elements fill their memory, without holes or overlaps."""
+    """Returns whether a strided tensor's elements fill their memory, without holes or overlaps."""
     return tensor.is_contiguous() or bool(_is_non_overlapping_and_dense(tensor))
 
 
@@ -159,7 +159,7 @@ def address(tensor: torch.Tensor) -> int | None:
 
 
 def indices(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Gives where the elements of a sparse tensor are, without coalescing it; nothing for others."""
+    """Returns where the elements of a sparse tensor are, without coalescing it; nothing for others."""
     if tensor.layout is torch.sparse_coo:
         return (tensor._indices(),)
     if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):

@@ -65,7 +65,7 @@ stats_option = click.option(
 
 
 def stats_level(stats: str) -> Literal["norm", "full"] | None:
-    """Gives the ``stats`` of ``trace`` and ``watch`` that an option stands for."""
+    """Returns the ``stats`` of ``trace`` and ``watch`` that an option stands for."""
     return None if stats == "none" else cast('Literal["norm", "full"]', stats)
 
 

@@ -40,7 +40,7 @@ _INPUT = re.compile(r"(?P<sizes>\d+(?:x\d+)*|scalar)(?::(?P<dtype>\w+))?")
 
 
 Annotate = Callable[[Graph], Graph]
-"""Gives a graph whose nodes know where in the forward they were made."""
+"""Returns a graph whose nodes know where in the forward they were made."""
 
 
 class Target(NamedTuple):
@@ -87,7 +87,7 @@ def watched(text: str, inputs: Sequence[str] = ()) -> Iterator[tuple[Target, Ann
 
 
 def load(text: str, inputs: Sequence[str] = ()) -> Target:
-    """Gives the live loss that a TARGET stands for.
+    """Returns the live loss that a TARGET stands for.
 
     Args:
         text: ``path/to/file.py:name`` or ``package.module:name``.
@@ -174,7 +174,7 @@ def find(text: str) -> Any:
 
 
 def built(text: str, found: Any) -> torch.nn.Module:
-    """Gives the module that a TARGET names or builds.
+    """Returns the module that a TARGET names or builds.
 
     Args:
         text: The TARGET.

@@ -110,7 +110,7 @@ def shown(picture: str | bytes, format: str) -> str | bytes:  # noqa: A002 - as 
 
 
 def mimebundle(record: Graph | ScalarGraph | Trace) -> dict[str, str]:
-    """Gives what a notebook shows of a record.
+    """Returns what a notebook shows of a record.
 
     Args:
         record: The record.

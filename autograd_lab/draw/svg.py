@@ -31,7 +31,7 @@ _COLOUR = re.compile(r"""(fill|stroke)(="|: ?)(#[0-9a-f]{6})""")
 
 
 def at_home(svg: str, title: str, summary: str) -> str:
-    """Gives a picture dark colours, a title and a description.
+    """Adds dark colours, a title and a description to a picture.
 
     Args:
         svg: The picture.

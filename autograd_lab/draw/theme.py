@@ -196,7 +196,7 @@ DARKEST = 0.18
 
 
 def is_dark(look: Look) -> bool:
-    """Says whether a box's ground is too dark for ink of any tone but its own.
+    """Returns whether a box's ground is too dark for ink of any tone but its own.
 
     Args:
         look: One of ``LOOKS``.
@@ -212,7 +212,7 @@ def is_dark(look: Look) -> bool:
 
 
 def luminance(colour: str) -> float:
-    """Gives a colour's relative luminance, by the Web Content Accessibility Guidelines 2.1.
+    """Returns a colour's relative luminance, by the Web Content Accessibility Guidelines 2.1.
 
     Args:
         colour: ``"#rrggbb"``.
@@ -233,7 +233,7 @@ def luminance(colour: str) -> float:
 
 
 def gap(above: str | None, below: str) -> float:
-    """Gives the room between two lines besides their own heights: a line under a much smaller one is set too high.
+    """Returns the room between two lines besides their own heights: a line under a much smaller one is set too high.
 
     Args:
         above: The tone of the upper line; ``None`` if there's none.

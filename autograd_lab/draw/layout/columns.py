@@ -191,7 +191,7 @@ def _rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
 def _fitted(
     wished: Sequence[float], left: Sequence[dict[int, float]], right: Sequence[dict[int, float]]
 ) -> list[float]:
-    """Gives every column its room, near where it wishes to be."""
+    """Makes room for every column, near where it wishes to be."""
     order = _from_left(left, right)
     low, high = list(wished), list(wished)
     for here in order:

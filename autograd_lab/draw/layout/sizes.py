@@ -14,7 +14,7 @@ _SECOND_OUTLINE = 8.0
 
 
 def box_size(box: Box, direction: str = "down") -> tuple[float, float]:
-    """Gives a box's width and height.
+    """Returns a box's width and height.
 
     Args:
         box: The box.
@@ -48,7 +48,7 @@ def box_size(box: Box, direction: str = "down") -> tuple[float, float]:
 
 
 def outer_outline(box: Box) -> float:
-    """Gives what a second outline adds to a box; Graphviz leaves it out of the ``width`` that it's told.
+    """Returns what a second outline adds to a box; Graphviz leaves it out of the ``width`` that it's told.
 
     Args:
         box: The box.
@@ -64,7 +64,7 @@ def outer_outline(box: Box) -> float:
 
 
 def slot_sizes(texts: tuple[str, ...], direction: str = "down") -> list[tuple[float, float]]:
-    """Gives the width and height of slots.
+    """Returns the width and height of slots.
 
     Args:
         texts: A box's ``ins`` or ``outs``.
@@ -83,7 +83,7 @@ def slot_sizes(texts: tuple[str, ...], direction: str = "down") -> list[tuple[fl
 
 
 def lines_size(lines: tuple[Line, ...]) -> tuple[float, float]:
-    """Gives the width and height of lines of text under each other.
+    """Returns the width and height of lines of text under each other.
 
     Args:
         lines: The lines.

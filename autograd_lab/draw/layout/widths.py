@@ -52,7 +52,7 @@ _SIGN = 1716
 
 
 def text_width(text: str, size: float, bold: bool = False) -> float:
-    """Gives the width of a line of text.
+    """Returns the width of a line of text.
 
     Args:
         text: One line.
@@ -79,7 +79,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 
 def line_height(size: float) -> float:
-    """Gives the height of a line of text, as Graphviz reckons it.
+    """Returns the height of a line of text, as Graphviz reckons it.
 
     Args:
         size: Points.

@@ -252,7 +252,7 @@ def _differ(one: dict[int, int], other: dict[int, int]) -> bool:
 
 
 def edge_of(graph: Graph, node: int, slot: int) -> Edge:
-    """Gives an edge that a link counts.
+    """Returns an edge that a link counts.
 
     Args:
         graph: The graph.

@@ -110,7 +110,7 @@ def class_finder(graph: Graph) -> Callable[[Path], str | None]:
 
 
 def bare(path: Path) -> Path:
-    """Gives a module's own path, without the numbers of its calls.
+    """Returns a module's own path, without the numbers of its calls.
 
     Args:
         path: A path.
@@ -202,7 +202,7 @@ def _comes_back(graph: Graph, nodes: set[int]) -> bool:
 
 
 def _without(containers: set[Path], found: list[Path | None]) -> list[Path | None]:
-    """Gives a container's name to its children."""
+    """Adds a container's name to those of its children."""
     if not containers:
         return found
 

@@ -48,7 +48,7 @@ def came_in(nodes: Iterable[int], came: Iterable[tuple[int, int]], steps: Mappin
 
 
 def gradients_of(edges: Iterable[tuple[int, int]], steps: Mapping[int, Step]) -> list[GradStats]:
-    """Gives the gradients that went along edges.
+    """Returns the gradients that went along edges.
 
     Args:
         edges: ``(node, slot)`` of each.
@@ -67,7 +67,7 @@ def gradients_of(edges: Iterable[tuple[int, int]], steps: Mapping[int, Step]) ->
 
 
 def together(gradients: Iterable[GradStats]) -> float | None:
-    """Gives the norm of gradients laid side by side.
+    """Returns the norm of gradients laid side by side.
 
     Args:
         gradients: The gradients.

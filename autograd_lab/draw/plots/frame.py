@@ -51,7 +51,7 @@ def new(width: float, height: float, *, projection: str | None = None) -> tuple[
 
 
 def dress(axes: Any, title: str) -> None:
-    """Gives a plot the theme's title, grid and ticks.
+    """Puts the theme's title, grid and ticks on a plot.
 
     Args:
         axes: matplotlib's ``Axes``.
@@ -95,7 +95,7 @@ def literal(text: str) -> str:
 
 
 def is_plot(thing: object) -> bool:
-    """Says whether something is one of matplotlib's figures, without importing matplotlib.
+    """Returns whether something is one of matplotlib's figures, without importing matplotlib.
 
     Example:
         >>> is_plot(new(6, 3)[0]), is_plot("a picture")

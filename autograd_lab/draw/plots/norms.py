@@ -82,7 +82,7 @@ def _drawn(traces: Sequence[Trace], kind: str, title: str, dpi: int | None) -> b
 
 
 def norms(trace: Trace) -> Norms:
-    """Gives the norm of what arrived at each leaf, in the model's order: that against which a backward runs.
+    """Returns the norm of what arrived at each leaf, in the model's order: that against which a backward runs.
 
     Raises:
         RenderError: The trace has no statistics.

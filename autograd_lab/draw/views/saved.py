@@ -40,7 +40,7 @@ class SavedView:
         self._shared = {storage for storage, count in counts.items() if count > 1}
 
     def lines(self, node: Node) -> tuple[Line, ...]:
-        """Gives the saved values that aren't tensors, as lines for the node's own box.
+        """Returns the saved values that aren't tensors, as lines for the node's own box.
 
         Args:
             node: The node.
@@ -58,7 +58,7 @@ class SavedView:
         return tuple(lines)
 
     def boxes(self, node: Node, group: tuple[str, ...]) -> list[Box]:
-        """Gives a box for the node's saved tensors, one more for the released and one for each packing hook's.
+        """Returns a box for the node's saved tensors, one more for the released and one for each packing hook's.
 
         Args:
             node: The node.

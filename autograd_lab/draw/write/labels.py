@@ -111,7 +111,7 @@ def box_label(box: Box, direction: str) -> str:
 
 
 def margin(box: Box, direction: str) -> tuple[float, float]:
-    """Gives the room between a box's label and its outline; slots touch the outline.
+    """Returns the room between a box's label and its outline; slots touch the outline.
 
     Args:
         box: The box.

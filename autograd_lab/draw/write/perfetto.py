@@ -59,7 +59,7 @@ def to_perfetto(traces: Sequence[Trace]) -> str:
 
 
 def nbytes(meta: TensorMeta | None) -> int | None:
-    """Gives the bytes of a tensor's elements; ``None`` where its shape has unknown sizes.
+    """Returns the bytes of a tensor's elements; ``None`` where its shape has unknown sizes.
 
     Example:
         >>> nbytes(TensorMeta((2, 3), "float32", "cpu")), nbytes(TensorMeta(("s0",), "float32", "cpu"))
