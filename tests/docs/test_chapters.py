@@ -19,6 +19,8 @@ from autograd_lab.tour import reading
 DOCS = Path(__file__).parent.parent.parent / "docs"
 ENGLISH = sorted((DOCS / "tour").glob("*.py"))
 CHINESE = sorted((DOCS / "zh" / "tour").glob("*.py"))
+LONG = {"05_where_gradients_add", "09_is_it_right", "13_checkpointing", "15_a_real_model", "16_forward_mode"}
+"""Chapters that take several seconds: run in the sweep, and whenever the site is built."""
 MOST_LINES = 25
 MOST_SECONDS = 20
 HEADINGS = {
@@ -52,7 +54,13 @@ def test_colours_are_the_themes(path):
 # --- running -------------------------------------------------------------------------
 
 
-@english_chapters
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.sweep if path.stem in LONG else ())
+        for path in ENGLISH
+    ],
+)
 def test_runs_by_itself_quickly_and_leaves_no_file(path, tmp_path):
     # The Chinese chapters have the same code, byte for byte, as is tested below.
     command = [sys.executable, "-X", "utf8", "-W", "error", *TORCHS_OWN, str(path)]
