@@ -217,6 +217,10 @@ def _find(text: str) -> Any:
         raise TargetError(
             f"{text} is a saved record, and this needs a live loss; autograd-lab render draws it"
         )
+    if not colon and text.endswith(".json"):
+        raise TargetError(
+            f"there is no file {text}; write path/to/file.py:name, or the path of a saved record"
+        )
     if not colon or not place or not name:
         raise TargetError(f"{text!r} names nothing; write path/to/file.py:name or package.module:name")
     if is_saved(place):

@@ -99,6 +99,7 @@ def test_an_input_is_the_same_every_time(file):
         ("loss", [], "write path/to/file.py:name or package.module:name"),
         (":loss", [], "write path/to/file.py:name"),
         ("nowhere.py:loss", [], "there is no file nowhere.py"),
+        ("nowhere.json", [], "there is no file nowhere.json; write path/to/file.py:name, or the path"),
         ("no_such_package_at_all:loss", [], "raised ModuleNotFoundError"),
         ("{file}:los", [], "did you mean 'loss'?"),
         ("{file}:qqqqqqqq", [], "has no 'qqqqqqqq'; look at what it defines"),
