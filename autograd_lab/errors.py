@@ -11,12 +11,14 @@ _AN = re.compile(r"(?!uint|uni|use|eu|one)[aeiou]|ndarray", re.IGNORECASE)
 
 
 def article(noun: str) -> str:
-    """Returns a noun, such as a type's name, with its article.
+    """Returns a noun, such as a type's name, with its article; ``None`` for ``NoneType``, which has one value.
 
     Example:
-        >>> [article(noun) for noun in ("dict", "int", "uint8 tensor", "ndarray")]
-        ['a dict', 'an int', 'a uint8 tensor', 'an ndarray']
+        >>> [article(noun) for noun in ("dict", "int", "uint8 tensor", "ndarray", "NoneType")]
+        ['a dict', 'an int', 'a uint8 tensor', 'an ndarray', 'None']
     """
+    if noun == "NoneType":
+        return "None"
     return f"{'an' if _AN.match(noun) else 'a'} {noun}"
 
 

@@ -85,7 +85,7 @@ def test_names_may_come_in_lists(x, names):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (None, "a NoneType is no rule's name; give names"),
+        (None, "None is no rule's name; give names"),
         (3, "an int is no rule's name; give names"),
         (torch.mul, "a builtin_function_or_method is no rule's name; give names"),
         (lab.functions.Mul, "a FunctionMeta is no rule's name; give names"),

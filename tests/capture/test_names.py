@@ -154,7 +154,7 @@ def test_a_models_own_buffers_are_names_even_when_they_are_intermediates():
         ({"names": [3]}, "names is a list; pass a mapping from name to tensor"),
         ({"names": torch.ones(1)}, "names is a Tensor; pass a mapping"),
         ({"names": {"a": 3}}, "names['a'] is an int; give a tensor"),
-        ({"names": {"a": None}}, "names['a'] is a NoneType; give a tensor"),
+        ({"names": {"a": None}}, "names['a'] is None; give a tensor"),
         ({"names": {3: torch.ones(1)}}, "names has the key 3; names are texts"),
         (
             {"model": nn.Linear(1, 1), "names": {"weight": torch.ones(1)}},

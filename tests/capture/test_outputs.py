@@ -134,7 +134,7 @@ def detached():
     ("make", "says"),
     [
         (lambda: 3, "outputs holds no tensor (it is an int); pass a loss or what a model returned"),
-        (lambda: None, "outputs holds no tensor (it is a NoneType)"),
+        (lambda: None, "outputs holds no tensor (it is None)"),
         (lambda: "loss", "outputs holds no tensor (it is a str)"),
         (list, "outputs holds no tensor (it is a list)"),
         (lambda: {"a": [1, {}]}, "outputs holds no tensor (it is a dict)"),

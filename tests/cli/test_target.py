@@ -104,7 +104,7 @@ def test_an_input_is_the_same_every_time(file):
         ("{file}:los", [], "did you mean 'loss'?"),
         ("{file}:qqqqqqqq", [], "has no 'qqqqqqqq'; look at what it defines"),
         ("{file}:number", [], "is of type int; name a callable"),
-        ("{file}:nothing", [], "returned a NoneType; have it return a loss"),
+        ("{file}:nothing", [], "returned None; have it return a loss"),
         ("{file}:explodes", [], "raised KeyError: 'no such column'"),
         ("{file}:model", [], "say what goes in, such as --input 1x3x224x224"),
         ("{file}:model", ["4x4"], "raised RuntimeError"),

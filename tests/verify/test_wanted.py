@@ -26,11 +26,11 @@ def never(*_):
         ({"swap": ("mul", 3)}, f"swap= holds an int; {RULES}"),
         ({"swap": ["mul", torch.ones(1)]}, f"swap= holds a Tensor; {RULES}"),
         ({"skip": True}, f"skip= is a bool; {CHECKS}"),
-        ({"skip": None}, f"skip= is a NoneType; {CHECKS}"),
+        ({"skip": None}, f"skip= is None; {CHECKS}"),
         ({"skip": (1,)}, f"skip= holds an int; {CHECKS}"),
         ({"swap": "mul", "skip": 3}, f"skip= is an int; {CHECKS}"),
         ({"native": 3}, "native= is an int; give what computes the same"),
-        ({"seed": None}, "seed= is a NoneType; give a whole number"),
+        ({"seed": None}, "seed= is None; give a whole number"),
         ({"swap": "mul", "seed": 1.5}, "seed= is a float; give a whole number"),
         ({"swap": []}, f"swap= holds nothing; {RULES}"),
         (
