@@ -201,11 +201,11 @@ class Engine(GraphTask):
         """Takes steps until it's done or stopped.
 
         Args:
-            until: A node's id or a name (the node's own, its leaf's, its module's, or that of a named tensor whose
-                gradient flows into it): stops *before* that node runs; where it already stands there, at the next one
-                of that name. ``"leaf"``: before each leaf. ``"nonfinite"`` and ``"norm>10"``: after a step that took
-                in or gave out NaN or inf, or a gradient of such a norm. A function of a ``Step``: after the first for
-                which it's true. ``None``: never.
+            until: A node's id, as ``3`` or ``"#3"``, or a name (the node's own, its leaf's, its module's, or that of a
+                named tensor whose gradient flows into it): stops *before* that node runs; where it already stands
+                there, at the next one of that name. ``"leaf"``: before each leaf. ``"nonfinite"`` and ``"norm>10"``:
+                after a step that took in or gave out NaN or inf, or a gradient of such a norm. A function of a
+                ``Step``: after the first for which it's true. ``None``: never.
 
         Returns:
             The trace so far. If a node raises, so does this, with that trace attached to the exception as

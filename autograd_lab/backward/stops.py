@@ -12,11 +12,14 @@ from autograd_lab.errors import OptionError, nearest
 from autograd_lab.records import Graph, Node, Step
 
 Until: TypeAlias = int | str | Callable[[Step], bool] | None
-"""A node's id, a name, ``"leaf"``, ``"nonfinite"``, ``"norm>10"``, a function of a ``Step``, or ``None``."""
+"""A node's id, as ``3`` or ``"#3"``, a name, ``"leaf"``, ``"nonfinite"``, ``"norm>10"``, a function of a ``Step``, or
+``None``."""
 
 LEAF, NONFINITE = "leaf", "nonfinite"
 
 _NORM = re.compile(r"norm\s*>\s*(.*)")
+_ID = re.compile(r"#(\d+)")
+"""A node's id as tables write it: ``#3``."""
 _CALL = re.compile(r"#\d+")
 """Which call of a module it was: ``cell#2``."""
 
@@ -37,13 +40,15 @@ def before(until: Until, graph: Graph) -> Set[int]:
     if until is None or until == NONFINITE or callable(until) or norm_limit(until) is not None:
         return frozenset()
     if isinstance(until, int) and not isinstance(until, bool):
-        found = frozenset({until} if 0 <= until < len(graph) else ())
+        found = _of_id(until, graph)
     elif until == LEAF:
         found = frozenset(node.id for node in graph.leaves)
     elif isinstance(until, str):
         found = frozenset(node.id for node in graph.nodes if _is_called(until, node)) | _of_tensor(
             until, graph
         )
+        if not found and (number := _ID.fullmatch(until)):
+            found = _of_id(int(number[1]), graph)
     else:
         raise OptionError(
             f"until={until!r} is no place to stop; use a node's id, a name, 'leaf', 'nonfinite', 'norm>10' or a "
@@ -53,6 +58,10 @@ def before(until: Until, graph: Graph) -> Set[int]:
         hint = nearest(str(until), known(graph), "use an id, a node's, leaf's, tensor's or module's name")
         raise OptionError(f"until={until!r} is no node of this graph; {hint}")
     return found
+
+
+def _of_id(number: int, graph: Graph) -> Set[int]:
+    return frozenset({number} if 0 <= number < len(graph) else ())
 
 
 def after(until: Until) -> Callable[[Step], bool]:

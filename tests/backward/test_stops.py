@@ -25,6 +25,7 @@ META = TensorMeta((), "float32", "cpu")
     ("until", "places"),
     [
         (1, {1}),
+        ("#1", {1}),
         ("MulBackward0", {0, 2}),
         ("AccumulateGrad", {3}),
         ("w", {3}),
@@ -43,7 +44,7 @@ def test_names_and_ids_stop_before_nodes(until, places):
     assert stops.before(until, GRAPH) == places
 
 
-@pytest.mark.parametrize("until", [4, -1, True, "inner", "cel", "", 1.5])
+@pytest.mark.parametrize("until", [4, -1, True, "#4", "#", "inner", "cel", "", 1.5])
 def test_what_is_no_node_is_refused(until):
     with pytest.raises(lab.OptionError, match="until="):
         stops.before(until, GRAPH)
