@@ -84,7 +84,8 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
     """Makes those operations build the lab's own nodes instead of PyTorch's, in all code that runs inside.
 
     Args:
-        names: Rules' names, as in `lab.functions.rules`, or lists of them; none, or ``"all"``, for every rule there is.
+        names: Rules' names, as in `lab.functions.rules`, lists of them, or several in one text, ``"mul, pow"``;
+            none, or ``"all"``, for every rule there is.
 
     Attributes:
         calls: How often each ATen operation was swapped, by overload name.
@@ -214,7 +215,7 @@ ALL = "all"
 
 
 def _names(given: Any) -> Iterable[str]:
-    """Returns the names in one argument: itself, or what is in a list of them."""
+    """Returns the names in one argument: a text's, where commas part them, or those of a list of texts."""
     names = (given,) if not isinstance(given, list | tuple | Set | Iterator) else tuple(given)
     for name in names:
         if not isinstance(name, str):
@@ -225,7 +226,12 @@ def _names(given: Any) -> Iterable[str]:
         raise SwapError(
             "there is no name in this list; give at least one, or no list for every rule there is"
         )
-    return names
+    return [part for name in names for part in _parts(name)]
+
+
+def _parts(name: str) -> list[str]:
+    """Returns what stands between commas; where nothing does, the whole text, which no rule is called."""
+    return [part for part in map(str.strip, name.split(",")) if part] or [name]
 
 
 def _find(name: str) -> tuple[type[Rule], ...]:

@@ -75,7 +75,7 @@ def test_refuses_a_name_that_it_does_not_know():
         lab.swap("zzz")
 
 
-@pytest.mark.parametrize("names", [["mul"], ("mul", "sub"), {"mul"}, iter(["mul"]), ["all"]])
+@pytest.mark.parametrize("names", [["mul"], ("mul", "sub"), {"mul"}, iter(["mul"]), ["all"], "sub, mul"])
 def test_names_may_come_in_lists(x, names):
     with lab.swap("sub", names):
         assert (name(x * x), name(x - x)) == ("MulBackward", "SubBackward")
