@@ -169,9 +169,12 @@ def check(
     if makes and format not in makes:
         raise RenderError(f"view {name!r} makes no {format}: use {', '.join(makes[:-1])} or {makes[-1]}")
     if makes_no_picture(format):
+        why = (
+            "it's a table; a picture, such as svg, takes it" if row.options else "it holds the record itself"
+        )
         for option, value in options.items():
             if value is not None and value is not False and option not in row.options:
-                raise RenderError(f"format {format!r} takes no {option}: it holds the record itself")
+                raise RenderError(f"format {format!r} takes no {option}: {why}")
         if issubclass(of, Trace) and options.get("saved") and options.get("depth") is None:
             raise RenderError("a trace's table shows what was saved by module only: give depth too")
     if several and not takes_several(format, name):

@@ -106,7 +106,8 @@ def test_a_trace_keeps_its_numbers():
         ({"module": "h.2", "repeats": True}, "module draws one block and repeats one for several; leave one of them "
          "out"),
         ({"module": ""}, "module must be a module's name, not ''"),
-        ({"module": "h.2", "format": "txt"}, "format 'txt' takes no module: it holds the record itself"),
+        ({"module": "h.2", "format": "txt"}, "format 'txt' takes no module: it's a table; a picture, "
+         "such as svg, takes it"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_is_said_in_one_line(options, message):

@@ -112,7 +112,8 @@ def test_every_writer_draws_it():
         ("trace", {"heat": "norm"}, "heat='norm' has nothing to show: this trace has no norms; trace with "
          "stats='norm'"),
         ("trace", {"heat": "time"}, "heat='time' has nothing to show: this trace has no times"),
-        ("trace", {"heat": "norm", "format": "txt"}, "format 'txt' takes no heat: it holds the record itself"),
+        ("trace", {"heat": "norm", "format": "txt"}, "format 'txt' takes no heat: it's a table; a picture, "
+         "such as svg, takes it"),
         ("trace", {"heat": "norm", "format": "svg", "view": "norms"}, "view 'norms' has no option 'heat': use one of "
          "title"),
     ],
