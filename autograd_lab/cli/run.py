@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -112,21 +114,37 @@ def run(
     watcher.which = chosen
     watcher.on_backward = Live(watcher.traces)
     children = Children()
+    process = os.getpid()
     with watcher:
         code = run_script(script, arguments, as_module=as_module)
-    sys.stdout.flush()
+    if os.getpid() != process:  # a fork of the script's: the report is the process's that was started
+        sys.exit(code)
+    if _is_open(sys.stdout):
+        sys.stdout.flush()
     traces = [trace for trace in watcher.traces if chosen.holds(trace.number, watcher.count)]
     _report(traces, watcher.count, chosen, whole=whole, depth=depth, repeats=repeats)
     if watcher.remark:
-        click.echo(f"autograd-lab: {watcher.remark}", err=True)
+        _tell(f"autograd-lab: {watcher.remark}")
     if children.any():
-        click.echo(f"autograd-lab: {NOTE}", err=True)
+        _tell(f"autograd-lab: {NOTE}")
     if path is not None and traces:
         try:
             _write(traces, path, options)
         except LabError as error:  # the exit code stays the script's own
-            click.echo(f"autograd-lab: {error}", err=True)
+            _tell(f"autograd-lab: {error}")
     sys.exit(code)
+
+
+def _is_open(stream: IO[str] | None) -> bool:
+    """The script may have closed a stream, or put ``None`` in its place."""
+    return stream is not None and not getattr(stream, "closed", False)
+
+
+def _tell(text: str) -> None:
+    """Writes to standard error, if the script has left it open."""
+    if _is_open(sys.stderr):
+        with contextlib.suppress(OSError):  # its descriptor was closed: nobody is left to tell
+            click.echo(text, err=True)
 
 
 def _report(
@@ -134,14 +152,14 @@ def _report(
 ) -> None:
     if not traces:
         ran = f"it ran {count}, counted from 0" if count else "it ran none"
-        click.echo(f"autograd-lab: the script never came to backward {chosen}; {ran}", err=True)
+        _tell(f"autograd-lab: the script never came to backward {chosen}; {ran}")
         return
     record = traces if len(traces) > 1 else traces[0]
     try:
-        click.echo(table_text(record, whole=whole, depth=depth, repeats=repeats), err=True)
+        _tell(table_text(record, whole=whole, depth=depth, repeats=repeats))
     except RenderError as error:  # the script has run: its exit code stays its own
-        click.echo(table_text(record, whole=False, depth=None, repeats=False), err=True)
-        click.echo(f"autograd-lab: {error}", err=True)
+        _tell(table_text(record, whole=False, depth=None, repeats=False))
+        _tell(f"autograd-lab: {error}")
 
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:
@@ -169,4 +187,4 @@ def _paths(traces: Sequence[Trace], path: Path) -> Iterator[Path]:
 
 def _say(path: Path) -> None:
     here = Path.cwd()
-    click.echo(f"wrote {path.relative_to(here) if path.is_relative_to(here) else path}", err=True)
+    _tell(f"wrote {path.relative_to(here) if path.is_relative_to(here) else path}")

@@ -314,3 +314,44 @@ def test_backwards_of_transforms_are_said_in_one_line(tmp_path):
     assert ran.returncode == 0
     said = "autograd-lab: 1 backward inside torch.func or with is_grads_batched=True can't be traced\n"
     assert ran.stderr.count(said) == 1
+
+
+_ONE_BACKWARD = """
+import os, sys
+import torch
+
+torch.nn.Linear(3, 1)(torch.ones(2, 3)).sum().backward()
+"""
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "sys.stdout.close()",
+        "sys.stdout = None",
+        "sys.stderr.close()",
+        "sys.stderr = None",
+        "os.close(2)",
+    ],
+)
+def test_a_script_may_close_its_streams(tmp_path, ending):
+    script = tmp_path / "closes.py"
+    script.write_text(_ONE_BACKWARD + ending + "\nsys.exit(3)\n")
+    ran = run(script, "--out", "trace.json", script.name)
+    assert ran.returncode == 3
+    assert "Traceback" not in ran.stdout + ran.stderr
+    assert "lost sys.stderr" not in ran.stderr
+    assert load(tmp_path / "trace.json").number == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_the_script_forked_reports_nothing(tmp_path):
+    script = tmp_path / "forks.py"
+    script.write_text(
+        _ONE_BACKWARD
+        + "child = os.fork()\nif not child:\n    sys.exit(7)\nsys.exit(os.waitpid(child, 0)[1] >> 8)\n"
+    )
+    ran = run(script, "--out", "trace.json", script.name)
+    assert ran.returncode == 7
+    assert ran.stderr.count("wrote trace.json") == 1
+    assert ran.stderr.count("5 steps") == 1
