@@ -104,15 +104,7 @@ def watch(
     if kernels:
         need("kernels")
     NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
-    for option, value, least in (
-        ("skip", skip, 0),
-        ("limit", 0 if limit is None else limit, 0),
-        ("every", every, 1),
-    ):
-        if not isinstance(value, int) or value < least:
-            raise OptionError(
-                f"{option}={value!r} isn't a number of backwards; use a whole number from {least}"
-            )
+    _must_count(skip=skip, limit=limit, every=every)
     roots = Roots(model)
     options = _Options(names or {}, checked(stats), chooser(keep), kernels)
     return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit, every=every)
@@ -158,6 +150,18 @@ class _Backward(NamedTuple):
         return dataclasses.replace(
             done, number=self.number, within=self.within, started=self.started, unread=self.unread
         )
+
+
+def _must_count(**options: int | None) -> None:
+    """Raises an ``OptionError`` for what is no number of backwards; a limit may be ``None``."""
+    for option, value in options.items():
+        least = 1 if option == "every" else 0
+        if value is None and option == "limit":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise OptionError(
+                f"{option}={value!r} isn't a number of backwards; use a whole number from {least}"
+            )
 
 
 class Watcher(Hold):
@@ -211,6 +215,7 @@ class Watcher(Hold):
 
     @skip.setter
     def skip(self, skip: int) -> None:
+        _must_count(skip=skip)
         self._skip = skip
         self.which = Chosen.of(self._skip, self._limit, self._every)
 
@@ -221,6 +226,7 @@ class Watcher(Hold):
 
     @limit.setter
     def limit(self, limit: int | None) -> None:
+        _must_count(limit=limit)
         self._limit = limit
         self.which = Chosen.of(self._skip, self._limit, self._every)
 
@@ -231,6 +237,7 @@ class Watcher(Hold):
 
     @every.setter
     def every(self, every: int) -> None:
+        _must_count(every=every)
         self._every = every
         self.which = Chosen.of(self._skip, self._limit, self._every)
 

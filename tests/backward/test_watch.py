@@ -985,3 +985,16 @@ def test_wrong_options_get_one_line():
             lab.watch(**options)
     with pytest.raises(GraphError, match="pass a"):
         lab.watch(3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("skip", -1), ("limit", -1), ("every", 0), ("every", None), ("limit", True)]
+)
+def test_a_number_of_backwards_is_checked_whenever_it_is_given(option, value):
+    with pytest.raises(OptionError, match=f"{option}={value} isn't a number"):
+        lab.watch(**{option: value})
+    watcher = lab.watch()
+    before = getattr(watcher, option)
+    with pytest.raises(OptionError, match=f"{option}={value} isn't a number"):
+        setattr(watcher, option, value)
+    assert getattr(watcher, option) == before

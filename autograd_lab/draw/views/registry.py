@@ -81,13 +81,12 @@ _OF_GRAPHS: Mapping[str, Values] = {
 
 
 def _heat_of_graphs(value: Any) -> str | None:
-    if value in KINDS and not KINDS[value].of_graphs:
+    kind = KINDS.get(value) if isinstance(value, str) else None
+    if kind is None:
+        return f"no heat {value!r} in view 'graph': use saved, or trace it and use norm or time"
+    if not kind.of_graphs:
         return f"heat={value!r} is of a Trace, for a graph didn't run: trace it, or use heat='saved'"
-    return (
-        None
-        if value in KINDS
-        else f"no heat {value!r} in view 'graph': use saved, or trace it and use norm or time"
-    )
+    return None
 
 
 _OF_SCALARS: Mapping[str, Values] = {

@@ -103,6 +103,7 @@ def test_every_writer_draws_it():
 @pytest.mark.parametrize(
     ("of", "options", "message"),
     [
+        ("graph", {"heat": ["norm"]}, "no heat ['norm'] in view 'graph': use saved, or trace it and use norm or time"),
         ("graph", {"heat": "norm"}, "heat='norm' is of a Trace, for a graph didn't run: trace it, or use heat='saved'"),
         ("graph", {"heat": "x"}, "no heat 'x' in view 'graph': use saved, or trace it and use norm or time"),
         ("graph", {"heat": "saved"}, "heat='saved' has nothing to show: no node keeps a tensor alive; a backward frees "
