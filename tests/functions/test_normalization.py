@@ -23,9 +23,9 @@ ROOM = {("nn.functional.group_norm", torch.float64): 512}
 three numbers close together it cancels more: there PyTorch's first gradient is 100 roundings from the truth, the rule's
 65, on the other side."""
 
-ULPS = {("nn.functional.layer_norm", dtype): 256 for dtype in swapped.DOUBLE_AND_SINGLE}
+ULPS = {("nn.functional.layer_norm", dtype): 512 for dtype in swapped.DOUBLE_AND_SINGLE}
 """A norm over one or two numbers has a derivative of zero, or nearly: all that's left are roundings, of numbers that
-were multiplied with 1 / sqrt(eps) = 316."""
+were multiplied with 1 / sqrt(eps) = 316. Over one number the rule's second gradient is 0, PyTorch's 285 roundings."""
 
 
 def ways(entry, values):
