@@ -47,17 +47,15 @@ def read(text: str, graph: Graph) -> Break:
     number = _ID.fullmatch(text)
     until: Any = text if number is None else int(number[1])
     try:
-        by_norm = stops.norm_limit(until) is not None
-    except OptionError as error:
+        is_over = stops.after(until)
+    except OptionError as error:  # no number behind "norm>"
         raise OptionError(f"break {error}") from None
-    if not by_norm:
-        _must_be_there(text, until, graph)
-    return Break(text, frozenset(stops.before(until, graph)), stops.after(until))
+    return Break(text, _nodes(text, until, graph), is_over)
 
 
-def _must_be_there(text: str, until: Any, graph: Graph) -> None:
+def _nodes(text: str, until: Any, graph: Graph) -> frozenset[int]:
     try:
-        stops.before(until, graph)
+        return frozenset(stops.before(until, graph))
     except OptionError:
         hint = nearest(text, stops.known(graph), "graph lists the nodes")
         raise OptionError(
