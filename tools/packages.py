@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
@@ -41,7 +42,7 @@ def closure(name: str) -> set[str]:
     found: set[str] = set()
     todo = [name]
     while todo:
-        name = normalized(todo.pop())
+        name = canonicalize_name(todo.pop())
         if name not in found:
             found.add(name)
             wanted = map(Requirement, metadata.requires(name) or ())
@@ -49,11 +50,6 @@ def closure(name: str) -> set[str]:
                 each.name for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})
             ]
     return found
-
-
-def normalized(name: str) -> str:
-    """Returns a package's name as the index spells it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def megabytes(name: str) -> float:
