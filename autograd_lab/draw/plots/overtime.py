@@ -38,7 +38,7 @@ def lines(numbers: Sequence[int], found: Sequence[Mapping[str, Norm]]) -> tuple[
     Returns:
         matplotlib's ``Figure`` and ``Axes``.
     """
-    names = list(dict.fromkeys(name for each in found for name in each))
+    names = _layers(found)
     figure, axes = frame.new(8.5, 4.5)
     low, high = limits(norm for each in found for norm in each.values())
     axes.set_yscale("log")
@@ -46,10 +46,18 @@ def lines(numbers: Sequence[int], found: Sequence[Mapping[str, Norm]]) -> tuple[
     label_ticks(axes.yaxis, low, high)
     for place, name in enumerate(names):
         series = [each.get(name) for each in found]
-        drawn = [norm if word(norm) is None else math.nan for norm in series]
         colour, style = depth_colour(place, len(names)), _DASHES[place % len(_DASHES)]
         label = _label(name) if place < MOST_NAMES else "_"
-        axes.plot(numbers, drawn, style, color=colour, linewidth=1.4, marker="o", markersize=2.5, label=label)
+        axes.plot(
+            numbers,
+            _on_scale(series),
+            style,
+            color=colour,
+            linewidth=1.4,
+            marker="o",
+            markersize=2.5,
+            label=label,
+        )
         for number, norm in zip(numbers, series, strict=True):
             if word(norm) is not None:
                 edge = low if is_low(norm) else high
@@ -87,15 +95,18 @@ def heat_map(numbers: Sequence[int], found: Sequence[Mapping[str, Norm]]) -> tup
     """
     from matplotlib.colors import ListedColormap, LogNorm
 
-    names = list(dict.fromkeys(name for each in found for name in each))
+    names = _layers(found)
     rows = [[each.get(name) for each in found] for name in names]
     figure, axes = frame.new(8.5, max(1.8, 0.9 + 0.2 * len(names)))
     low, high = spread(norm for row in rows for norm in row) or (0.1, 10.0)
     if low == high:
         low, high = low / 2, high * 2
-    cells = [[norm if word(norm) is None else math.nan for norm in row] for row in rows]
     drawn = axes.pcolormesh(
-        cells, cmap=ListedColormap(scales.SCALE), norm=LogNorm(low, high), edgecolors="face", linewidth=0.2
+        list(map(_on_scale, rows)),
+        cmap=ListedColormap(scales.SCALE),
+        norm=LogNorm(low, high),
+        edgecolors="face",
+        linewidth=0.2,
     )
     drawn.set_rasterized(len(names) * len(numbers) > _MOST_CELLS)
     for x, y, text, colour in _signs(rows):
@@ -117,6 +128,16 @@ def heat_map(numbers: Sequence[int], found: Sequence[Mapping[str, Norm]]) -> tup
             1, 1.01, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5, color=theme.QUIET
         )
     return figure, axes
+
+
+def _layers(found: Sequence[Mapping[str, Norm]]) -> list[str]:
+    """Returns the layers of all backwards, in the model's order."""
+    return list(dict.fromkeys(name for each in found for name in each))
+
+
+def _on_scale(norms: Sequence[Norm]) -> list[Any]:
+    """Returns norms as they're drawn: NaN, which leaves a gap, for what has no place on a scale."""
+    return [norm if word(norm) is None else math.nan for norm in norms]
 
 
 def _signs(rows: Sequence[Sequence[Norm]]) -> Iterator[tuple[float, float, str, str]]:
