@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gradients
 import models
 import pytest
 import torch
@@ -231,21 +232,8 @@ def test_with_accumulate_a_gradient_of_another_kind_is_written_as_natively(kind)
         leaf = leaf_of().requires_grad_()
         if kind == "another dtype":
             leaf.grad_dtype = None
-        loss = SendsOther.apply(leaf, grad_of)
+        loss = gradients.Gradient.apply(leaf, grad_of)
         backward(loss)
         grad = leaf.grad
         runs.append((grad.layout, grad.dtype, grad.shape, models.raw_bytes(grad.to_dense())))
     assert runs[1] == runs[0]
-
-
-class SendsOther(torch.autograd.Function):
-    """Sends a leaf a gradient of any kind."""
-
-    @staticmethod
-    def forward(ctx, leaf, make):
-        ctx.make = make
-        return torch.ones(())
-
-    @staticmethod
-    def backward(ctx, grad):
-        return ctx.make(), None
