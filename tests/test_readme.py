@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import scripts
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -80,9 +80,7 @@ def texts(svg):
 
 @pytest.mark.parametrize("name", ["seed.svg", "transformer.svg"])
 def test_the_pictures_are_what_the_script_makes(name):
-    spec = importlib.util.spec_from_file_location("readme_pictures", ROOT / "tools" / "readme_pictures.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = scripts.load("readme_pictures")
     assert name in README
     assert sorted(script.PICTURES) == ["seed.svg", "transformer.svg"]
     there = (ROOT / "docs" / "_static" / name).read_text("utf-8")

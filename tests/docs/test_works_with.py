@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-from pathlib import Path
 
 import pytest
+import scripts
 
-ROOT = Path(__file__).parent.parent.parent
 CLEAN = {"same bits", "same order, same bits", "drawn"}
 
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("works_with_tool", ROOT / "tools" / "works_with.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("works_with")
 
 
 @pytest.fixture(scope="module")
