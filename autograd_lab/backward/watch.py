@@ -104,7 +104,7 @@ def watch(
     if kernels:
         need("kernels")
     NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
-    _must_count(skip=skip, limit=limit, every=every)
+    _Counts(skip, limit, every).check()
     roots = Roots(model)
     options = _Options(names or {}, checked(stats), chooser(keep), kernels)
     return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit, every=every)
@@ -152,16 +152,23 @@ class _Backward(NamedTuple):
         )
 
 
-def _must_count(**options: int | None) -> None:
-    """Raises an ``OptionError`` for what is no number of backwards; a limit may be ``None``."""
-    for option, value in options.items():
-        least = 1 if option == "every" else 0
-        if value is None and option == "limit":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise OptionError(
-                f"{option}={value!r} isn't a number of backwards; use a whole number from {least}"
-            )
+class _Counts(NamedTuple):
+    """How many backwards are passed over, how many are traced then, and of how many one is."""
+
+    skip: int
+    limit: int | None
+    every: int
+
+    def check(self) -> None:
+        """Raises an ``OptionError`` for what is no number of backwards; a limit may be ``None``."""
+        for option, value in self._asdict().items():
+            least = 1 if option == "every" else 0
+            if value is None and option == "limit":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise OptionError(
+                    f"{option}={value!r} isn't a number of backwards; use a whole number from {least}"
+                )
 
 
 class Watcher(Hold):
@@ -180,10 +187,8 @@ class Watcher(Hold):
         self.traces = Traces()
         self.count = 0
         self.on_backward: Callable[[], None] | None = None
-        self._skip = skip
-        self._limit = limit
-        self._every = every
-        self._which = Chosen.of(skip, limit, every)
+        self._counts = _Counts(skip, limit, every)
+        self._which = Chosen.of(*self._counts)
         self._roots = roots
         self._forward = forward
         self._options = options
@@ -211,35 +216,34 @@ class Watcher(Hold):
     @property
     def skip(self) -> int:
         """How many backwards aren't traced at first. May be changed at any time, as ``limit`` and ``every`` may."""
-        return self._skip
+        return self._counts.skip
 
     @skip.setter
     def skip(self, skip: int) -> None:
-        _must_count(skip=skip)
-        self._skip = skip
-        self.which = Chosen.of(self._skip, self._limit, self._every)
+        self._count_by(self._counts._replace(skip=skip))
 
     @property
     def limit(self) -> int | None:
         """How many are traced after that; ``None`` for all."""
-        return self._limit
+        return self._counts.limit
 
     @limit.setter
     def limit(self, limit: int | None) -> None:
-        _must_count(limit=limit)
-        self._limit = limit
-        self.which = Chosen.of(self._skip, self._limit, self._every)
+        self._count_by(self._counts._replace(limit=limit))
 
     @property
     def every(self) -> int:
         """Of how many backwards one is traced."""
-        return self._every
+        return self._counts.every
 
     @every.setter
     def every(self, every: int) -> None:
-        _must_count(every=every)
-        self._every = every
-        self.which = Chosen.of(self._skip, self._limit, self._every)
+        self._count_by(self._counts._replace(every=every))
+
+    def _count_by(self, counts: _Counts) -> None:
+        counts.check()
+        self._counts = counts
+        self.which = Chosen.of(*counts)
 
     @property
     def which(self) -> Chosen:
