@@ -1,0 +1,150 @@
+/**
+ * Where everything stands: boxes inside boxes, each open one laid out by its own level.
+ *
+ * Relies on `levels.js`, `strands.js`, `placing.js` and `tracks.js`. Promises that a box's inside depends only on what is open in it, so
+ * that opening a box moves only what stands beside it and around it; what is folded isn't laid out.
+ *
+ * A layout: `{box, width, height, items, wires, ports}`, measured from the frame's upper left corner. `items` are
+ * `{item, x, y, width, height, inner}`, where `inner` is the layout of an open box; `wires` are `{key, tail, head, edges, points,
+ * ends}`: `tail` and `head` are the items that are seen, null for what lies beyond the frame; `ends` says whether an arrow
+ * ends there at its very head. `ports` are how far to the right each port stands: see `portKey`.
+ */
+
+import { place } from "./placing.js";
+import { strandsOf } from "./strands.js";
+import { tracksOf } from "./tracks.js";
+
+export const HEADER = 26;
+const PAD = 16;
+const GAP = 12; // between a layer and the first track, and again below the last
+const TRACK = 9;
+const LABEL = 13;
+
+/**
+ * Returns a function from a box and the set of open boxes to the box's layout.
+ *
+ * @param {Object} graph From `createGraph`.
+ * @param {function(number): Object} levelOf From `createLevels`.
+ * @param {function(number, boolean): {width: number, height: number}} measure An item's size; of an open box, the least
+ *   width of its frame.
+ */
+export function createLayout(graph, levelOf, measure) {
+  const kept = new Map();
+
+  function keyOf(box, open) {
+    const inside = graph.childrenOf(box).filter((item) => graph.isBox(item) && open.has(graph.boxOf(item)));
+    return inside.map((item) => `${graph.boxOf(item)}(${keyOf(graph.boxOf(item), open)})`).join();
+  }
+
+  return function layoutOf(box, open) {
+    const key = keyOf(box, open);
+    const known = kept.get(box);
+    if (known?.key === key) return known.layout;
+    const level = levelOf(box);
+    const inners = new Map();
+    for (const item of level.children) {
+      if (graph.isBox(item) && open.has(graph.boxOf(item))) inners.set(item, layoutOf(graph.boxOf(item), open));
+    }
+    const layout = layOut(graph, level, inners, open, measure);
+    kept.set(box, { key, layout });
+    return layout;
+  };
+}
+
+function layOut(graph, level, inners, open, measure) {
+  const sizeOf = (item) => inners.get(item) ?? measure(item, false);
+  const { layers, joints, links } = strandsOf(graph, level, inners, open, sizeOf);
+  place(layers, joints, distance);
+  const rows = stack(layers, joints, level.box > 0 ? HEADER : 0);
+  const frame = frameOf(layers, level.box > 0 ? measure(graph.boxItem(level.box), true).width : 0);
+  for (const cells of layers) for (const cell of cells) cell.x += frame.shift;
+  const items = [];
+  const ports = new Map();
+  layers.forEach((cells, layer) => {
+    for (const cell of cells) {
+      cell.y = rows[layer].top;
+      if (cell.port) ports.set(cell.port, cell.x);
+      if (cell.item === null) continue;
+      items.push({
+        item: cell.item, x: cell.x, y: cell.y, width: cell.width, height: cell.height,
+        inner: inners.get(cell.item) ?? null,
+      });
+    }
+  });
+  return {
+    box: level.box, width: frame.width, height: rows.at(-1).bottom, items, ports,
+    wires: links.map((link) => wireOf(link, rows, level.box)),
+  };
+}
+
+/** How far apart two neighbours in a layer stand. */
+function distance(left, right) {
+  if (left.item !== null && right.item !== null) return 26;
+  return left.item === null && right.item === null ? 12 : 18;
+}
+
+/** How wide the frame is, and how far its inside must be moved to the right. */
+function frameOf(layers, least) {
+  let [from, to] = [Infinity, -Infinity];
+  for (const cell of layers.flat()) {
+    from = Math.min(from, cell.x);
+    to = Math.max(to, cell.x + cell.width);
+  }
+  if (from > to) [from, to] = [0, 0];
+  const width = Math.max(Math.ceil(to - from) + 2 * PAD, least);
+  return { width, shift: Math.round((width - (to - from)) / 2 - from) };
+}
+
+/** For each layer its `top` and `bottom`, and the heights of the tracks in the gap below it. */
+function stack(layers, joints, header) {
+  const rows = [];
+  let top = header;
+  layers.forEach((cells, layer) => {
+    const height = Math.max(0, ...cells.map((cell) => cell.height));
+    const bottom = top + height;
+    const pieces = joints[layer].map((joint) => ({
+      net: joint.net,
+      upper: joint.upper.x + joint.upperAt,
+      lower: joint.lower.x + joint.lowerAt,
+    }));
+    const tracks = tracksOf(pieces);
+    const labelled = joints[layer].some((joint) => joint.lower.item !== null);
+    const room = gapBelow(layer, layers, tracks.count, labelled);
+    rows.push({ top, bottom, trackAt: (net) => bottom + GAP + (tracks.of.get(net) ?? 0) * TRACK });
+    top = bottom + room;
+  });
+  return rows;
+}
+
+function gapBelow(layer, layers, tracks, labelled) {
+  if (layer === layers.length - 1) return 0;
+  const isEmptyRow = (cells) => cells.every((cell) => cell.item === null);
+  if (!tracks && (isEmptyRow(layers[layer]) || isEmptyRow(layers[layer + 1]))) {
+    return labelled && isEmptyRow(layers[layer]) ? GAP + LABEL : GAP;
+  }
+  return 2 * GAP + Math.max(0, tracks - 1) * TRACK + (labelled ? LABEL : 0);
+}
+
+/** The points of a link's way, from its tail to its head. */
+function wireOf(link, rows, box) {
+  const points = [];
+  const add = (x, y) => {
+    const last = points.at(-1);
+    if (!last || last[0] !== x || last[1] !== y) points.push([x, y]);
+  };
+  link.joints.forEach((joint, at) => {
+    const row = rows[joint.gap];
+    const [upper, lower] = [joint.upper.x + joint.upperAt, joint.lower.x + joint.lowerAt];
+    if (at === 0) add(upper, joint.upper.y + joint.upper.height);
+    if (Math.abs(upper - lower) >= 1) {
+      add(upper, row.trackAt(joint.net));
+      add(lower, row.trackAt(joint.net));
+    }
+    if (at === link.joints.length - 1) add(lower, joint.lower.y);
+  });
+  if (link.upward) points.reverse();
+  return {
+    key: `${box}:${link.tail ?? "in"}>${link.head ?? "out"}:${link.tailKey}:${link.headKey}`,
+    tail: link.tail, head: link.head, edges: link.edges, points, upward: link.upward,
+  };
+}
