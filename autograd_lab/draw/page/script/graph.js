@@ -1,23 +1,23 @@
 /**
  * A backward graph and its tree of boxes, decoded.
  *
- * Relies on `stats.js`. What can be seen is an *item*: a node, a box or a root (an output, from which the backward
+ * Relies on nothing. What can be seen is an *item*: a node, a box or a root (an output, from which the backward
  * starts). Items are numbered through: nodes first, then boxes, then roots.
  */
-
-import { statsOf } from "./stats.js";
 
 /**
  * Returns a graph.
  *
  * @param {Object} columns One of `data.graphs`.
- * @param {function(number): (string|null)} text
+ * @param {Object} decode From `createDecoder`.
  */
-export function createGraph(columns, text) {
+export function createGraph(columns, decode) {
+  const { text } = decode;
   const { nodes, edges, roots, boxes, box } = columns;
   const nodeCount = box.length;
   const boxCount = boxes.parent.length;
   const edgeCount = edges.tail.length;
+  const rootCount = roots.node.length;
   const firstRoot = nodeCount + boxCount;
   const depths = depthsOf(boxes.parent);
   const lazy = {};
@@ -27,7 +27,7 @@ export function createGraph(columns, text) {
   const isBox = (item) => item >= nodeCount && item < firstRoot;
   const isRoot = (item) => item >= firstRoot;
   const boxItem = (index) => nodeCount + index;
-  /** The box that an item lies in; -1 for the top box. */
+  /** The box that an item lies in; -1 for the top one. */
   const parentOf = (item) => {
     if (isNode(item)) return box[item];
     return isBox(item) ? boxes.parent[item - nodeCount] : 0;
@@ -36,7 +36,7 @@ export function createGraph(columns, text) {
 
   // Edges are numbered through as well: those between nodes, then one from each root.
   const tailOf = (edge) => (edge < edgeCount ? edges.tail[edge] : firstRoot + edge - edgeCount);
-  const headOf = (edge) => (edge < edgeCount ? edges.head[edge] : roots[edge - edgeCount].node);
+  const headOf = (edge) => (edge < edgeCount ? edges.head[edge] : roots.node[edge - edgeCount]);
 
   function listsOf(count, keyOf, total) {
     const lists = Array.from({ length: count }, () => []);
@@ -59,36 +59,22 @@ export function createGraph(columns, text) {
   function children() {
     return once("children", () => {
       const lists = Array.from({ length: boxCount }, () => []);
-      for (let index = 0; index < roots.length; index++) lists[0].push(firstRoot + index);
-      const first = firstNodes();
+      for (let index = 0; index < rootCount; index++) lists[0].push(firstRoot + index);
       const inside = [];
       for (let item = 0; item < firstRoot; item++) {
         if (parentOf(item) >= 0) inside.push(item);
       }
-      const key = (item) => (isNode(item) ? item : first[item - nodeCount] - 0.5);
+      const key = (item) => (isNode(item) ? item : boxes.first[item - nodeCount] - 0.5);
       inside.sort((left, right) => key(left) - key(right));
       for (const item of inside) lists[parentOf(item)].push(item);
       return lists;
     });
   }
 
-  /** For each box, the smallest id of a node in it. */
-  function firstNodes() {
-    return once("firstNodes", () => {
-      const first = new Array(boxCount).fill(Infinity);
-      for (let node = nodeCount - 1; node >= 0; node--) first[box[node]] = node;
-      for (const index of byDepth(depths)) {
-        const parent = boxes.parent[index];
-        if (parent >= 0) first[parent] = Math.min(first[parent], first[index]);
-      }
-      return first;
-    });
-  }
-
   /** For each edge, the innermost box that holds both ends, and the children of that box which hold one each. */
   function meetings() {
     return once("meetings", () => {
-      const total = edgeCount + roots.length;
+      const total = edgeCount + rootCount;
       const found = {
         tail: new Int32Array(total),
         head: new Int32Array(total),
@@ -128,7 +114,7 @@ export function createGraph(columns, text) {
   );
 
   return {
-    columns, nodeCount, boxCount, edgeCount, firstRoot, roots,
+    columns, nodeCount, boxCount, edgeCount, rootCount, firstRoot,
     isNode, isBox, isRoot, boxItem, parentOf, tailOf, headOf, pathOf, shownFor,
     boxOf: (item) => item - nodeCount,
     unreached: columns.unreached.map(text),
@@ -142,7 +128,9 @@ export function createGraph(columns, text) {
     edgesOut: (node) => once("edgesOut", () => listsOf(nodeCount, (edge) => edges.tail[edge], edgeCount))[node],
     edgesIn: (node) => once("edgesIn", () => listsOf(nodeCount, (edge) => edges.head[edge], edgeCount))[node],
     edge: (edge) => edgeAt(columns, edge, text),
-    node: (id) => nodeAt(nodes, id, text),
+    node: (id) => nodeAt(columns, id, decode),
+    rootName: (root) => text(roots.name[root]),
+    rootOf: (item) => item - firstRoot,
     nameOf: (id) => text(nodes.name[id]),
     kindOf: (id) => text(nodes.kind[id]),
     variableOf: (id) => text(nodes.variable[id]),
@@ -156,9 +144,13 @@ export function createGraph(columns, text) {
       class: text(boxes.class[index]),
       times: boxes.times[index],
       note: text(boxes.note[index]),
+      first: boxes.first[index],
+      last: boxes.last[index],
+      count: boxes.count[index],
     }),
     links: (open) => linksOf({ edgesByBox: meetings().byBox, boxes, isNode, boxItem, shownFor, tailOf, headOf, pathOf }, open),
-    savedBytes: (id) => once("savedBytes", () => nodes.saved.map(bytesOf))[id],
+    savedBytes: (id) => bytesOf(nodes.saved[id].map(decode.saved)),
+    savedOf: (id) => nodes.saved[id].map(decode.saved),
   };
 }
 
@@ -203,22 +195,25 @@ function byDepth(depths) {
   return depths.map((_, index) => index).sort((left, right) => depths[right] - depths[left]);
 }
 
-/** Bytes that a node's saved tensors keep alive, each storage once. */
-function bytesOf(saved) {
+/**
+ * Bytes that saved tensors keep alive, each storage once.
+ *
+ * @param {Object[]} saved
+ */
+export function bytesOf(saved) {
   const storages = new Map();
   let apart = 0;
   for (const each of saved) {
-    if (each.storage === null || each.storage < 0) apart += each.nbytes ?? 0;
+    if (each.storage === null) apart += each.nbytes ?? 0;
     else storages.set(each.storage, each.storage_nbytes ?? 0);
   }
   return [...storages.values()].reduce((total, bytes) => total + bytes, apart);
 }
 
 function edgeAt({ edges, roots }, edge, text) {
-  const count = edges.tail.length;
-  if (edge >= count) {
-    const root = roots[edge - count];
-    return { tail: null, slot: edge - count, head: root.node, input: root.input, name: text(root.name) };
+  const root = edge - edges.tail.length;
+  if (root >= 0) {
+    return { tail: null, slot: root, head: roots.node[root], input: roots.input[root], name: text(roots.name[root]) };
   }
   return {
     tail: edges.tail[edge],
@@ -229,37 +224,25 @@ function edgeAt({ edges, roots }, edge, text) {
   };
 }
 
-function nodeAt(nodes, id, text) {
+function nodeAt({ nodes, sequence0 }, id, decode) {
+  const { text } = decode;
   return {
     id,
     name: text(nodes.name[id]),
     kind: text(nodes.kind[id]),
-    sequence: nodes.sequence[id],
+    sequence: nodes.sequence[id] < 0 ? null : sequence0 + nodes.sequence[id],
     module: text(nodes.module[id]),
     variable: text(nodes.variable[id]),
-    aliases: (nodes.aliases[id] ?? []).map(text),
+    aliases: nodes.aliases[id].map(text),
     file: text(nodes.file[id]),
     line: nodes.line[id],
     function: text(nodes.function[id]),
     call: text(nodes.call[id]),
     rule: text(nodes.rule[id]),
-    metas: (nodes.metas[id] ?? []).map(text),
-    saved: (nodes.saved[id] ?? []).map((saved) => ({
-      ...saved,
-      name: text(saved.name),
-      meta: text(saved.meta),
-      variable: text(saved.variable),
-      view: text(saved.view),
-      owner: text(saved.owner),
-      packed: text(saved.packed),
-    })),
-    made: (nodes.made[id] ?? []).map((row) => statsOf(row, text)),
-    hooks: (nodes.hooks[id] ?? []).map((hook) => ({
-      ...hook,
-      kind: text(hook.kind),
-      name: text(hook.name),
-      file: text(hook.file),
-    })),
-    metadata: (nodes.metadata[id] ?? []).map(([key, value]) => [text(key), value]),
+    metas: nodes.metas[id].map(text),
+    saved: nodes.saved[id].map((row, index) => ({ ...decode.saved(row), version: nodes.versions[id][index] ?? null })),
+    made: nodes.made[id].map(decode.stats),
+    hooks: nodes.hooks[id].map(decode.hook),
+    metadata: nodes.metadata[id].map(([key, value]) => [text(key), value]),
   };
 }

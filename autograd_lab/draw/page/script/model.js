@@ -1,10 +1,11 @@
 /**
  * The page's data, decoded: what every part of the page asks for what it shows.
  *
- * Relies on `graph.js` and `trace.js`. Promises to change nothing of the data and to touch no document; what is costly is
+ * Relies on `graph.js`, `trace.js` and `rows.js`. Promises to change nothing of the data and to touch no document; what is costly is
  * worked out when it is first asked for, and kept.
  */
 
+import { createDecoder } from "./rows.js";
 import { createGraph } from "./graph.js";
 import { createTrace } from "./trace.js";
 
@@ -17,8 +18,9 @@ import { createTrace } from "./trace.js";
  */
 export function createModel(data) {
   const text = (index) => (index === null || index === undefined || index < 0 ? null : data.strings[index]);
-  const graphs = data.graphs.map((columns) => createGraph(columns, text));
-  const traces = data.traces.map((columns) => createTrace(columns, graphs[columns.graph], text));
+  const decode = createDecoder(data.rows, text);
+  const graphs = data.graphs.map((columns) => createGraph(columns, decode));
+  const traces = data.traces.map((columns) => createTrace(columns, graphs[columns.graph], decode));
 
   return {
     graphs,
@@ -32,8 +34,8 @@ export function createModel(data) {
     source: (path, line) => sourceOf(data.files, text, path, line),
     /** Takes in one more trace, and its graph where that is new; returns its index. */
     addTrace(columns, graphColumns = null) {
-      if (graphColumns) graphs.push(createGraph(graphColumns, text));
-      traces.push(createTrace(columns, graphs[columns.graph], text));
+      if (graphColumns) graphs.push(createGraph(graphColumns, decode));
+      traces.push(createTrace(columns, graphs[columns.graph], decode));
       return traces.length - 1;
     },
   };

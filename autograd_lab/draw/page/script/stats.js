@@ -1,39 +1,8 @@
 /**
- * Gradients in a few numbers, decoded.
+ * What can be said of gradients in a few numbers.
  *
- * Relies on nothing.
+ * Relies on nothing. Statistics are as `rows.js` decodes them: `{meta, norm, max_abs, mean, zeros, nans, infs, unmeasured}`.
  */
-
-const NOT_FINITE = { nan: NaN, inf: Infinity, "-inf": -Infinity };
-
-/**
- * Returns a number of the data: one that isn't finite is a text there. Null stays null; other texts (complex numbers) stay.
- */
-export function number(value) {
-  if (value === null || value === undefined) return null;
-  return typeof value === "string" && value in NOT_FINITE ? NOT_FINITE[value] : value;
-}
-
-/**
- * Returns a gradient's statistics with names, or null where there are none.
- *
- * @param {Array|null} row `[meta, norm, max_abs, mean, zeros, nans, infs, unmeasured]`, trailing nulls cut.
- * @param {function(number): (string|null)} text
- */
-export function statsOf(row, text) {
-  if (!row) return null;
-  const [meta, norm, maxAbs, mean, zeros, nans, infs, unmeasured] = row;
-  return {
-    meta: text(meta),
-    norm: number(norm),
-    maxAbs: number(maxAbs),
-    mean: number(mean),
-    zeros: number(zeros),
-    nans: number(nans),
-    infs: number(infs),
-    unmeasured: text(unmeasured),
-  };
-}
 
 /**
  * Returns the 2-norm of several gradients taken together; null where none has one.

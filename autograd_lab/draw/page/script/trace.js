@@ -1,19 +1,21 @@
 /**
  * A trace: what a backward did, decoded.
  *
- * Relies on `stats.js`.
+ * Relies on `rows.js` and `stats.js`.
  */
 
-import { jointNorm, number, statsOf } from "./stats.js";
+import { number } from "./rows.js";
+import { jointNorm } from "./stats.js";
 
 /**
  * Returns a trace.
  *
  * @param {Object} columns One of `data.traces`.
  * @param {Object} graph From `createGraph`.
- * @param {function(number): (string|null)} text
+ * @param {Object} decode From `createDecoder`.
  */
-export function createTrace(columns, graph, text) {
+export function createTrace(columns, graph, decode) {
+  const { text } = decode;
   const { steps } = columns;
   const stepOf = new Int32Array(graph.nodeCount).fill(-1);
   steps.node.forEach((node, index) => {
@@ -25,7 +27,7 @@ export function createTrace(columns, graph, text) {
     const known = kept[which];
     if (!known.has(node)) {
       const rows = stepOf[node] < 0 ? [] : (steps[which][stepOf[node]] ?? []);
-      known.set(node, rows.map((row) => statsOf(row, text)));
+      known.set(node, rows.map(decode.stats));
     }
     return known.get(node);
   }
@@ -35,9 +37,10 @@ export function createTrace(columns, graph, text) {
     graph,
     graphIndex: columns.graph,
     number: columns.number,
-    started: text(columns.started),
+    started: placeOf(columns.started, text),
     totalNs: columns.total_ns,
     error: columns.error,
+    unread: columns.unread ?? null,
     within: columns.within,
     stepCount: steps.node.length,
     /** The step at which a node ran; -1 if it didn't. */
@@ -51,7 +54,7 @@ export function createTrace(columns, graph, text) {
     /** The joint norm of what came into a node; null where it isn't known. */
     normOf: (node) => jointNorm(statistics("in", node)),
     /** A step with everything that is known of it. */
-    step: (index) => stepAt(steps, index, text),
+    step: (index) => stepAt(steps, index, decode),
     /** `{low, high, counts, nans, infs}` of a gradient that was kept, or null; `which` is "in" or "out". */
     histogram(which, node, slot) {
       const found = columns.histograms?.[`${which}:${node}:${slot}`];
@@ -60,7 +63,12 @@ export function createTrace(columns, graph, text) {
   };
 }
 
-function stepAt(steps, index, text) {
+/** A line of the user's code: `{file, line, function}`, or null. */
+function placeOf(place, text) {
+  return place && { file: text(place.file), line: place.line, function: text(place.function) };
+}
+
+function stepAt(steps, index, decode) {
   const leaf = steps.leaf[index];
   return {
     index,
@@ -68,19 +76,10 @@ function stepAt(steps, index, text) {
     started: steps.started[index],
     duration: steps.duration[index],
     thread: steps.thread[index],
-    in: (steps.in[index] ?? []).map((row) => statsOf(row, text)),
-    out: (steps.out[index] ?? []).map((row) => statsOf(row, text)),
-    kernels: (steps.kernels[index] ?? []).map((kernel) => ({ name: text(kernel.name), by: text(kernel.by) })),
-    came: (steps.came[index] ?? []).map((each) => ({
-      slot: each.slot,
-      source: each.source,
-      senderSlot: each.sender_slot,
-      stats: statsOf(each.stats, text),
-    })),
-    leaf: leaf && {
-      how: text(leaf.how),
-      before: statsOf(leaf.before, text),
-      after: statsOf(leaf.after, text),
-    },
+    in: steps.in[index].map(decode.stats),
+    out: steps.out[index].map(decode.stats),
+    kernels: steps.kernels[index].map(decode.kernel),
+    came: steps.came[index].map(decode.came),
+    leaf: leaf && { how: decode.text(leaf.how), before: decode.stats(leaf.before), after: decode.stats(leaf.after) },
   };
 }
