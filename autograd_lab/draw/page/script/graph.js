@@ -114,7 +114,7 @@ export function createGraph(columns, decode) {
   );
 
   return {
-    columns, nodeCount, boxCount, edgeCount, rootCount, firstRoot,
+    columns, nodeCount, boxCount, edgeCount, rootCount, firstRoot, roots,
     isNode, isBox, isRoot, boxItem, parentOf, tailOf, headOf, pathOf, shownFor,
     boxOf: (item) => item - nodeCount,
     unreached: columns.unreached.map(text),
@@ -135,6 +135,7 @@ export function createGraph(columns, decode) {
     kindOf: (id) => text(nodes.kind[id]),
     variableOf: (id) => text(nodes.variable[id]),
     moduleOf: (id) => text(nodes.module[id]),
+    placeOf: (id) => ({ file: text(nodes.file[id]), line: nodes.line[id], function: text(nodes.function[id]) }),
     metasOf: (id) => nodes.metas[id].map(text),
     box: (index) => ({
       index,

@@ -1,11 +1,11 @@
 /**
  * The page's data, decoded: what every part of the page asks for what it shows.
  *
- * Relies on `graph.js`, `trace.js` and `rows.js`. Promises to change nothing of the data and to touch no document; what is costly is
+ * Relies on `graph.js`, `trace.js` and `decode.js`. Promises to change nothing of the data and to touch no document; what is costly is
  * worked out when it is first asked for, and kept.
  */
 
-import { createDecoder } from "./rows.js";
+import { createDecoder } from "./decode.js";
 import { createGraph } from "./graph.js";
 import { createTrace } from "./trace.js";
 

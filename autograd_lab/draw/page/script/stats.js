@@ -1,7 +1,7 @@
 /**
  * What can be said of gradients in a few numbers.
  *
- * Relies on nothing. Statistics are as `rows.js` decodes them: `{meta, norm, max_abs, mean, zeros, nans, infs, unmeasured}`.
+ * Relies on nothing. Statistics are as `decode.js` decodes them: `{meta, norm, max_abs, mean, zeros, nans, infs, unmeasured}`.
  */
 
 /**

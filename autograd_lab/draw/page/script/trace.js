@@ -1,10 +1,10 @@
 /**
  * A trace: what a backward did, decoded.
  *
- * Relies on `rows.js` and `stats.js`.
+ * Relies on `decode.js` and `stats.js`.
  */
 
-import { number } from "./rows.js";
+import { number } from "./decode.js";
 import { jointNorm } from "./stats.js";
 
 /**
