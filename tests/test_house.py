@@ -151,7 +151,8 @@ IN_DRAW = {
     "plots": GROUND | {"plots"},
     "tables": GROUND | {"plan", "tables"},
     "images": GROUND | {"layout", "native", "write"},
-    "formats": GROUND | {"images", "tables", "views", "write"},
+    "page": GROUND | {"plan", "page"},
+    "formats": GROUND | {"images", "page", "tables", "views", "write"},
     "notebook": GROUND | {"formats"},
 }
 """For each room of ``draw``, the rooms that it may import."""

@@ -8,11 +8,13 @@ disk here.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_lab import records
 from autograd_lab.draw.images import image
+from autograd_lab.draw.page.bundle import LANGUAGES
+from autograd_lab.draw.page.html import to_html
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
 from autograd_lab.draw.tables.grid import WIDTH
@@ -35,6 +37,9 @@ class Settings(NamedTuple):
         dpi: Pixels to the inch, for PNG; ``None`` leaves the choice to whoever runs Graphviz.
         depth: For tables of graphs and traces: modules this deep are one row.
         repeats: For tables by module: whether blocks that are alike are one row.
+        title: For pages: the title.
+        language: For pages: the language in which they open.
+        histograms: For pages: for each trace the histograms of its gradients.
 
     Example:
         >>> Settings().width
@@ -45,6 +50,9 @@ class Settings(NamedTuple):
     dpi: int | None = None
     depth: int | None = None
     repeats: bool = False
+    title: str | None = None
+    language: str = "en"
+    histograms: Sequence[Mapping[str, Any]] = ()
 
 
 class Format(NamedTuple):
@@ -58,6 +66,7 @@ class Format(NamedTuple):
         of_record: Writes a record itself, whatever the view.
         of_traces: Writes a list of traces, whatever the view; also a single one, where there is no other writer.
         options: Of a writer that isn't of a picture: the views' options that it heeds.
+        refuses: Why it takes no others.
 
     Example:
         >>> FORMATS["md"].means
@@ -69,6 +78,7 @@ class Format(NamedTuple):
     of_record: Callable[[Record, Settings], str] | None = None
     of_traces: Callable[[Sequence[Trace], Settings], str] | None = None
     options: tuple[str, ...] = ()
+    refuses: str = "it holds the record itself"
 
 
 def draw(
@@ -78,6 +88,8 @@ def draw(
     view: str | None = None,
     width: int | None = None,
     dpi: int | None = None,
+    language: str | None = None,
+    histograms: Sequence[Mapping[str, Any]] = (),
     **options: Any,
 ) -> str | bytes:
     """Draws a record.
@@ -89,6 +101,8 @@ def draw(
             traces. ``None`` takes the usual one of the record.
         width: Characters, for ``"txt"``.
         dpi: Pixels to the inch, for ``"png"``.
+        language: For ``"html"``: the language in which the page opens, ``"en"`` or ``"zh"``.
+        histograms: For ``"html"``: for each trace the histograms of its gradients, as the page's data have them.
         **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
             ``"down"``, ``"up"``, ``"right"`` or ``"left"``. ``title``: written above the picture in place of what it's
             of; ``""`` for nothing. ``legend``: whether the picture explains its signs. Views ``"graph"`` and
@@ -109,9 +123,17 @@ def draw(
         >>> draw(Graph((), ()), "md", title="").splitlines()[:2]
         ['```mermaid', 'flowchart TB']
     """
-    settings = Settings(width or WIDTH, dpi, options.get("depth"), bool(options.get("repeats")))
+    settings = Settings(
+        width or WIDTH,
+        dpi,
+        options.get("depth"),
+        bool(options.get("repeats")),
+        options.get("title"),
+        language or "en",
+        histograms,
+    )
     kind = Trace if are_traces(record) else type(record)
-    name = check(format, view, of=kind, several=are_traces(record), **options)
+    name = check(format, view, of=kind, several=are_traces(record), language=language, **options)
     row, drawing = FORMATS[format], VIEWS[name]
     one = None if isinstance(record, Sequence) else record
     traces = record if isinstance(record, Sequence) else [record] if isinstance(record, Trace) else []
@@ -134,6 +156,7 @@ def check(
     *,
     of: type = Trace,
     several: bool = False,
+    language: str | None = None,
     **options: Any,
 ) -> str:
     """Checks what is asked for, also before there's a record, so that nobody waits for one in vain.
@@ -143,6 +166,7 @@ def check(
         view: As for `draw`.
         of: The type of record.
         several: Whether there's a list of them.
+        language: As for `draw`.
         **options: As for `draw`.
 
     Returns:
@@ -159,6 +183,8 @@ def check(
     if format not in FORMATS:
         raise RenderError(f"unknown format {format!r}: {nearest(format, FORMATS)}")
     row = FORMATS[format]
+    if language is not None:
+        _check_language(format, language)
     if row.of_traces is not None and row.of_record is None and not issubclass(of, Trace):
         raise RenderError(
             f"format {format!r} is of a Trace, or a list of them, not of {article(of.__name__)}"
@@ -169,13 +195,15 @@ def check(
     if makes and format not in makes:
         raise RenderError(f"view {name!r} makes no {format}: use {', '.join(makes[:-1])} or {makes[-1]}")
     if makes_no_picture(format):
-        why = (
-            "it's a table; a picture, such as svg, takes it" if row.options else "it holds the record itself"
-        )
         for option, value in options.items():
             if value is not None and value is not False and option not in row.options:
-                raise RenderError(f"format {format!r} takes no {option}: {why}")
-        if issubclass(of, Trace) and options.get("saved") and options.get("depth") is None:
+                raise RenderError(f"format {format!r} takes no {option}: {row.refuses}")
+        if (
+            format == "txt"
+            and issubclass(of, Trace)
+            and options.get("saved")
+            and options.get("depth") is None
+        ):
             raise RenderError("a trace's table shows what was saved by module only: give depth too")
     if several and not takes_several(format, name):
         raise RenderError(
@@ -183,6 +211,13 @@ def check(
             f"holds several: {', '.join(name for name, row in FORMATS.items() if row.of_traces is not None)}"
         )
     return name
+
+
+def _check_language(format: str, language: str) -> None:  # noqa: A002 - as in draw
+    if format != "html":
+        raise RenderError(f"format {format!r} takes no language: a page, html, does")
+    if language not in LANGUAGES:
+        raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
 
 
 def _check_modules(record: Record | None, settings: Settings) -> None:
@@ -297,16 +332,28 @@ def _json(record: Record | Sequence[Trace], settings: Settings) -> str:
     return records.dumps(record)
 
 
+def _html(record: Record | Sequence[Trace], settings: Settings) -> str:
+    return to_html(record, title=settings.title, language=settings.language, histograms=settings.histograms)
+
+
 FORMATS: dict[str, Format] = {
     "dot": Format("Graphviz's language", of_picture=_dot),
     "svg": Format("a vector picture for pages", of_picture=_svg),
     "png": Format("a picture in pixels", of_picture=_png),
     "pdf": Format("a vector picture for print", of_picture=_pdf),
+    "html": Format(
+        "a page to look around in and to play the backward",
+        of_record=_html,
+        of_traces=_html,
+        options=("title",),
+        refuses="in the page one opens what one wants to see",
+    ),
     "txt": Format(
         "a table for the terminal",
         of_record=_txt,
         of_traces=_txt_of_several,
         options=("depth", "repeats", "saved"),
+        refuses="it's a table; a picture, such as svg, takes it",
     ),
     "md": Format("a Mermaid chart in Markdown", of_picture=_md),
     "json": Format("the record itself; autograd_lab.load reads it", of_record=_json, of_traces=_json),

@@ -76,7 +76,6 @@ def test_saved_tensors_on_request(lab):
         (["render", "models.py:los"], "did you mean 'loss'?"),
         (["render", "models.py:no_graph"], "has no graph: it requires no gradient"),
         (["render", "models.py:loss", "--out", "graph.gif"], "unknown format 'gif'"),
-        (["render", "models.py:loss", "--format", "html"], "unknown format 'html'"),
         (["render", "models.py:loss", "--view", "tree"], "no view 'tree'"),
         (["render", "models.py:loss", "--view", "scalar"], "draws graphs of one-element tensors"),
         (["render", "models.py:scalar", "--view", "scalar", "--detail", "all"], "no detail 'all'"),

@@ -37,7 +37,7 @@ def svg_texts(svg: str) -> list[str]:
 
 
 def test_the_list_of_formats():
-    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "txt", "md", "json", "perfetto"]
+    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "html", "txt", "md", "json", "perfetto"]
 
 
 OF_ANY_RECORD = [name for name in FORMATS if name != "perfetto"]
@@ -200,7 +200,7 @@ def test_an_unknown_format_lists_those_that_work():
     with pytest.raises(RenderError) as caught:
         draw(Graph((), ()), "pgn")
     assert str(caught.value) == (
-        "unknown format 'pgn': use one of dot, svg, png, pdf, txt, md, json, perfetto (did you mean 'png'?)"
+        "unknown format 'pgn': use one of dot, svg, png, pdf, html, txt, md, json, perfetto (did you mean 'png'?)"
     )
 
 
@@ -225,16 +225,15 @@ def test_the_ending_says_the_format(path, wanted):
     [
         (
             "graph",
-            "no format given for 'graph': end the path in .dot, .svg, .png, .pdf, .txt, .md, .json, .perfetto",
+            "no format given for 'graph': end the path in .dot, .svg, .png, .pdf, .html, .txt, .md, .json, .perfetto",
         ),
         (
             "graph.jpg",
-            "unknown format 'jpg': use one of dot, svg, png, pdf, txt, md, json, perfetto (did you mean 'png'?)",
+            "unknown format 'jpg': use one of dot, svg, png, pdf, html, txt, md, json, perfetto (did you mean 'png'?)",
         ),
-        ("graph.html", "unknown format 'html': use one of dot, svg, png, pdf, txt, md, json, perfetto"),
         (
             "graph.sgv",
-            "unknown format 'sgv': use one of dot, svg, png, pdf, txt, md, json, perfetto (did you mean 'svg'?)",
+            "unknown format 'sgv': use one of dot, svg, png, pdf, html, txt, md, json, perfetto (did you mean 'svg'?)",
         ),
     ],
 )
