@@ -38,10 +38,13 @@ def render(
 
     Args:
         record: A ``Graph``, ``Trace`` or ``ScalarGraph``, or live outputs, which are captured first. For the view
-            ``"norms"`` and the formats ``"txt"``, ``"json"`` and ``"perfetto"`` also a list of traces.
+            ``"norms"`` and the formats ``"txt"``, ``"json"``, ``"perfetto"``, ``"model-explorer"`` and ``"node-data"``
+            also a list of traces.
         path: Where to write the picture; it is there whole or not at all.
         format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"txt"``, ``"md"`` (a Mermaid diagram), ``"json"``
-            or, of traces, ``"perfetto"`` (a time line for ui.perfetto.dev).
+            or, of traces, ``"perfetto"`` (a time line for ui.perfetto.dev); also ``"model-explorer"`` (a path ends in
+            ``.me.json``: a graph for Google's Model Explorer) and ``"node-data"`` (``.nd.json``: what it colours
+            that graph by, chosen by ``heat``).
             Without it, what the path's ending says; without a path, ``"txt"``.
         view: ``"graph"`` shows operations, leaves and, with ``saved=True``, what the forward saved. ``"scalar"``
             shows values, local gradients and the chain rule of live outputs whose tensors all have one element;

@@ -78,7 +78,7 @@ def is_valid(kind: str, found: str | bytes) -> bool:
     match kind:
         case "svg":
             ElementTree.fromstring(found)
-        case "json" | "perfetto":
+        case "json" | "perfetto" | "model-explorer" | "node-data":
             json.loads(found)
         case "png":
             return found.startswith(b"\x89PNG")
@@ -94,7 +94,8 @@ def test_formats_of_text(words):
         for kind in ("txt", "dot", "md", "json"):
             assert is_valid(kind, draw(record, kind))
         assert records.loads(draw(record, "json")) == record
-    assert is_valid("perfetto", draw(trace_of(words), "perfetto"))
+    for kind in ("perfetto", "model-explorer", "node-data"):
+        assert is_valid(kind, draw(trace_of(words), kind))
     assert is_valid("dot", draw(trace_of(words), "dot", saved=True, title=words[0]))
 
 

@@ -28,6 +28,7 @@ OUTSIDE = {
     "rich",
     "click",
     "pytest",
+    "tensorboard",
 }
 
 MAY_IMPORT = {
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "functions": {"torch", "hold", "functions"},
     "swap": {"torch", "errors", "hold", "_torch", "functions"},
     "draw": {"errors", "hold", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
+    "summaries": {"errors", "records", "draw", "tensorboard"},
     "verify": {
         "torch", "errors", "hold", "records", "_torch", "capture", "backward", "functions", "swap", "verify",
     },
@@ -146,7 +148,7 @@ IN_DRAW = {
     "progress": set(),
     "native": {"native"},
     "layout": GROUND | {"native", "layout"},
-    "write": GROUND | {"layout", "write"},
+    "write": GROUND | {"layout", "plan", "write"},
     "views": GROUND | {"plan", "plots", "views"},  # plots: the registry's row for norms
     "plots": GROUND | {"plots"},
     "tables": GROUND | {"plan", "tables"},

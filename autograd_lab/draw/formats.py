@@ -23,6 +23,8 @@ from autograd_lab.draw.tables.trace import trace_table, traces_table
 from autograd_lab.draw.views.registry import VIEWS, chosen, picture_maker
 from autograd_lab.draw.write.dot import to_dot
 from autograd_lab.draw.write.mermaid import to_mermaid
+from autograd_lab.draw.write.modelexplorer import to_model_explorer
+from autograd_lab.draw.write.nodedata import to_node_data
 from autograd_lab.draw.write.perfetto import to_perfetto
 from autograd_lab.errors import RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace, are_traces
@@ -40,6 +42,7 @@ class Settings(NamedTuple):
         title: For pages: the title.
         language: For pages: the language in which they open.
         histograms: For pages: for each trace the histograms of its gradients.
+        heat: For node data: which values they are.
 
     Example:
         >>> Settings().width
@@ -53,6 +56,7 @@ class Settings(NamedTuple):
     title: str | None = None
     language: str = "en"
     histograms: Sequence[Mapping[str, Any]] = ()
+    heat: str | None = None
 
 
 class Format(NamedTuple):
@@ -67,6 +71,8 @@ class Format(NamedTuple):
         of_traces: Writes a list of traces, whatever the view; also a single one, where there is no other writer.
         options: Of a writer that isn't of a picture: the views' options that it heeds.
         refuses: Why it takes no others.
+        ending: What a path ends in; empty for the format's name.
+        records: The types of record that it can hold; empty for whatever a view draws.
 
     Example:
         >>> FORMATS["md"].means
@@ -79,6 +85,8 @@ class Format(NamedTuple):
     of_traces: Callable[[Sequence[Trace], Settings], str] | None = None
     options: tuple[str, ...] = ()
     refuses: str = "it holds the record itself"
+    ending: str = ""
+    records: tuple[type, ...] = ()
 
 
 def draw(
@@ -131,6 +139,7 @@ def draw(
         options.get("title"),
         language or "en",
         histograms,
+        options.get("heat"),
     )
     kind = Trace if are_traces(record) else type(record)
     name = check(format, view, of=kind, several=are_traces(record), language=language, **options)
@@ -185,9 +194,10 @@ def check(
     row = FORMATS[format]
     if language is not None:
         _check_language(format, language)
-    if row.of_traces is not None and row.of_record is None and not issubclass(of, Trace):
+    if row.records and not issubclass(of, row.records):
+        holds = " or ".join(article(each.__name__) for each in row.records)
         raise RenderError(
-            f"format {format!r} is of a Trace, or a list of them, not of {article(of.__name__)}"
+            f"format {format!r} is of {holds}, or a list of traces, not of {article(of.__name__)}"
         )
     # A wrong option is an error for tables too, although they don't look at it.
     name = chosen(of, view, **options)
@@ -269,17 +279,23 @@ def format_of(path: str | os.PathLike[str]) -> str:
     Example:
         >>> format_of("pictures/graph.SVG")
         'svg'
+        >>> format_of("loss.me.json")
+        'model-explorer'
     """
     try:
         file = path_of(path)
     except ValueError as error:
         raise RenderError(f"cannot draw into a file: {error}") from error
     ending = file.suffix.removeprefix(".").casefold()
+    endings = {row.ending or name: name for name, row in FORMATS.items()}
     if not ending:
-        raise RenderError(f"no format given for {os.fspath(path)!r}: end the path in .{', .'.join(FORMATS)}")
-    if ending not in FORMATS:
-        raise RenderError(f"unknown format {ending!r}: {nearest(ending, FORMATS)}")
-    return ending
+        raise RenderError(f"no format given for {os.fspath(path)!r}: end the path in .{', .'.join(endings)}")
+    longest = max(
+        (each for each in endings if file.name.casefold().endswith(f".{each}")), key=len, default=""
+    )
+    if not longest:
+        raise RenderError(f"unknown format {ending!r}: {nearest(ending, endings)}")
+    return endings[longest]
 
 
 # --- writers -------------------------------------------------------------------------
@@ -336,6 +352,17 @@ def _html(record: Record | Sequence[Trace], settings: Settings) -> str:
     return to_html(record, title=settings.title, language=settings.language, histograms=settings.histograms)
 
 
+def _model_explorer(record: Record | Sequence[Trace], settings: Settings) -> str:
+    del settings
+    assert not isinstance(record, Record) or isinstance(record, Graph | Trace)  # others were refused
+    return to_model_explorer(record)
+
+
+def _node_data(record: Record | Sequence[Trace], settings: Settings) -> str:
+    assert not isinstance(record, Record) or isinstance(record, Graph | Trace)
+    return to_node_data(record, settings.heat)
+
+
 FORMATS: dict[str, Format] = {
     "dot": Format("Graphviz's language", of_picture=_dot),
     "svg": Format("a vector picture for pages", of_picture=_svg),
@@ -357,6 +384,23 @@ FORMATS: dict[str, Format] = {
     ),
     "md": Format("a Mermaid chart in Markdown", of_picture=_md),
     "json": Format("the record itself; autograd_lab.load reads it", of_record=_json, of_traces=_json),
-    "perfetto": Format("a time line of a trace; ui.perfetto.dev opens it", of_traces=_perfetto),
+    "perfetto": Format(
+        "a time line of a trace; ui.perfetto.dev opens it", of_traces=_perfetto, records=(Trace,)
+    ),
+    "model-explorer": Format(
+        "a graph for Google's Model Explorer",
+        of_record=_model_explorer,
+        of_traces=_model_explorer,
+        ending="me.json",
+        records=(Graph, Trace),
+    ),
+    "node-data": Format(
+        "what Model Explorer colours that graph by",
+        of_record=_node_data,
+        of_traces=_node_data,
+        options=("heat",),
+        ending="nd.json",
+        records=(Graph, Trace),
+    ),
 }
 """Format's name → what writes it."""

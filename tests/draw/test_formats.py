@@ -36,12 +36,28 @@ def svg_texts(svg: str) -> list[str]:
     return [text.text for text in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
 
 
+OF_GRAPHS = ["model-explorer", "node-data"]
+"""Not of scalars: see test_modelexplorer.py."""
+
+NAMES = "dot, svg, png, pdf, html, txt, md, json, perfetto"
+"""As they are listed before those."""
+
+
 def test_the_list_of_formats():
-    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "html", "txt", "md", "json", "perfetto"]
+    assert list(FORMATS) == ["dot", "svg", "png", "pdf", "html", "txt", "md", "json", "perfetto", *OF_GRAPHS]
 
 
-OF_ANY_RECORD = [name for name in FORMATS if name != "perfetto"]
+OF_ANY_RECORD = [name for name in FORMATS if name not in ("perfetto", *OF_GRAPHS)]
 """A time line is of traces only: see test_perfetto.py."""
+
+
+@pytest.mark.parametrize("name", OF_GRAPHS)
+def test_a_format_of_graphs_says_so_of_scalars(seed, name):
+    with pytest.raises(RenderError) as caught:
+        draw(seed, name)
+    assert str(caught.value) == (
+        f"format {name!r} is of a Graph or a Trace, or a list of traces, not of a ScalarGraph"
+    )
 
 
 @pytest.mark.parametrize("name", OF_ANY_RECORD)
@@ -200,7 +216,7 @@ def test_an_unknown_format_lists_those_that_work():
     with pytest.raises(RenderError) as caught:
         draw(Graph((), ()), "pgn")
     assert str(caught.value) == (
-        "unknown format 'pgn': use one of dot, svg, png, pdf, html, txt, md, json, perfetto (did you mean 'png'?)"
+        f"unknown format 'pgn': use one of {NAMES}, model-explorer, node-data (did you mean 'png'?)"
     )
 
 
@@ -225,16 +241,11 @@ def test_the_ending_says_the_format(path, wanted):
     [
         (
             "graph",
-            "no format given for 'graph': end the path in .dot, .svg, .png, .pdf, .html, .txt, .md, .json, .perfetto",
+            f"no format given for 'graph': end the path in .{NAMES.replace(', ', ', .')}, .me.json, .nd.json",
         ),
-        (
-            "graph.jpg",
-            "unknown format 'jpg': use one of dot, svg, png, pdf, html, txt, md, json, perfetto (did you mean 'png'?)",
-        ),
-        (
-            "graph.sgv",
-            "unknown format 'sgv': use one of dot, svg, png, pdf, html, txt, md, json, perfetto (did you mean 'svg'?)",
-        ),
+        ("graph.jpg", f"unknown format 'jpg': use one of {NAMES}, me.json, nd.json (did you mean 'png'?)"),
+        ("graph.html", f"unknown format 'html': use one of {NAMES}, me.json, nd.json"),
+        ("graph.sgv", f"unknown format 'sgv': use one of {NAMES}, me.json, nd.json (did you mean 'svg'?)"),
     ],
 )
 def test_an_ending_that_says_no_format(path, message):

@@ -34,11 +34,13 @@ class Heat(NamedTuple):
         what: What the colour says.
         step_of: For each part the name of its step: ``"0"``, …, or one of those beside the scale; ``None`` for none.
         scale: For each step that may occur its name and which values it has.
+        values: For each part how much there is; ``None`` where that isn't known.
     """
 
     what: str
     step_of: tuple[str | None, ...]
     scale: tuple[tuple[str, str], ...]
+    values: tuple[float | None, ...] = ()
 
 
 def heat(by: str, graph: Graph, drawn: Plan, steps: Sequence[Step] = ()) -> Heat:
@@ -68,7 +70,7 @@ def heat(by: str, graph: Graph, drawn: Plan, steps: Sequence[Step] = ()) -> Heat
     ]
     step_of = tuple(None if value is None else _step(value, bounds) for value in values)
     beside = [(name, name) for name in (ZERO, WILD) if name in step_of]
-    return Heat(kind.what, step_of, (*scale, *beside))
+    return Heat(kind.what, step_of, (*scale, *beside), tuple(values))
 
 
 def _bounds(least: float, most: float) -> list[float]:
