@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         load as load,
         save as save,
     )
+    from autograd_lab.summaries import to_tensorboard as to_tensorboard
     from autograd_lab.swap import swap as swap
     from autograd_lab.verify import verify as verify
 
@@ -95,6 +96,7 @@ _NEEDS_NOTHING = {
         "Hook", "Kept", "Kernel", "Mismatch", "Node", "Operand", "Operation", "Saved", "ScalarGraph", "Source", "Step",
         "TensorMeta", "Trace", "Variable", "VerifyReport", "load", "save",
     ),
+    "summaries": ("to_tensorboard",),
 }  # fmt: skip
 _HOMES = {name: home for home, names in (_NEEDS_TORCH | _NEEDS_NOTHING).items() for name in names}
 
