@@ -158,6 +158,14 @@ def test_ids_are_unique_edges_have_ends_and_modules_stay_apart(graph):
     assert all(item["value"] for node in found["nodes"] for item in node["attrs"])
 
 
+def test_modules_whose_names_differ_in_what_is_replaced_stay_apart():
+    names = ["a;b", "a；b", "a/b", "a／b", "a\\", "a＼", "", "(unnamed)"]
+    nodes = [Node(at, "X", "op", 9 - at, module=f"net.{name}") for at, name in enumerate(names)]
+    (found,) = read(Graph(tuple(nodes), ()))
+    assert len({node["namespace"] for node in found["nodes"]}) == len(names)
+    assert all(len(split(node["namespace"])) == 2 for node in found["nodes"])
+
+
 def test_a_parameter_whose_label_the_tool_hides_is_shown():
     graph = Graph((Node(0, "AccumulateGrad", "accumulate", LAST, variable="const"),), ())
     assert read(graph)[0]["nodeLabelsToHide"] == []
