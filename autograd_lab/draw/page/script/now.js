@@ -1,0 +1,148 @@
+/**
+ * What the engine holds at the moment that is played: the node that runs, the ready queue, the buffers that fill, the
+ * leaves that have their gradient, and the memory that is still saved.
+ *
+ * Relies on `player.js` (states) and `chain.js`.
+ */
+
+import { chainRule, scalarOf } from "./chain.js";
+import { count, nbytes, number } from "./digits.js";
+import { element, fill } from "./dom.js";
+import { leafName } from "./norms.js";
+
+const LISTED = 8; // in each list; more are counted
+
+/**
+ * Returns the lists.
+ *
+ * @returns {{element: HTMLElement, show: function(Object|null): void}} `show` takes one of the player's states.
+ */
+export function createNow({ model, store, t }) {
+  const parts = Object.fromEntries(["runs now", "ready queue", "buffers", "leaves", "saved memory"].map((key) => {
+    const number_ = element("span", { class: "now-count" });
+    const body = element("div", { class: "now-body" });
+    const part = element("section", { class: "now-part" }, element("h3", {}, t(key), " ", number_), body);
+    return [key, { part, number: number_, body }];
+  }));
+  const host = element("div", { class: "now", hidden: true }, Object.values(parts).map(({ part }) => part));
+
+  function show(state) {
+    host.hidden = state === null;
+    if (state === null) return;
+    const { graph, trace } = state.player;
+    running(state, graph, trace);
+    ready(state, graph);
+    buffers(state, graph);
+    leaves(state, graph, trace);
+    memory(state);
+  }
+
+  function put(key, total, ...children) {
+    parts[key].number.textContent = total === null ? "" : count(total);
+    fill(parts[key].body, ...children);
+  }
+
+  /** A button that selects a node. */
+  function link(graph, node, ...more) {
+    const name = graph.variableOf(node) ?? graph.nameOf(node);
+    return element("button", { type: "button", class: "now-node", onclick: () => store.set({ selected: { node } }) },
+      element("span", { class: "now-name" }, element("bdi", {}, name)), element("small", {}, ` #${node}`), ...more);
+  }
+
+  function running(state, graph, trace) {
+    if (state.current === null) {
+      put("runs now", null, element("p", {}, t("at the start")));
+      return;
+    }
+    const failed = state.failed === null ? null : element("p", { class: "now-error" }, "⚠ ", t("it raised"));
+    const stopped = state.error !== null && state.failed === null ? element("p", { class: "now-error" }, "⚠ ", t("stopped here")) : null;
+    put("runs now", null, link(graph, state.current), failed, stopped, state.error && element("p", { class: "now-error" }, state.error),
+      trace && sums(trace, state.current), state.player.planned ? element("p", { class: "now-quiet" }, t("as planned")) : null);
+  }
+
+  /** The chain rule's line for single numbers; else what came in and what went out. */
+  function sums(trace, node) {
+    const rule = chainRule(trace, node, model.text);
+    if (rule.length) return rule.map(chainLine);
+    const single = scalarOf(trace, node, model.text);
+    if (single) return element("p", { class: "now-chain" }, `${single.name}.grad = `, element("b", {}, single.gradient));
+    const written = (key, all) => {
+      const norms = all.filter(Boolean).map(({ norm, meta }) => `${norm === null ? t("not measured") : number(norm)} ${meta ?? ""}`);
+      return norms.length ? element("p", { class: "now-quiet" }, `${t(key)}: ${norms.join(", ")}`) : null;
+    };
+    return [written("norm in", trace.gradOutputs(node)), written("norm out", trace.gradInputs(node))];
+  }
+
+  function chainLine({ left, names, product, result, part }) {
+    const answer = element("span", {}, product && `= ${product} `, "= ", element("b", {}, result));
+    return element("p", { class: "now-chain" }, part ? `${t("one part of")} ` : null,
+      element("span", {}, [left, names].filter(Boolean).join(" = ")), " ", answer);
+  }
+
+  function ready(state, graph) {
+    const listed = state.player.seek(state.time).queue.inOrder(LISTED);
+    put("ready queue", state.readyCount,
+      state.readyCount ? element("ol", {}, listed.map((node) => element("li", {}, link(graph, node)))) : element("p", { class: "now-quiet" }, t("empty")),
+      more(state.readyCount - listed.length));
+  }
+
+  function buffers(state, graph) {
+    const filling = state.buffers.filter((node) => state.status(node) === "filling");
+    put("buffers", filling.length,
+      filling.length ? element("ul", {}, filling.slice(0, LISTED).map((node) => buffer(state.buffer(node), graph)))
+        : element("p", { class: "now-quiet" }, t("none filling")),
+      more(filling.length - LISTED));
+  }
+
+  function buffer({ node, arrived, expected }, graph) {
+    const boxes = expected <= 8 ? "■".repeat(arrived.length) + "□".repeat(expected - arrived.length) : "";
+    const said = t("arrived of", { arrived: arrived.length, expected });
+    return element("li", {}, link(graph, node), element("span", { class: "now-fill", title: said },
+      element("span", { "aria-hidden": "true" }, boxes), ` ${said}`));
+  }
+
+  function leaves(state, graph, trace) {
+    const landed = state.landed;
+    const latest = landed.slice(-LISTED).reverse();
+    put("leaves", landed.length,
+      landed.length ? element("ul", {}, latest.map(({ node, step }) => element("li", {}, link(graph, node), leaf(graph, trace, node, step))))
+        : element("p", { class: "now-quiet" }, t("none landed")),
+      more(landed.length - latest.length));
+  }
+
+  function leaf(graph, trace, node, step) {
+    if (!trace) return null;
+    const { leaf: done, in: came } = trace.step(step);
+    const norm = (done?.after ?? came[0])?.norm ?? null;
+    const single = scalarOf(trace, node, model.text);
+    const text = [done && t(`leaf ${done.how}`), single ? single.gradient : norm === null ? null : number(norm)];
+    return element("span", { class: "now-fill" }, ` ${text.filter(Boolean).join(" ")}`);
+  }
+
+  function memory(state) {
+    const { saved } = state.player;
+    const most = saved.activations[0];
+    const now = state.saved;
+    if (!saved.held.length) {
+      put("saved memory", null, element("p", { class: "now-quiet" }, t("nothing kept")));
+      return;
+    }
+    put("saved memory", null,
+      element("meter", { class: "now-meter", min: 0, max: Math.max(1, most), value: now.activations, "aria-label": t("activations") }),
+      element("p", {}, element("b", {}, nbytes(now.activations)), ` ${t("of at start", { bytes: nbytes(most) })}`),
+      now.parameters ? element("p", { class: "now-quiet" }, `${t("parameters")}: ${nbytes(now.parameters)}`) : null,
+      freed(state));
+  }
+
+  function freed(state) {
+    if (state.time === 0) return null;
+    const let_go = state.player.saved.activations[state.time - 1] - state.saved.activations;
+    return let_go > 0 ? element("p", { class: "now-quiet" }, t("this step frees", { bytes: nbytes(let_go) })) : null;
+  }
+
+  function more(left) {
+    return left > 0 ? element("p", { class: "now-quiet" }, t("more listed", { count: count(left) })) : null;
+  }
+
+  return { element: host, show };
+}

@@ -1,0 +1,137 @@
+/**
+ * Playing the backward: the bar with its buttons and scrubber, and beside it what the engine holds after each step.
+ *
+ * Relies on `player.js` and `now.js`.
+ *
+ * Note [Time in steps]
+ * The store's `step` is how many steps have been taken: 0 is the start, before any node has run, `null` is not playing.
+ * While it plays, the screen's pictures set the pace, and several steps may go by from one picture to the next.
+ */
+
+import { count } from "./digits.js";
+import { change, element, fill, svg } from "./dom.js";
+import { createClock } from "./clock.js";
+import { createNow } from "./now.js";
+import { playerOf } from "./player.js";
+
+const SPEEDS = [1, 2, 5, 10, 25, 100, 500];
+const WHOLE = 25; // seconds that a backward should take at the speed that it begins with
+const ICONS = {
+  start: "M3 2v10M12 2L5 7l7 5z",
+  back: "M9 2L3 7l6 5zM12 2v10",
+  play: "M3 1.5v11l9-5.5z",
+  pause: "M4 2v10M10 2v10",
+  forward: "M5 2l6 5-6 5zM2 2v10",
+  end: "M11 2v10M2 2l7 5-7 5z",
+  stop: "M3 3l8 8M11 3l-8 8",
+};
+
+/** Builds the player. */
+export function mount(host, context) {
+  const { model, store, t, signal } = context;
+  const playerNow = () => playerOf(model.traceAt(store.get()) ?? model.graphOf(store.get()));
+  const clock = createClock(advance);
+
+  const button = (icon, key, work) => element("button", {
+    type: "button", class: `play-button ${icon}`, "aria-label": t(key), title: t(key), onclick: work,
+  }, svg("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("path", { d: ICONS[icon] })));
+  const toStart = button("start", "to start", () => go(0));
+  const back = button("back", "step back", () => move(-1));
+  const play = button("play", "play", toggle);
+  const forward = button("forward", "step forward", () => move(1));
+  const toEnd = button("end", "to end", () => go(playerNow().length));
+  const stop = button("stop", "stop playing", () => store.set({ step: null, playing: false }));
+  const scrubber = element("input", {
+    type: "range", class: "play-scrubber", min: 0, step: 1, "aria-label": t("scrubber"), oninput: () => go(Number(scrubber.value)),
+  });
+  const speed = element("select", {
+    class: "play-speed", "aria-label": t("speed"), title: t("speed"), onchange: () => store.set({ speed: Number(speed.value) }),
+  }, SPEEDS.map((each) => element("option", { value: each }, t(each === 1 ? "step per second" : "steps per second", { count: each }))));
+  const position = element("output", { class: "play-position" });
+  const now = createNow(context);
+  fill(host, element("div", { class: "play-bar", role: "group", "aria-label": t("player") },
+    toStart, back, play, forward, toEnd, scrubber, position, speed, stop), now.element);
+
+  function go(step) {
+    store.set({ step: Math.max(0, Math.min(playerNow().length, step)), playing: false });
+  }
+
+  function move(by) {
+    const { step } = store.get();
+    go(step === null ? Math.max(0, by - 1) : step + by);
+  }
+
+  function toggle() {
+    const { playing, step } = store.get();
+    const over = step === null || step >= playerNow().length;
+    store.set(playing ? { playing: false } : { playing: true, step: over ? 0 : step });
+  }
+
+  /** Note [Time in steps]. */
+  function advance(steps) {
+    const { step } = store.get();
+    const { length } = playerNow();
+    const next = Math.min(length, (step ?? 0) + steps);
+    store.set({ step: next, playing: next < length });
+  }
+
+  function draw(state) {
+    const player = playerNow();
+    change(scrubber, { max: player.length });
+    scrubber.value = String(state.step ?? 0);
+    const said = sentence(player, state.step);
+    change(scrubber, { "aria-valuetext": said });
+    position.textContent = said;
+    change(position, { title: said, "aria-live": state.playing ? "off" : "polite" });
+    const icon = state.playing ? "pause" : "play";
+    change(play, { "aria-label": t(icon), title: t(icon) });
+    play.querySelector("path").setAttribute("d", ICONS[icon]);
+    play.classList.toggle("pause", state.playing);
+    change(stop, { disabled: state.step === null });
+    change(back, { disabled: !state.step });
+    change(toStart, { disabled: state.step === 0 });
+    for (const each of [forward, toEnd]) change(each, { disabled: state.step !== null && state.step >= player.length });
+    host.classList.toggle("playing", state.step !== null);
+    now.show(state.step === null ? null : player.at(state.step));
+  }
+
+  function sentence(player, step) {
+    if (step === null) return t(player.planned ? "steps planned" : "steps to play", { count: count(player.length) });
+    const { current, error, time } = player.at(step);
+    const name = current === null ? t("the start") : player.graph.variableOf(current) ?? player.graph.nameOf(current);
+    const at = t("step of", { step: count(time), count: count(player.length), name });
+    return error === null ? at : `${at} · ${t("raised", { error })}`;
+  }
+
+  function begin() {
+    const { length } = playerNow();
+    const wanted = SPEEDS.find((each) => each * WHOLE >= length) ?? SPEEDS[SPEEDS.length - 1];
+    if (!SPEEDS.includes(store.get().speed) || store.get().speed === 1) store.set({ speed: wanted });
+    speed.value = String(store.get().speed);
+  }
+
+  store.subscribe((state, changed) => {
+    if (changed.has("trace") || changed.has("graph")) store.set({ step: state.step === null ? null : 0, playing: false });
+    if (changed.has("speed")) speed.value = String(state.speed);
+    if (changed.has("playing") || changed.has("speed")) clock.run(state.playing ? state.speed : 0);
+    if (["step", "playing", "trace", "graph", "language"].some((field) => changed.has(field))) draw(state);
+  });
+  document.addEventListener("keydown", (event) => keys(event, { toggle, move, go, store, playerNow }), { signal });
+  begin();
+  draw(store.get());
+}
+
+/** Space plays and pauses, ← and → step, Home and End go to the ends; not where a key means something to what has it. */
+function keys(event, { toggle, move, go, store, playerNow }) {
+  const { target, key } = event;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target.closest?.("input, select, textarea, [role=tab], [role=separator], [role=application], [role=grid]")) return;
+  if (key === " " && target.closest?.("button, a, summary")) return;
+  if (key !== " " && store.get().step === null) return;
+  const work = {
+    " ": toggle, ArrowLeft: () => move(-1), ArrowRight: () => move(1), Home: () => go(0), End: () => go(playerNow().length),
+  }[key];
+  if (!work) return;
+  event.preventDefault();
+  work();
+}
