@@ -14,6 +14,9 @@ Relies on
   exception that was held back could be taken for the end of torch's generator.
 - ``torch._dynamo.OptimizedModule``, which ``torch.compile`` wraps a module in, and its ``_orig_mod``. Without them its
   modules would be called ``_orig_mod…``, and watching would have it compile anew.
+- ``torch.overrides.resolve_name``, ``_get_overridable_functions``, ``get_ignored_functions`` and
+  ``get_testing_overrides``: what torch functions are called, without the decorator around each that switches some
+  warnings off. Without them, a function is called by what it says itself.
 
 Note [The bottom of the stack]
 Whoever leaves a ``TorchFunctionMode`` of their own takes the topmost mode off the stack, whichever that is. So the
@@ -42,21 +45,26 @@ for ``torch.jit.trace``, which names values after the variables of whoever calls
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 
-from autograd_lab._torch.settings import keep_warnings
+from autograd_lab._torch.called_from import Callers
 from autograd_lab.exceptions import sets_attributes_itself
 from autograd_lab.hold import Hold
 
 _COMPILED_WITH_HOOKS = "Using `torch.compile\\(module\\)` when there are global hooks on modules"
+
+_DEPRECATED = ".*is deprecated, please use.*"
+_NAMES = ("resolve_name", "_get_overridable_functions", "get_ignored_functions", "get_testing_overrides")
 
 Tell = Callable[[Any, int, Any], None]
 
@@ -74,7 +82,11 @@ def quiet(held: Hold) -> None:
     Args:
         held: Has it warn again.
     """
-    entry = ("ignore", re.compile(_COMPILED_WITH_HOOKS), UserWarning, None, 0)
+    _ignore(held, _COMPILED_WITH_HOOKS)
+
+
+def _ignore(held: Hold, message: str) -> None:
+    entry = ("ignore", re.compile(message), UserWarning, None, 0)
     filters: list[Any] = warnings.filters  # type: ignore[assignment] # typeshed has it as a Sequence
 
     def undo() -> None:
@@ -105,6 +117,7 @@ class CallWatch(TorchFunctionMode):
         super().__init__()
         self.listens = False
         self._tell = tell
+        self._callers = Callers()
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -114,7 +127,7 @@ class CallWatch(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         begin = next_sequence_nr()
         try:
-            result = func(*args, **(kwargs or {}))
+            result = self._callers.call(sys._getframe(1), func, args, kwargs or {})
         except BaseException as error:
             if func not in _BACKWARDS or not sets_attributes_itself(error) or sys.getprofile() is not None:
                 raise
@@ -264,5 +277,20 @@ def makes_no_graph(module: torch.nn.Module) -> bool:
 def function_name(func: Any) -> str:
     """Returns the public name of a function that ``CallWatch`` told of: ``"torch.nn.functional.linear"``."""
     with Hold() as held:
-        keep_warnings(held)  # torch's function catches them
-        return resolve_name(func) or f"{func.__module__}.{func.__qualname__}"
+        _ignore(held, _DEPRECATED)
+        return _resolve_name()(func) or f"{func.__module__}.{func.__qualname__}"
+
+
+@functools.cache
+def _resolve_name() -> Callable[[Any], str | None]:
+    """Torch's function and those that it calls, without what has Python forget the warnings that were shown.
+
+    See Note [Filters stay untouched] in ``warned_at.py``.
+    """
+    known = dict(vars(torch.overrides))
+    for name in _NAMES:
+        function = inspect.unwrap(known[name])
+        plain = FunctionType(function.__code__, known, name, function.__defaults__, function.__closure__)
+        known[name] = plain if name == "resolve_name" else functools.cache(plain)
+    found: Callable[[Any], str | None] = known["resolve_name"]
+    return found

@@ -40,6 +40,7 @@ from autograd_lab._torch import (
     module_hooks as _module_hooks,
     modules as _modules,
     tensors as _tensors,
+    warned_at as _warned_at,
 )
 from autograd_lab.backward.modules import ModuleCall, Roots
 from autograd_lab.backward.places import call_of_compiled, place, source
@@ -100,6 +101,7 @@ class Forward:
         self._thread = threading.get_ident()
         held.add(self._leave)
         _forward.quiet(held)
+        _warned_at.undisturbed(held)
         self._timeline()
         self._on = True
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from autograd_lab._torch import applied as _applied
+from autograd_lab._torch import applied as _applied, called_from as _called_from
 from autograd_lab.records import Source
 
 _LAB = Path(__file__).parent.parent
@@ -138,6 +138,8 @@ def source(found: Place | None) -> Source | None:
 def is_users(code: CodeType) -> bool:
     """Whether code is the user's, or of a library that is neither torch nor Python's own."""
     file = code.co_filename
+    if code.co_name == _called_from.NAME:  # the lab's own, for all its file's name says
+        return False
     if file.startswith(_PYTHON):  # without a virtual environment, libraries are in a folder of that one
         return any(libraries in file for libraries in _LIBRARIES) and not file.startswith(_NOT_THE_USERS)
     return not file.startswith(_NOT_THE_USERS)

@@ -65,8 +65,7 @@ def watch(
     the user's code and the call (``Node.module``, ``.source``, ``.call``). Calls are seen in the thread that enters the
     block, modules in all threads. A module that is called again shows as ``"cell#2"``. Backwards of ``torch.func``
     transforms, those with ``is_grads_batched=True``, and those inside eight others run unwatched. An exception goes
-    its way, and the trace has what ran until then. A warning of torch's names a line of the lab's, not of yours, as
-    under any ``TorchFunctionMode``.
+    its way, and the trace has what ran until then; a warning names the line that it names without the block.
 
     Args:
         model: Its parameters and modules are called by their dotted names. Without it, the models are found as they

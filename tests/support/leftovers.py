@@ -38,6 +38,7 @@ def everywhere():
         ],
         "marks": torch._C._is_key_in_tls("autograd_lab: whose backward this is"),
         "warnings": list(warnings.filters),
+        "warn": warnings.warn,
         "grad mode": torch.is_grad_enabled(),
         "multithreading": torch._C._is_multithreading_enabled(),
         "profile": sys.getprofile(),
