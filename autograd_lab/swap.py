@@ -34,14 +34,6 @@ Note [What a swap leaves to PyTorch]
 - Calls in which nothing can need a gradient or has a tangent: there's no node to make.
 - ``out=`` forms: they have no gradient in PyTorch either. Tensors that are neither on the CPU nor on the accelerator.
 
-Note [In place]
-``x.mul_(y)`` is ``x.copy_(x * y)``: the rule computes the product, and PyTorch's ``copy_`` puts it into ``x``, with all
-that PyTorch does where memory is shared: version counters, ``CopySlices`` under views, the refusal of a leaf. Where the
-rule may save ``x`` it is given a copy, since ``x`` is about to be overwritten; its formulas tell. What doesn't fit into
-``x`` goes to PyTorch's own kernel, which says so in PyTorch's words.
-The product reads the ``x`` that was there before: where ``x`` is a view, hooks that were put on it before are called.
-PyTorch's own node has no edge to the view that it overwrites.
-
 Note [Operands that are changed]
 Torch refuses a backward when a tensor that a node saved was changed since. Rules save what PyTorch's nodes save, so a
 swapped program is refused where it would be without the swap. Except: pools, ``gather`` and ``nll_loss`` keep the
@@ -57,16 +49,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, overload
-
-import torch
-from torch.autograd.forward_ad import unpack_dual
+from typing import Any, TypeAlias, overload
 
 from autograd_lab._torch import applied, changes, checkpoint, dispatch
 from autograd_lab._torch.grounds import need
 from autograd_lab.errors import SwapError, article, nearest
-from autograd_lab.functions import Adapter, Rule, as_own_code, in_own_code, rules
+from autograd_lab.functions import Rule, rules
 from autograd_lab.hold import Hold
+from autograd_lab.swap_kernel import Setting, apply, apply_in_place, kernel
 
 
 class _Exit:
@@ -116,9 +106,9 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
         self.calls: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
         self._settings = {
-            name: _Setting(rule, adapt, apply, self)
+            name: Setting(rule, adapt, way, self)
             for rule in chosen
-            for apply, forms in ((_apply, rule.replaces), (_apply_in_place, rule.in_place))
+            for way, forms in ((apply, rule.replaces), (apply_in_place, rule.in_place))
             for name, adapt in forms.items()
         }
         self._beginning: dict[int, _Block] = {}
@@ -143,23 +133,7 @@ class swap:  # noqa: N801 - read as a verb: ``with lab.swap("mul"):``
             block._leave(*error)
 
 
-_Apply = Callable[[type[Rule], tuple[Any, ...], torch.Tensor], torch.Tensor | None]
-"""Calls a rule with its arguments, for the operation whose first argument is the third."""
-
-
-class _Setting:
-    """What becomes of one operation here."""
-
-    __slots__ = ("adapt", "apply", "owner", "rule")
-
-    def __init__(self, rule: type[Rule], adapt: Adapter, apply: _Apply, owner: swap) -> None:
-        self.rule = rule
-        self.adapt = adapt
-        self.apply = apply
-        self.owner = owner
-
-
-_Settings = Mapping[str, _Setting]
+_Settings: TypeAlias = Mapping[str, Setting]
 
 
 class _Block(Hold):
@@ -242,7 +216,7 @@ def _find(name: str) -> tuple[type[Rule], ...]:
     raise SwapError(f"there is no rule {name!r}; {nearest(name, (*sorted(rules), ALL))}")
 
 
-def _setting(name: str) -> _Setting | None:
+def _setting(name: str) -> Setting | None:
     """Returns what becomes of an operation here: as the innermost open block says that speaks of it."""
     for block in reversed(_HERE.get()):
         if block.open and name in block.settings:
@@ -286,59 +260,5 @@ _COMPILED = applied.Noticing(_count_compiled)
 
 @functools.cache
 def _registration(name: str) -> dispatch.Registration:
-    return dispatch.Registration(name, _kernel(name))
-
-
-def _kernel(name: str) -> Callable[..., Any]:
-    """Makes the kernel of one operation. See Note [A registration is the process's, a setting the thread's]."""
-    op = dispatch.operation(name)
-    native = dispatch.native(op)
-
-    def kernel(*args: Any, **kwargs: Any) -> Any:
-        setting = None if in_own_code() else _setting(name)
-        if setting is None or not _differentiable(args) or torch.compiler.is_compiling():
-            return native(*args, **kwargs)
-        takes = dispatch.plain(args) and not dispatch.transformed()
-        adapted = as_own_code(setting.adapt, *args, **kwargs) if takes else None
-        if adapted is None:
-            return _leave(setting, name, native(*args, **kwargs), args)
-        made = setting.apply(setting.rule, adapted, args[0])
-        if made is None:
-            return native(*args, **kwargs)
-        setting.owner.calls[name] += 1
-        return made
-
-    return kernel
-
-
-def _leave(setting: _Setting, name: str, made: Any, args: tuple[Any, ...]) -> Any:
-    """Counts a call that was left to PyTorch; one that only gave back what it was given made no node."""
-    if setting.apply is _apply_in_place or not any(made is arg for arg in args):
-        setting.owner.left[name] += 1
-    return made
-
-
-def _apply(rule: type[Rule], adapted: tuple[Any, ...], _target: Any) -> torch.Tensor:
-    made: torch.Tensor = rule.apply(*adapted)  # type: ignore[no-untyped-call]
-    return made
-
-
-def _apply_in_place(rule: type[Rule], adapted: tuple[Any, ...], target: torch.Tensor) -> torch.Tensor | None:
-    """Computes and overwrites; ``None``, with nothing done, where PyTorch would refuse. See Note [In place]."""
-    if rule.needs_operand:
-        copy = target.clone()
-        adapted = tuple(copy if arg is target else arg for arg in adapted)
-    made: torch.Tensor = rule.apply(*adapted)  # type: ignore[no-untyped-call]
-    fits = made.shape == target.shape and torch.can_cast(made.dtype, target.dtype)
-    return target.copy_(made) if fits else None
-
-
-def _differentiable(args: tuple[Any, ...]) -> bool:
-    """Whether a node or a tangent can come of a call: one of its tensors needs a gradient, or has a tangent."""
-    tensors = [value for value in args if isinstance(value, torch.Tensor)]
-    if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):
-        return True
-    return dispatch.in_forward_mode() and any(
-        unpack_dual(value).tangent is not None  # type: ignore[no-untyped-call]
-        for value in tensors
-    )
+    """See Note [A registration is the process's, a setting the thread's]."""
+    return dispatch.Registration(name, kernel(name, _setting))

@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "capture": {"torch", "errors", "hold", "records", "_torch", "capture"},
     "backward": {"torch", "errors", "exceptions", "hold", "chosen", "records", "_torch", "capture", "backward"},
     "functions": {"torch", "hold", "functions"},
-    "swap": {"torch", "errors", "hold", "_torch", "functions"},
+    "swap_kernel": {"torch", "_torch", "functions"},
+    "swap": {"torch", "errors", "hold", "_torch", "functions", "swap_kernel"},
     "draw": {"errors", "hold", "records", "draw", "rich", "graphviz", "pygraphviz", "fast_sugiyama", "matplotlib"},
     "summaries": {"errors", "records", "draw", "tensorboard"},
     "verify": {

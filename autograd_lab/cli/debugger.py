@@ -1,19 +1,16 @@
 """A terminal debugger for a backward: the commands, on top of the glass engine.
 
-Relies on ``cmd`` of the standard library, which brings help, history and completion to a terminal (by ``readline``) and
-reads a pipe just as well. What a command does is the engine's, how it's written is in ``words.py``, where it stops in
-``breakpoints.py``.
+Relies on ``shell.py`` for help, short forms and writing. What a command does is the engine's, how it's written is in
+``words.py``, where it stops in ``breakpoints.py``.
 
 A stop is between two nodes: the *last* one has run, the *next* one is about to.
 """
 
 from __future__ import annotations
 
-import cmd
 import re
-import textwrap
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, ClassVar
 
 import torch
 
@@ -22,7 +19,7 @@ from autograd_lab.backward import stops
 from autograd_lab.backward.engine import Engine
 from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.raised import at
-from autograd_lab.draw.tables.grid import LEAST, terminal_width
+from autograd_lab.cli.shell import Shell
 from autograd_lab.draw.words import called
 from autograd_lab.errors import LabError, OptionError, ReleasedError, nearest, one_line
 from autograd_lab.records import Node
@@ -31,10 +28,6 @@ PROMPT = "(backward) "
 ROWS = 12
 """Rows of a list that are written out."""
 
-_FOLDED: Any = {"subsequent_indent": "  ", "break_long_words": False, "break_on_hyphens": False}
-
-SHORT = {"s": "step", "n": "next", "c": "continue", "b": "break", "p": "print", "w": "where", "q": "quit"}
-
 
 class SteppedEngine(Engine):
     """An engine that remembers what its last node was given and what it returned."""
@@ -42,12 +35,12 @@ class SteppedEngine(Engine):
     came: Grads = ()
     went: Grads = ()
 
-    def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
-        del place
+    def _ran(self, node_id: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
+        del node_id
         self.came, self.went = grad_outputs, grad_inputs
 
 
-class Debugger(cmd.Cmd):
+class Debugger(Shell):
     """Steps through a backward.
 
     Attributes:
@@ -61,12 +54,19 @@ class Debugger(cmd.Cmd):
     """
 
     prompt = PROMPT
+    short: ClassVar[Mapping[str, str]] = {
+        "s": "step",
+        "n": "next",
+        "c": "continue",
+        "b": "break",
+        "p": "print",
+        "w": "where",
+        "q": "quit",
+    }
 
     def __init__(self, engine: SteppedEngine, *, stdin: IO[str], stdout: IO[str], interactive: bool) -> None:
-        super().__init__(stdin=stdin, stdout=stdout)
-        self.use_rawinput = interactive
+        super().__init__(stdin=stdin, stdout=stdout, interactive=interactive)
         self.mistakes = 0
-        self._echo = not interactive
         self._engine = engine
         self._breaks: list[breakpoints.Break] = []
         nodes = len(engine.graph)
@@ -105,8 +105,8 @@ class Debugger(cmd.Cmd):
             elif ahead is not None:
                 why = f"stopped before {self._name(self._engine.next)}: break {ahead.text}"
         if len(self._engine.steps) > before:
-            self._tell(self._last_step())
-        self._say(why or self._where_it_stands())
+            self.tell(self._last_step())
+        self.say(why or self._where_it_stands())
 
     def do_break(self, text: str) -> None:
         """break [NAME | #ID | leaf | nonfinite | norm>X]: stop at nodes, or at gradients gone wrong; alone, list them.
@@ -115,20 +115,20 @@ class Debugger(cmd.Cmd):
         leaf. nonfinite (NaN or inf) and norm>X stop after a node that took in or gave out such a gradient.
         """  # noqa: D403 - so typed
         if not text:
-            self._say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
+            self.say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
             return
         found = breakpoints.read(text, self._engine.graph)
         self._breaks.append(found)
         nodes = len(found.before)
         where = f" ({self._name(min(found.before))})" if nodes == 1 else f" ({nodes} nodes)" if nodes else ""
-        self._say(f"break {text}{where}")
+        self.say(f"break {text}{where}")
 
     def do_clear(self, text: str) -> None:
         """clear [BREAK]: take away a breakpoint, named as break lists it; alone, all of them."""  # noqa: D403 - so typed
         if text and text not in {each.text for each in self._breaks}:
             raise OptionError(f"clear {text}: there is no such breakpoint; break lists them")
         self._breaks = [each for each in self._breaks if text and each.text != text]
-        self._say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
+        self.say("\n".join(f"break {each.text}" for each in self._breaks) or "no breakpoints")
 
     def do_print(self, text: str) -> None:
         """print [in | out | saved [NAME | #ID] | LEAF | LEAF.grad]: a gradient, or what was saved.
@@ -151,30 +151,30 @@ class Debugger(cmd.Cmd):
         del text
         for what, node in self._last_and_next():
             where, *code = words.made_at(node)
-            self._tell("\n".join([f"{what}: {words.name(node)}  {where}", *code]))
+            self.tell("\n".join([f"{what}: {words.name(node)}  {where}", *code]))
 
     def do_queue(self, text: str) -> None:
         """queue: the nodes that could run now, since all that they wait for has arrived: the next one first."""
         del text
         ready = self._engine.ready
         shown = ", ".join(map(self._name, ready[:ROWS])) or "empty"
-        self._tell(shown + (f" … and {len(ready) - ROWS} more" if len(ready) > ROWS else ""))
+        self.tell(shown + (f" … and {len(ready) - ROWS} more" if len(ready) > ROWS else ""))
 
     def do_buffers(self, text: str) -> None:
         """buffers: the nodes at which gradients have arrived: their sums so far, from whom, how many are awaited."""
         del text
         buffers = list(self._engine.buffers.items())
-        for place, buffer in buffers[:ROWS]:
+        for node_id, buffer in buffers[:ROWS]:
             sums = ", ".join(map(words.value, buffer.grads))
             senders = ", ".join(
                 "the start" if each.source is None else f"#{each.source}" for each in buffer.arrived
             )
             awaited = f", {buffer.awaited} awaited" if buffer.awaited else ""
-            self._tell(f"{self._name(place)}: {sums}  from {senders}{awaited}")
+            self.tell(f"{self._name(node_id)}: {sums}  from {senders}{awaited}")
         if len(buffers) > ROWS:
-            self._say(f"… and {len(buffers) - ROWS} more")
+            self.say(f"… and {len(buffers) - ROWS} more")
         if not buffers:
-            self._say("empty")
+            self.say("empty")
 
     def do_graph(self, text: str) -> None:
         """graph [all]: the nodes around the next one, in the order in which they run: which have run, which are ready.
@@ -188,78 +188,37 @@ class Debugger(cmd.Cmd):
         first, last = (0, len(nodes)) if text else (max(0, middle - ROWS), min(len(nodes), middle + ROWS))
         ran, ready = {step.node for step in self._engine.steps}, set(self._engine.ready)
         if first:
-            self._say(f"  … {first} before")
+            self.say(f"  … {first} before")
         for node in nodes[first:last]:
             state = "ran" if node.id in ran else "ready" if node.id in ready else ""
             targets = ", ".join("–" if edge is None else f"#{edge.node}" for edge in node.next)
             arrow = "→" if node.id == upcoming else " "
-            self._say(f"{arrow} {state:5} {words.name(node)}{f' → {targets}' if targets else ''}")
+            self.say(f"{arrow} {state:5} {words.name(node)}{f' → {targets}' if targets else ''}")
         if last < len(nodes):
-            self._say(f"  … {len(nodes) - last} after")
-
-    def do_help(self, arg: str) -> None:
-        """help [COMMAND]: what the commands are, or one of them in full."""  # noqa: D403 - so typed
-        if arg:
-            name = SHORT.get(arg, arg)
-            if name not in self._commands():
-                raise self._unknown(arg)
-            self._say("\n".join(text.strip() for text in self._usage(name).splitlines() if text.strip()))
-            return
-        usages = [self._usage(name).splitlines()[0].partition(": ") for name in self._commands()]
-        width = max(len(usage) for usage, _, _ in usages if len(usage) < 2 * ROWS)
-        for usage, _, what in usages:
-            name = usage if len(usage) <= width else f"{usage.split()[0]} …"
-            self._say(f"{name:{width}}  {what}")
-        self._say(f"help COMMAND says more. {', '.join(SHORT)} will do for {', '.join(SHORT.values())}.")
-
-    def do_quit(self, text: str) -> bool:
-        """quit: leave."""
-        del text
-        return True
-
-    do_EOF = do_quit  # noqa: N815 - the name that ``cmd`` looks for
+            self.say(f"  … {len(nodes) - last} after")
 
     # --- what cmd asks -----------------------------------------------------------------
 
     def onecmd(self, line: str) -> bool:
         """Runs one command. What is wrong with it is one line, and the session goes on."""
-        head, _, rest = line.strip().partition(" ")
         try:
-            return bool(super().onecmd(f"{SHORT.get(head, head)} {rest}".strip() if head else line))
+            return super().onecmd(line)
         except ReleasedError as error:
-            self._say(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
+            self.say(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
         except LabError as error:
-            self._say(f"error: {error}")
+            self.say(f"error: {error}")
         except Exception as error:
             if self._engine.failed is None:
                 raise
             where = at(error) or self._made_at(self._engine.failed)
-            self._say(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
+            self.say(f"error: {self._name(self._engine.failed)} raised {one_line(error)}{where}")
         self.mistakes += 1
         return False
 
-    def _made_at(self, place: int | None) -> str:
+    def _made_at(self, node_id: int | None) -> str:
         """Returns the line of the forward that made a node, in brackets; empty where it isn't known."""
-        source = None if place is None else self._engine.graph.node(place).source
+        source = None if node_id is None else self._engine.graph.node(node_id).source
         return "" if source is None else f" (made at {source})"
-
-    def precmd(self, line: str) -> str:
-        """Writes a pipe's command out behind the prompt."""
-        if self._echo:
-            self._say("" if line == "EOF" else line)
-        return line
-
-    def emptyline(self) -> bool:
-        """Does the last command once more, as debuggers do."""
-        return self.onecmd(self.lastcmd) if self.lastcmd else False
-
-    def default(self, line: str) -> None:
-        """An unknown command: which one was perhaps meant."""
-        raise self._unknown(line.split(maxsplit=1)[0])
-
-    def completenames(self, text: str, *_: Any) -> list[str]:
-        """Commands by their full names."""
-        return [name for name in self._commands() if name.startswith(text)]
 
     def complete_break(self, text: str, *_: Any) -> list[str]:
         """What break knows."""
@@ -275,26 +234,22 @@ class Debugger(cmd.Cmd):
         found = {"in", "out", "saved", *leaves, *(f"{name}.grad" for name in leaves)}
         return sorted(name for name in found if name.startswith(text))
 
-    def complete_help(self, text: str, *_: Any) -> list[str]:
-        """Commands."""
-        return self.completenames(text)
-
     # --- the engine's state in words ------------------------------------------------------
 
     def _take(self, count: int) -> None:
         if self._ended():
-            self._say(self._where_it_stands())
+            self.say(self._where_it_stands())
         for _ in range(count):
             if self._ended():
                 return
             self._engine.step()
-            self._tell(self._last_step())
+            self.tell(self._last_step())
             if self._engine.done:
-                self._say(self._where_it_stands())
+                self.say(self._where_it_stands())
 
     def _last_step(self) -> str:
-        place = self._engine.steps[-1].node
-        return words.line(self._engine.graph, place, self._engine.came, self._engine.went)
+        node_id = self._engine.steps[-1].node
+        return words.line(self._engine.graph, node_id, self._engine.came, self._engine.went)
 
     def _ended(self) -> bool:
         return self._engine.done or self._engine.failed is not None
@@ -307,25 +262,25 @@ class Debugger(cmd.Cmd):
             return f"done: all {ran} nodes have run" if ran > 1 else "done: the only node has run"
         return f"the next is {self._name(self._engine.next)}"
 
-    def _name(self, place: int | None) -> str:
-        return "nothing" if place is None else words.name(self._engine.graph.node(place))
+    def _name(self, node_id: int | None) -> str:
+        return "nothing" if node_id is None else words.name(self._engine.graph.node(node_id))
 
     def _last_and_next(self) -> Iterator[tuple[str, Node]]:
         last = self._engine.steps[-1].node if self._engine.steps else None
         failed = self._engine.failed
         following = ("next", self._engine.next) if failed is None else ("raised", failed)
-        for what, place in (("last", last), following):
-            if place is not None:
-                yield what, self._engine.graph.node(place)
+        for what, node_id in (("last", last), following):
+            if node_id is not None:
+                yield what, self._engine.graph.node(node_id)
 
     def _print_gradients(self, what: str) -> None:
         if not self._engine.steps:
             raise OptionError("nothing has run yet; step runs the next node")
         grads = self._engine.came if what == "in" else self._engine.went
         for slot, grad in enumerate(grads):
-            self._say(f"{what}[{slot}] = {words.details(grad)}")
+            self.say(f"{what}[{slot}] = {words.details(grad)}")
         if not grads:
-            self._say(f"{what}: nothing")
+            self.say(f"{what}: nothing")
 
     def _print_saved(self, wanted: str) -> None:
         number = re.fullmatch(r"#(\d+)", wanted)
@@ -344,11 +299,11 @@ class Debugger(cmd.Cmd):
                 if wanted in ("", each.name)
             ]
             if lines or not wanted:
-                self._say(
+                self.say(
                     f"{f'{what}: ' if what else ''}{words.name(node)} saved{':' if lines else ' nothing'}"
                 )
             for line in lines:
-                self._say(line)
+                self.say(line)
             found |= bool(lines)
         if wanted and not found:
             raise OptionError(
@@ -364,33 +319,13 @@ class Debugger(cmd.Cmd):
             raise OptionError(f"print {text}: there is no leaf {name!r}; {hint}")
         node = names[name]
         if text == name:
-            self._say(f"{text} = {words.details(self._engine.leaf(node.id))}")
+            self.say(f"{text} = {words.details(self._engine.leaf(node.id))}")
             return
         grad = self._engine.grads.get(node.variable or "")
         there = words.details(grad) if grad is not None else "not there yet"
         if grad is None and node.id in {step.node for step in self._engine.steps}:
             there = "none"
-        self._say(f"{text} = {there}")
-
-    def _commands(self) -> list[str]:
-        found = (name.removeprefix("do_") for name in self.get_names() if name.startswith("do_"))
-        return [name for name in found if name != "EOF"]
-
-    def _usage(self, command: str) -> str:
-        return str(getattr(self, f"do_{command}").__doc__)
-
-    def _unknown(self, name: str) -> OptionError:
-        return OptionError(f"no command {name!r}; {nearest(name, self._commands(), 'help lists them')}")
-
-    def _say(self, text: str) -> None:
-        print(text, file=self.stdout)
-
-    def _tell(self, text: str) -> None:
-        """Writes lines of prose as wide as the terminal; indented lines and long words, such as paths, stay."""
-        width = max(terminal_width(), LEAST)
-        for line in text.split("\n"):
-            prose = line and not line.startswith("    ")
-            self._say(textwrap.fill(line, width, **_FOLDED) if prose else line)
+        self.say(f"{text} = {there}")
 
 
 def _s(count: int) -> str:
