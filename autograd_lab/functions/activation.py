@@ -19,8 +19,7 @@ from autograd_lab.functions.samples import Sample
 class Relu(Elementwise):
     r"""The rectifier: what is positive passes, what isn't becomes zero.
 
-    .. math:: z = \max(x, 0), \qquad \bar x = \begin{cases} 0 & z \le 0 \\ \bar z & \text{otherwise} \end{cases}, \qquad
-        \dot z = \begin{cases} 0 & z \le 0 \\ \dot x & \text{otherwise} \end{cases}
+    .. math:: z = \max(x, 0)
 
     At zero, where the function has a kink, we take the slope 0; for NaN, which isn't below zero, 1. The result tells
     the cases apart, so the input needn't be kept. The zeros are put in by selecting, not by multiplying, because
@@ -49,10 +48,9 @@ class Relu(Elementwise):
 class Gelu(Elementwise):
     r"""The Gaussian error linear unit: each number times the share of a normal distribution that lies below it.
 
-    .. math:: z = x \, \Phi(x), \qquad \bar x = \bar z \, (\Phi(x) + x \, \varphi(x)), \qquad
-        \dot z = (\Phi(x) + x \, \varphi(x)) \, \dot x
+    .. math:: z = x \, \Phi(x)
 
-    with the normal distribution's share below a number and its density
+    with the normal distribution's share below a number and, in the gradient, its density
 
     .. math:: \Phi(x) = \tfrac{1}{2} \left(1 + \operatorname{erf} \frac{x}{\sqrt2}\right), \qquad
         \varphi(x) = \Phi'(x) = \frac{1}{\sqrt{2 \pi}} \, e^{-x^2 / 2}
@@ -113,8 +111,7 @@ def _bend(x: torch.Tensor) -> torch.Tensor:
 class Silu(Elementwise):
     r"""The sigmoid linear unit, or swish: each number times its logistic function.
 
-    .. math:: z = x \, \sigma(x), \qquad \bar x = \bar z \, \sigma(x) \, (1 + x \, (1 - \sigma(x))), \qquad
-        \dot z = \sigma(x) \, (1 + x \, (1 - \sigma(x))) \, \dot x
+    .. math:: z = x \, \sigma(x)
 
     Source: ``infinitely_differentiable_silu_backward`` in ``torch/csrc/autograd/FunctionsManual.cpp``.
     """

@@ -43,8 +43,7 @@ def with_rounding(self: Operand, other: Operand, rounding_mode: str | None = Non
 class Mul(Broadcast):
     r"""The product of two operands.
 
-    .. math:: z = x \, y, \qquad \bar x = \bar z \, y^*, \qquad \bar y = \bar z \, x^*, \qquad
-        \dot z = \dot x \, y + x \, \dot y
+    .. math:: z = x \, y
 
     Each gradient needs the other operand, so that is what is saved, and only if the gradient is wanted.
 
@@ -75,8 +74,7 @@ class Mul(Broadcast):
 class Add(Broadcast):
     r"""The sum of two operands, the second one times ``alpha``.
 
-    .. math:: z = x + \alpha y, \qquad \bar x = \bar z, \qquad \bar y = \alpha^* \bar z, \qquad
-        \dot z = \dot x + \alpha \dot y
+    .. math:: z = x + \alpha y
 
     Nothing is saved.
 
@@ -106,8 +104,7 @@ class Add(Broadcast):
 class Sub(Broadcast):
     r"""The difference of two operands, the second one times ``alpha``.
 
-    .. math:: z = x - \alpha y, \qquad \bar x = \bar z, \qquad \bar y = -\alpha^* \bar z, \qquad
-        \dot z = \dot x - \alpha \dot y
+    .. math:: z = x - \alpha y
 
     Nothing is saved.
 
@@ -142,8 +139,7 @@ class Sub(Broadcast):
 class Div(Broadcast):
     r"""The quotient of two operands, rounded if asked.
 
-    .. math:: z = x / y, \qquad \bar x = \bar z / y^*, \qquad \bar y = -\bar z \, (z / y)^*, \qquad
-        \dot z = (\dot x - \dot y \, z) / y
+    .. math:: z = x / y
 
     A rounded quotient is flat between its steps: all gradients are zero.
 
@@ -197,7 +193,7 @@ class Div(Broadcast):
 class Neg(Elementwise):
     r"""The negative.
 
-    .. math:: z = -x, \qquad \bar x = -\bar z, \qquad \dot z = -\dot x
+    .. math:: z = -x
 
     Source: ``neg`` in ``tools/autograd/derivatives.yaml``.
     """

@@ -21,7 +21,7 @@ from autograd_lab.functions.samples import Sample
 class Exp(Elementwise):
     r"""The exponential: the function that is its own slope.
 
-    .. math:: z = e^x, \qquad \bar x = \bar z \, z^*, \qquad \dot z = z \, \dot x
+    .. math:: z = e^x
 
     Source: ``exp`` in ``tools/autograd/derivatives.yaml``.
     """
@@ -44,7 +44,7 @@ class Exp(Elementwise):
 class Log(Elementwise):
     r"""The natural logarithm.
 
-    .. math:: z = \ln x, \qquad \bar x = \bar z / x^*, \qquad \dot z = \dot x / x
+    .. math:: z = \ln x
 
     At zero the slope is infinite. A negative real number has no logarithm, the result is NaN; its gradient is
     :math:`1 / x` all the same.
@@ -70,7 +70,7 @@ class Log(Elementwise):
 class Tanh(Elementwise):
     r"""The hyperbolic tangent.
 
-    .. math:: z = \tanh x, \qquad \bar x = \bar z \, (1 - z^2)^*, \qquad \dot z = (1 - z^2) \, \dot x
+    .. math:: z = \tanh x
 
     Far from zero the result rounds to ±1, and the gradient is zero: the node is saturated.
 
@@ -96,8 +96,7 @@ class Tanh(Elementwise):
 class Sigmoid(Elementwise):
     r"""The logistic function.
 
-    .. math:: z = \frac{1}{1 + e^{-x}}, \qquad \bar x = \bar z \, (z \, (1 - z))^*, \qquad
-        \dot z = z \, (1 - z) \, \dot x
+    .. math:: z = \frac{1}{1 + e^{-x}}
 
     The slope is at most a quarter, and zero where the result rounds to one.
 

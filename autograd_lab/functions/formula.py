@@ -1,5 +1,9 @@
 """A rule's gradients as formulas: functions that ``backward`` and ``jvp`` call, and that documents print.
 
+The mathematics of such a rule stands here once. Its docstring says what it computes; the site's page of rules makes the
+equations of its gradients from these functions. Two rules write them in words of their own, since their functions go by
+cases that are longer than the mathematics: ``Clamp`` and ``Pow``.
+
 Note [One formula, both modes]
 A gradient is linear in what flows: in ``grad * conj(other)``, ``other`` is the slope, conjugated as PyTorch does it.
 The tangent multiplies by the slope itself. So it is the same formula, conjugated before and after:

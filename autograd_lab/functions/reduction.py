@@ -39,12 +39,12 @@ def reduced(shape: Sequence[int], dim: Dim) -> tuple[int, ...]:
     """
     named = (dim,) if isinstance(dim, int) else tuple(dim or ())
     rank = len(shape)
-    return tuple(at % rank for at in named) if named and rank else tuple(range(rank))
+    return tuple(i % rank for i in named) if named and rank else tuple(range(rank))
 
 
 def count(shape: Sequence[int], dim: Dim) -> int:
     """Returns how many elements each result is made of: ``N``."""
-    return math.prod(shape[at] for at in reduced(shape, dim))
+    return math.prod(shape[i] for i in reduced(shape, dim))
 
 
 def put_back(result: torch.Tensor, shape: Sequence[int], dim: Dim) -> torch.Tensor:

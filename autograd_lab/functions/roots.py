@@ -21,7 +21,7 @@ from autograd_lab.functions.samples import Sample, tensor
 class Sqrt(Elementwise):
     r"""The square root.
 
-    .. math:: z = \sqrt x, \qquad \bar x = \frac{\bar z}{2 z^*}, \qquad \dot z = \frac{\dot x}{2 z}
+    .. math:: z = \sqrt x
 
     At zero the slope is infinite, and a gradient of zero that meets it gives NaN.
 
@@ -46,8 +46,7 @@ class Sqrt(Elementwise):
 class Rsqrt(Elementwise):
     r"""One over the square root.
 
-    .. math:: z = \frac{1}{\sqrt x}, \qquad \bar x = -\tfrac{1}{2} \bar z \, (z^3)^*, \qquad
-        \dot z = -\tfrac{1}{2} z^3 \dot x
+    .. math:: z = \frac{1}{\sqrt x}
 
     Source: ``rsqrt`` in ``tools/autograd/derivatives.yaml``.
     """

@@ -39,8 +39,7 @@ class Selection(ByFormula):
 class Where(Selection):
     r"""The first operand where a condition holds, the second elsewhere.
 
-    .. math:: z = \begin{cases} x & c \\ y & \text{otherwise} \end{cases}, \qquad
-        \bar x = [c] \, \bar z, \qquad \bar y = [\lnot c] \, \bar z, \qquad \dot z = [c] \, \dot x + [\lnot c] \, \dot y
+    .. math:: z = \begin{cases} x & c \\ y & \text{otherwise} \end{cases}
 
     The operand that wasn't chosen gets a gradient of zero, even where it is NaN or infinite. If it is the result of a
     function whose slope is infinite there, that function's own rule still makes NaN of the zero.
@@ -98,9 +97,7 @@ def whole(self: torch.Tensor, mask: torch.Tensor, value: Operand) -> tuple[Any, 
 class MaskedFill(Selection):
     r"""A tensor with one value put in wherever a mask is true.
 
-    .. math:: z = \begin{cases} v & m \\ x & \text{otherwise} \end{cases}, \qquad
-        \bar x = [\lnot m] \, \bar z, \qquad \bar v = \sum_i [m_i] \, \bar z_i, \qquad
-        \dot z = [\lnot m] \, \dot x + [m] \, \dot v
+    .. math:: z = \begin{cases} v & m \\ x & \text{otherwise} \end{cases}
 
     The value is one number that is put in many times: its gradient is the sum over all of them.
 

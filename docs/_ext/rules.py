@@ -1,7 +1,8 @@
 """``.. rules::`` writes the reference of every rule, from the registry: a table of all, then a section a family.
 
 A rule that is added to the package is on the page with the next build, with its mathematics, its formulas, and the
-operations it stands for.
+operations it stands for. Where the docstring says only what the rule computes, its gradients are written from its
+formulas (``tex.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from tex import as_tex
 
-from autograd_lab.functions import rules
+from autograd_lab.functions import Rule, rules
 
 
 def _source_lines() -> Iterator[str]:
@@ -52,10 +54,24 @@ class Rules(SphinxDirective):
         return list(found.children)
 
 
+def writes_its_gradients(rule: type[Rule]) -> bool:
+    """Returns whether a rule's docstring says what its gradients are, and not only what it computes."""
+    return r"\bar" in (rule.__doc__ or "")
+
+
+def _with_gradients(rule: type[Rule], lines: list[str]) -> None:
+    """Adds the equations of the gradients to the one that says what the rule computes."""
+    begin = next(index for index, line in enumerate(lines) if line.startswith(".. math::"))
+    end = next(index for index, line in enumerate([*lines, ""]) if index > begin and not line.strip())
+    lines[end - 1] += rf", \qquad {as_tex(rule.formula)}"
+
+
 def _facts(app: Sphinx, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:  # noqa: ARG001
-    """Writes what a rule says of itself as data below its docstring."""
+    """Writes what a rule says of itself as data below its docstring, and its gradients as equations into it."""
     if found not in rules.values():
         return
+    if not writes_its_gradients(found):
+        _with_gradients(found, lines)
     lines += ["", f":Name: ``{found.name}``"]
     lines += [f":Stands for: {', '.join(f'``{each}``' for each in (*found.replaces, *found.in_place))}"]
     lines += [f":Formula of {argument}: ``{formula}``" for argument, formula in found.formula.items()]

@@ -59,3 +59,10 @@ def test_a_tangent_multiplies_by_the_slope_itself_and_not_by_its_conjugate(name)
             *[arg - 1e-6 for arg in args], *more
         )
     assert torch.allclose(tangent, apart / 2e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, rule in rules.items() if hasattr(rule, "gradients")])
+def test_the_mathematics_of_a_gradient_is_written_once(name):
+    """In the function that computes it: not in the docstring, but for two rules whose functions go by cases."""
+    written = [sign for sign in (r"\bar", r"\dot") if sign in rules[name].__doc__]
+    assert bool(written) == (name in ("clamp", "pow"))
