@@ -94,7 +94,7 @@ def test_the_blocks_of_a_model_are_found(build, depth, block):
     graph = seen(*build())
     assert block in {part.module for part in plan(graph, depth=depth, repeats=True).parts}
     whole = plan(graph, repeats=True)
-    assert Counter(at for part in whole.parts for at in part.nodes) == Counter(range(len(graph)))
+    assert Counter(i for part in whole.parts for i in part.nodes) == Counter(range(len(graph)))
     assert len(whole.parts) < len(graph)
 
 
@@ -133,4 +133,4 @@ def test_every_leaf_of_a_model_is_counted_once():
     model, loss_of = encoder()
     graph = seen(model, loss_of)
     (whole,) = (part for part in plan(graph, depth=0).parts if part.module)
-    assert sum(graph.nodes[at].kind == "accumulate" for at in whole.nodes) == len(list(model.parameters()))
+    assert sum(graph.nodes[i].kind == "accumulate" for i in whole.nodes) == len(list(model.parameters()))

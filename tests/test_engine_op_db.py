@@ -77,13 +77,13 @@ def outcome(op, dtype, most):
     same, without, failed, deterministic = 0, 0, [], True
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, sample in enumerate(samples_of(op, dtype)):
+        for index, sample in enumerate(samples_of(op, dtype)):
             if same == most:
                 break
             try:
                 found = check(op, sample)
             except Exception as error:
-                failed.append(f"{op.full_name}[{number}]: {error!r}")
+                failed.append(f"{op.full_name}[{index}]: {error!r}")
                 continue
             if found is None:
                 without += 1
@@ -91,7 +91,7 @@ def outcome(op, dtype, most):
                 same += 1
                 deterministic &= found.deterministic
             else:
-                failed.append(f"{op.full_name}[{number}]: {found}")
+                failed.append(f"{op.full_name}[{index}]: {found}")
     return Outcome(same, without, failed, deterministic)
 
 

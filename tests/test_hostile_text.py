@@ -116,9 +116,9 @@ def test_plots(kind, words):
     assert is_valid(kind, draw([trace, trace], kind, view="norms", title=words[1] or None))
 
 
-@pytest.mark.parametrize("at", range(0, len(HOSTILE), 3))
-def test_each_known_to_be_hostile(at):
-    words = (HOSTILE * 2)[at : at + 3]
+@pytest.mark.parametrize("index", range(0, len(HOSTILE), 3))
+def test_each_known_to_be_hostile(index):
+    words = (HOSTILE * 2)[index : index + 3]
     trace = trace_of(words)
     assert is_valid("svg", draw(trace, "svg", view="norms", title=words[0] or None))
     svg = draw(trace, "svg")

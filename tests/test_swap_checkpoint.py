@@ -71,7 +71,7 @@ def gradients(function, values, names=None, backward="inside"):
         made = [each for each in tree_leaves(function(*values)) if isinstance(each, torch.Tensor)]
         made = [each for each in made if each.requires_grad]
     with around_backward:
-        torch.autograd.backward(made, [agreement.noise(each, 5 + place) for place, each in enumerate(made)])
+        torch.autograd.backward(made, [agreement.noise(each, 5 + i) for i, each in enumerate(made)])
     return [leaf.grad for leaf in leaves]
 
 

@@ -93,8 +93,8 @@ def outcome(call, values, wants, changed):
     """The gradients; what was refused; ``None`` where nothing can be changed or differentiated."""
     flat, shape = tree_flatten(values)
     leaves = [
-        value.detach().clone().requires_grad_(place in wants) if isinstance(value, torch.Tensor) else value
-        for place, value in enumerate(flat)
+        value.detach().clone().requires_grad_(i in wants) if isinstance(value, torch.Tensor) else value
+        for i, value in enumerate(flat)
     ]
     given = [leaf.clone() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
     torch.manual_seed(0)
@@ -109,9 +109,7 @@ def outcome(call, values, wants, changed):
         with torch.no_grad():
             tensor.logical_not_() if tensor.dtype is torch.bool else tensor.add_(1)
     try:
-        grads = torch.autograd.grad(
-            results, [leaves[place] for place in wants], list(map(torch.ones_like, results))
-        )
+        grads = torch.autograd.grad(results, [leaves[i] for i in wants], list(map(torch.ones_like, results)))
     except RuntimeError as error:
         if REFUSED in str(error):
             return REFUSED
@@ -122,13 +120,9 @@ def outcome(call, values, wants, changed):
 def changes(rule, values) -> Iterator[tuple]:
     """Which operands need a gradient, all or one, and what is changed."""
     flat, _ = tree_flatten(values)
-    tensors = [place for place, value in enumerate(flat) if isinstance(value, torch.Tensor)]
-    real = [
-        place
-        for place in tensors
-        if flat[place].is_floating_point() and place not in NO_GRADIENT.get(rule, ())
-    ]
-    for wants in dict.fromkeys([tuple(real), *((place,) for place in real)]):
+    tensors = [i for i, value in enumerate(flat) if isinstance(value, torch.Tensor)]
+    real = [i for i in tensors if flat[i].is_floating_point() and i not in NO_GRADIENT.get(rule, ())]
+    for wants in dict.fromkeys([tuple(real), *((i,) for i in real)]):
         for changed in [*tensors, RESULT]:
             yield wants, changed
 

@@ -307,9 +307,9 @@ def test_forwards_without_a_backward_leave_nothing(options, monkeypatch):
     monkeypatch.setattr(forward, "_METERED", 50)
     model, counts = nn.Sequential(nn.Linear(3, 3), nn.Tanh()), []
     with lab.watch(model, **options):
-        for number in range(400):
+        for index in range(400):
             model(X).sum()
-            if number in (199, 399):
+            if index in (199, 399):
                 gc.collect()
                 counts.append(len(gc.get_objects()))
         loss = model(X).sum()

@@ -24,17 +24,17 @@ from torch.utils import checkpoint
 
 from autograd_lab._torch.changes import Attribute
 
-Settings = TypeVar("Settings")
+S = TypeVar("S")
 
 
-class _Recomputation(Generic[Settings]):
+class _Recomputation(Generic[S]):
     """Runs what a checkpoint runs again, under settings."""
 
     def __init__(
         self,
         function: Callable[..., Any],
-        settings: Settings,
-        under: Callable[[Settings, Callable[..., Any], tuple[Any, ...]], Any],
+        settings: S,
+        under: Callable[[S, Callable[..., Any], tuple[Any, ...]], Any],
     ) -> None:
         self.function = function
         self.settings = settings
@@ -45,9 +45,9 @@ class _Recomputation(Generic[Settings]):
 
 
 def recomputations(
-    here: Callable[[], Settings],
-    under: Callable[[Settings, Callable[..., Any], tuple[Any, ...]], Any],
-    elsewhere: Settings,
+    here: Callable[[], S],
+    under: Callable[[S, Callable[..., Any], tuple[Any, ...]], Any],
+    elsewhere: S,
 ) -> Attribute:
     """Returns the change that has recomputations run under the forward's settings.
 
@@ -59,7 +59,7 @@ def recomputations(
         elsewhere: The settings of a forward that ran before the change was made.
     """
 
-    def get(frame: Any) -> _Recomputation[Settings]:
+    def get(frame: Any) -> _Recomputation[S]:
         function = vars(frame)["recompute_fn"]
         if isinstance(function, _Recomputation):
             return function

@@ -93,18 +93,18 @@ def keep_deletable(
 
     Args:
         nodes: Every node that was met.
-        nexts: For each, its edges; each leads to a place in ``nodes``.
-        order: The places in ``nodes``, such that every node comes after all nodes that lead to it.
+        nexts: For each, its edges; each names a node by its index.
+        order: The indices of the nodes, such that every node comes after all nodes that lead to it.
     """
     if len(nodes) < DEEP or _levels(nexts, order) < DEEP:
         return
     bare = [0] * len(nodes)  # the longest run of nodes without a tuple that ends here
-    for place in order:
-        children = [edge[0] for edge in nexts[place] if edge is not None]
-        run = bare[place] + 1
+    for index in order:
+        children = [edge[0] for edge in nexts[index] if edge is not None]
+        run = bare[index] + 1
         if run == STRIDE:
             run = 0
-            nodes[place].metadata[KEY] = tuple(nodes[child] for child in children)  # type: ignore[index]
+            nodes[index].metadata[KEY] = tuple(nodes[child] for child in children)  # type: ignore[index]
         for child in children:
             bare[child] = max(bare[child], run)
 
@@ -140,9 +140,9 @@ def _smallest_stack() -> int:
 def _levels(nexts: Sequence[Sequence[Target | None]], order: Sequence[int]) -> int:
     """Counts the nodes on the longest path."""
     levels = [1] * len(nexts)
-    for place in order:
-        below = levels[place] + 1
-        for edge in nexts[place]:
+    for index in order:
+        below = levels[index] + 1
+        for edge in nexts[index]:
             if edge is not None and levels[edge[0]] < below:
                 levels[edge[0]] = below
     return max(levels)

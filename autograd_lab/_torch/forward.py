@@ -191,8 +191,8 @@ def put_in(mode: TorchFunctionMode) -> None:
     if not stack:
         torch._C._push_on_torch_function_stack(mode)
     elif not any(each is mode for each in stack):
-        place = int(stack[0] is getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None))
-        _restack([*stack[:place], mode, *stack[place:]])
+        below = int(stack[0] is getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None))
+        _restack([*stack[:below], mode, *stack[below:]])
 
 
 def take_out(mode: TorchFunctionMode) -> bool:
@@ -221,7 +221,7 @@ def is_in(mode: TorchFunctionMode) -> bool:
 
 
 def _stack() -> list[Any]:
-    return [torch._C._get_function_stack_at(place) for place in range(torch._C._len_torch_function_stack())]
+    return [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
 
 
 def _restack(wanted: list[Any]) -> None:
@@ -232,7 +232,7 @@ def _restack(wanted: list[Any]) -> None:
 
 def _replace(wanted: list[Any]) -> None:
     stack = _stack()
-    same = next((place for place, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
+    same = next((index for index, (a, b) in enumerate(zip(stack, wanted, strict=False)) if a is not b), None)
     same = min(len(stack), len(wanted)) if same is None else same
     for _ in stack[same:]:
         torch._C._pop_torch_function_stack()

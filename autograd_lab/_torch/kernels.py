@@ -152,12 +152,12 @@ def _leave(mode: KernelWatch, flags: Mapping[str, bool]) -> None:
         tell_torch = getattr(_python_dispatch, _SETTERS.get(name, ""), None)
         if tell_torch is not None:
             tell_torch(value)
-    stack = [torch._C._get_dispatch_stack_at(place) for place in range(torch._C._len_torch_dispatch_stack())]
-    place = next((place for place, each in enumerate(stack) if each is mode), None)
-    if place is not None:
-        for _ in stack[place:]:
+    stack = [torch._C._get_dispatch_stack_at(i) for i in range(torch._C._len_torch_dispatch_stack())]
+    index = next((index for index, each in enumerate(stack) if each is mode), None)
+    if index is not None:
+        for _ in stack[index:]:
             torch._C._pop_torch_dispatch_stack(None)
-        for other in stack[place + 1 :]:  # a hook of the user's left one
+        for other in stack[index + 1 :]:  # a hook of the user's left one
             torch._C._push_on_torch_dispatch_stack(other)
 
 

@@ -27,7 +27,7 @@ from torch.autograd.graph import Node
 from autograd_lab._torch import settings as _settings
 from autograd_lab._torch.saved import SavedField, read, saved_fields
 
-Sizes = tuple[int | str, ...]
+Shape = tuple[int | str, ...]
 """A shape as plain data."""
 
 LEAF_SEQUENCE_NR = 2**64 - 1
@@ -134,7 +134,7 @@ def input_metadata(node: Node) -> Sequence[Any]:
     return node._input_metadata
 
 
-def sizes(shape: Sequence[Any]) -> Sizes:
+def sizes(shape: Sequence[Any]) -> Shape:
     """Returns a shape as plain data; symbolic sizes are there as torch prints them, and aren't specialised."""
     for size in shape:
         if type(size) is not int:

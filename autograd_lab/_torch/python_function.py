@@ -98,9 +98,9 @@ def run(
     Raises:
         RefusedError: What it returned can't be passed on.
     """
-    slots = [place for place, grad in enumerate(grads) if grad is not None]
-    given = tuple([grads[place] for place in slots]) or (_zeros(node, slot),)
-    edges = tuple([GradientEdge(node, place) for place in slots or (slot,)])
+    slots = [i for i, grad in enumerate(grads) if grad is not None]
+    given = tuple([grads[i] for i in slots]) or (_zeros(node, slot),)
+    edges = tuple([GradientEdge(node, i) for i in slots or (slot,)])
     turn = _Turn(node, begins, undefined=not slots)
     del grads  # a Function may ask who else holds a gradient
     onward = tuple([GradientEdge(*edge) for edge in node.next_functions if edge[0] is not None][:1])

@@ -92,7 +92,7 @@ def read(node: Node, fields: Sequence[SavedField]) -> list[tuple[str, Any]]:
         if raw is None:
             found.append((name, value))
         elif type(value) is tuple:
-            found.extend([(f"{name}[{number}]", _of_list(item)) for number, item in enumerate(value)])
+            found.extend([(f"{name}[{index}]", _of_list(item)) for index, item in enumerate(value)])
         else:
             found.append((name, _of_one(value, node, field)))
     return found

@@ -75,7 +75,7 @@ class without_modes(Hold):  # noqa: N801 - read as a phrase
 
 def _modes() -> tuple[Any, ...]:
     length = torch._C._len_torch_dispatch_stack()
-    return tuple(torch._C._get_dispatch_stack_at(place) for place in range(length))
+    return tuple(torch._C._get_dispatch_stack_at(i) for i in range(length))
 
 
 def _set_modes(modes: Sequence[Any]) -> None:

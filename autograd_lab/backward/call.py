@@ -66,16 +66,16 @@ class NodeHooks:
         self._registered = registered
         self._hooked = {node.id for node in graph.nodes if node.hooks}
 
-    def before(self, place: int, node: Any) -> Hooks:
+    def before(self, node_id: int, node: Any) -> Hooks:
         """Returns a node's pre-hooks."""
-        return _hooks.pre_hooks(node) if self._may_have(place) else {}
+        return _hooks.pre_hooks(node) if self._may_have(node_id) else {}
 
-    def after(self, place: int, node: Any) -> Hooks:
+    def after(self, node_id: int, node: Any) -> Hooks:
         """Returns a node's post-hooks."""
-        return _hooks.post_hooks(node) if self._may_have(place) else {}
+        return _hooks.post_hooks(node) if self._may_have(node_id) else {}
 
-    def _may_have(self, place: int) -> bool:
-        return place in self._hooked or _hooks.registered() != self._registered
+    def _may_have(self, node_id: int) -> bool:
+        return node_id in self._hooked or _hooks.registered() != self._registered
 
 
 def through(hooks: Hooks, grads: Grads, *others: Grads) -> Grads:

@@ -115,8 +115,8 @@ class _Observed(Engine):
         super().__init__(outputs, **options)
         self.kept = {}
 
-    def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
-        self.kept[place] = Kept(tuple(map(_copied, grad_outputs)), tuple(map(_copied, grad_inputs)))
+    def _ran(self, node_id: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
+        self.kept[node_id] = Kept(tuple(map(_copied, grad_outputs)), tuple(map(_copied, grad_inputs)))
 
     def ran_to_its_end(self) -> Difference | None:
         """Runs it. Returns the error, if it raises one."""
@@ -127,9 +127,9 @@ class _Observed(Engine):
             return Difference("error", len(self.steps), self.failed, name, found=repr(error))
         return None
 
-    def receives(self, place: int) -> bool:
+    def receives(self, node_id: int) -> bool:
         """Returns whether a node is run. See Note [What nobody receives]."""
-        return self._exec_info.needed[place]
+        return self._exec_info.needed[node_id]
 
     def with_grad(self) -> Iterator[torch.Tensor]:
         """Returns the tensors whose ``.grad`` a native backward writes."""

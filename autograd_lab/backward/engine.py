@@ -30,7 +30,7 @@ from autograd_lab._torch.grounds import need
 from autograd_lab.backward import stops
 from autograd_lab.backward.buffers import Buffer
 from autograd_lab.backward.graph_task import GraphTask
-from autograd_lab.backward.stats import Level, Meter, checked
+from autograd_lab.backward.stats import Meter, StatsLevel, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
@@ -87,7 +87,7 @@ class Engine(GraphTask):
         grad_tensors: Any = None,
         inputs: Any = None,
         create_graph: bool = False,
-        stats: Level = "norm",
+        stats: StatsLevel = "norm",
         accumulate: bool = False,
     ) -> None:
         need("Engine")
@@ -264,9 +264,7 @@ def _checked_starts(outputs: Outputs) -> list[Any]:
     """Returns what is in ``outputs``, and refuses what the native engine couldn't start at."""
     found = starts(outputs)
     without = [
-        number
-        for number, item in enumerate(found)
-        if isinstance(item, torch.Tensor) and not item.requires_grad
+        index for index, item in enumerate(found) if isinstance(item, torch.Tensor) and not item.requires_grad
     ]
     if without and len(without) < len(found):
         raise GraphError(f"element {without[0]} of tensors does not require grad and does not have a grad_fn")

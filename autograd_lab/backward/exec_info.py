@@ -48,10 +48,10 @@ def asked_for(inputs: Any) -> list[torch.Tensor | GradientEdge]:
         raise OptionError(
             f"inputs={inputs!r} holds no tensor; give leaves, or results of operations in the graph"
         )
-    for number, item in enumerate(found):
+    for index, item in enumerate(found):
         if isinstance(item, torch.Tensor) and not item.requires_grad:
             raise OptionError(
-                f"inputs[{number}] requires no gradient, so no backward leads to it; leave it out"
+                f"inputs[{index}] requires no gradient, so no backward leads to it; leave it out"
             )
     return found
 
@@ -71,7 +71,7 @@ class ExecInfo:
 
     Args:
         graph: The graph.
-        places: Its live nodes → their ids.
+        ids: Its live nodes → their ids.
         inputs: Tensors and edges, in any nesting; ``None`` for all leaves.
         retain: Whether ``.grad`` of those that are no leaves is written, as ``backward`` does: it's retained.
 
@@ -79,15 +79,15 @@ class ExecInfo:
         OptionError: ``inputs`` holds none, or one that requires no gradient.
     """
 
-    def __init__(self, graph: Graph, places: dict[Any, int], inputs: Any, *, retain: bool) -> None:
+    def __init__(self, graph: Graph, ids: dict[Any, int], inputs: Any, *, retain: bool) -> None:
         self.everything = inputs is None
         self.wanted: dict[int, list[tuple[int, str]]] = {}
-        for number, item in enumerate([] if inputs is None else asked_for(inputs)):
+        for index, item in enumerate([] if inputs is None else asked_for(inputs)):
             node, slot = edge_of(item)
             if retain and isinstance(item, torch.Tensor) and not item.is_leaf:
                 item.retain_grad()
-            if node in places:
-                self.wanted.setdefault(places[node], []).append((slot, f"inputs[{number}]"))
+            if node in ids:
+                self.wanted.setdefault(ids[node], []).append((slot, f"inputs[{index}]"))
         self.needed = [self.everything] * len(graph)
         if not self.everything:  # in the order of execution, whatever a node leads to comes after it
             for record in reversed(graph.nodes):

@@ -42,7 +42,7 @@ from autograd_lab._torch import (
     tensors as _tensors,
     warned_at as _warned_at,
 )
-from autograd_lab.backward.modules import ModuleCall, Roots
+from autograd_lab.backward.modules import ModuleCall, RootModules
 from autograd_lab.backward.places import call_of_compiled, place, source
 from autograd_lab.backward.stats import Measure, Meter, bring
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline
@@ -51,7 +51,7 @@ from autograd_lab.errors import OptionError
 from autograd_lab.hold import Hold
 from autograd_lab.records import Call, Graph, Node, Source
 
-Level: TypeAlias = Literal["meta", "stats"] | None
+ForwardLevel: TypeAlias = Literal["meta", "stats"] | None
 
 KEPT = 256
 """Nodes made more than this many backwards ago, and freed by none, are forgotten."""
@@ -72,7 +72,7 @@ class Forward:
         OptionError: ``level`` is none of these.
     """
 
-    def __init__(self, roots: Roots, level: Level) -> None:
+    def __init__(self, roots: RootModules, level: ForwardLevel) -> None:
         if level not in (None, "meta", "stats"):
             raise OptionError(f"forward={level!r} can't be kept of a forward; use 'meta', 'stats' or None")
         self._roots = roots
@@ -381,7 +381,7 @@ def noting(held: Hold, model: torch.nn.Module | None = None) -> Forward:
     Returns:
         The ``Forward``, whose ``annotated`` tells what was noted.
     """
-    forward = Forward(Roots(model), "meta")
+    forward = Forward(RootModules(model), "meta")
     forward.enter(held)
     forward.note(True)
     return forward

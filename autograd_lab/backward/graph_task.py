@@ -145,8 +145,8 @@ class GraphTask:
         self._create_graph = create_graph
         self._writes_grad = writes_grad
         self._meter = meter
-        self._places = {node: place for place, node in enumerate(nodes)}
-        self._exec_info = ExecInfo(graph, self._places, inputs, retain=writes_grad)
+        self._ids = {node: node_id for node_id, node in enumerate(nodes)}
+        self._exec_info = ExecInfo(graph, self._ids, inputs, retain=writes_grad)
         self._slots = Slots(graph, nodes)
         self._tensor_hooks = TensorHooks(nodes, create_graph=create_graph, writes_grad=writes_grad)
         self._node_hooks = call.NodeHooks(registered, graph)
@@ -181,11 +181,11 @@ class GraphTask:
         grads, self._unrun = self._unrun, None
         if grads is None:
             return
-        self.current = place = self.graph.roots[0].node
+        self.current = node_id = self.graph.roots[0].node
         try:
-            self._tensor_hooks.through(self._nodes[place], grads)
+            self._tensor_hooks.through(self._nodes[node_id], grads)
         except BaseException as error:
-            self.failed = place
+            self.failed = node_id
             self._raised = Raised(described(error), None)
             raise
         self.current = None
@@ -193,15 +193,15 @@ class GraphTask:
 
     def _next(self) -> Step:
         """Takes the node with the highest ``sequence_nr`` of those that are ready, and has it take its turn."""
-        self.current = place = self._queue.pop()
-        buffer = self._buffers.pop(place)
+        self.current = node_id = self._queue.pop()
+        buffer = self._buffers.pop(node_id)
         arrived = tuple(buffer.arrived)
         self._under_way = None
         try:
-            step = self._turn(place, buffer.taken_out(), arrived)
+            step = self._turn(node_id, buffer.taken_out(), arrived)
         except BaseException as error:
-            self.failed = place
-            self._raised = Raised(described(error), self._unfinished(place, arrived))
+            self.failed = node_id
+            self._raised = Raised(described(error), self._unfinished(node_id, arrived))
             raise
         finally:
             self._under_way = None
@@ -213,22 +213,22 @@ class GraphTask:
         """Notes that the node itself begins, with its gradients as the hooks before it left them."""
         self._under_way = grads, started
 
-    def _unfinished(self, place: int, arrived: tuple[Contribution, ...]) -> Step | None:
+    def _unfinished(self, node_id: int, arrived: tuple[Contribution, ...]) -> Step | None:
         """The step of a node that raised; ``None`` where a hook before it did."""
         if self._under_way is None:
             return None
         grads, started = self._under_way
         came = self._measured(grads)
-        return Step(len(self.steps), place, came, (), started - self._began, None, contributions=arrived)
+        return Step(len(self.steps), node_id, came, (), started - self._began, None, contributions=arrived)
 
     def _call_back(self) -> None:
         """``exec_post_processing``. See Note [Final callbacks]."""
         while self._callbacks:
             self._callbacks.pop(0)()
 
-    def _turn(self, place: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
+    def _turn(self, node_id: int, grads: Grads, arrived: tuple[Contribution, ...]) -> Step:
         """``evaluate_function``: one node's turn. See Note [The order of hooks] in ``call.py``."""
-        node, record = self._nodes[place], self.graph.nodes[place]
+        node, record = self._nodes[node_id], self.graph.nodes[node_id]
         if _python_function.is_function(node):
             turn = self._function(node, record, grads, arrived)
         else:
@@ -237,23 +237,23 @@ class GraphTask:
         call.refuse_nan(record.name, turn.returned)
         went = self._measured(turn.returned)
         step = Step(
-            len(self.steps), place, turn.came, went, turn.started - self._began, turn.ended - turn.started,
+            len(self.steps), node_id, turn.came, went, turn.started - self._began, turn.ended - turn.started,
             contributions=arrived, accumulation=turn.accumulation,
         )  # fmt: skip
         self.steps.append(step)
-        self._ran(place, turn.grads, turn.returned)
-        self._send(place, record.next, turn.returned, went)
+        self._ran(node_id, turn.grads, turn.returned)
+        self._send(node_id, record.next, turn.returned, went)
         return step
 
     def _cpp(self, node: Any, record: Node, grads: Grads) -> _Turn:
         """The turn of a C++ node."""
-        place = record.id
+        node_id = record.id
         grads = self._tensor_hooks.through(node, grads)
         if record.kind != "accumulate":  # a leaf's gradient is captured as it's put away
-            self._capture(place, grads)
-        grads = call.through(self._node_hooks.before(place, node), grads)
+            self._capture(node_id, grads)
+        grads = call.through(self._node_hooks.before(node_id, node), grads)
         came = self._measured(grads)
-        has_hooks = bool(self._node_hooks.after(place, node))
+        has_hooks = bool(self._node_hooks.after(node_id, node))
         started = time.perf_counter_ns()
         self._runs(grads, started)
         returned: Grads = ()
@@ -266,7 +266,7 @@ class GraphTask:
             )
             returned = self._slots.fitting(returned, record.next, record.name)
         ended = time.perf_counter_ns()
-        returned = self._through_post_hooks(node, place, returned, grads, has_hooks)
+        returned = self._through_post_hooks(node, node_id, returned, grads, has_hooks)
         return _Turn(grads, came, returned, started, ended, accumulation)
 
     def _function(self, node: Any, record: Node, grads: Grads, arrived: Sequence[Contribution]) -> _Turn:
@@ -282,10 +282,10 @@ class GraphTask:
         return _Turn(ran.came, self._measured(ran.came), returned, ran.started_ns, ran.ended_ns, None)
 
     def _through_post_hooks(
-        self, node: Any, place: int, returned: Grads, grads: Grads, had_hooks: bool
+        self, node: Any, node_id: int, returned: Grads, grads: Grads, had_hooks: bool
     ) -> Grads:
         """Hooks that were put on while the node ran don't see what came in: torch has let go of it by then."""
-        return call.through(self._node_hooks.after(place, node), returned, grads if had_hooks else ())
+        return call.through(self._node_hooks.after(node_id, node), returned, grads if had_hooks else ())
 
     def _leaf(self, node: Any, record: Node, grads: Grads, came: Stats) -> Accumulation:
         """What an ``AccumulateGrad`` does. See Note [What a replay leaves alone]."""
@@ -303,9 +303,9 @@ class GraphTask:
         self._capture(record.id, grads if self._create_graph else (gradient,))
         return Accumulation(how, None, came[0])
 
-    def _capture(self, place: int, grads: Grads) -> None:
+    def _capture(self, node_id: int, grads: Grads) -> None:
         """Keeps those gradients that ``inputs=`` asked for."""
-        for slot, name in self._exec_info.wanted.get(place, ()):
+        for slot, name in self._exec_info.wanted.get(node_id, ()):
             grad = grads[slot]
             if grad is not None:
                 self._grads[name] = grad
@@ -326,7 +326,7 @@ class GraphTask:
             if self.dependencies[node] == 0:
                 self._queue.push(self.graph.nodes[node].sequence_nr, node)
 
-    def _ran(self, place: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
+    def _ran(self, node_id: int, grad_outputs: Grads, grad_inputs: Grads) -> None:
         """Called after each step; a subclass sees the gradients themselves here."""
 
     def _become_a_backward(self, held: Hold) -> None:
@@ -347,8 +347,8 @@ class GraphTask:
         return None if self.current is None else self._nodes[self.current]
 
     def _will_run(self, node: Any) -> bool:
-        place = self._places.get(node)
-        return place is not None and self._exec_info.needed[place]
+        node_id = self._ids.get(node)
+        return node_id is not None and self._exec_info.needed[node_id]
 
     def _measured(self, grads: Grads) -> Stats:
         return tuple(map(self._measure, grads)) if self._meter.measures else (None,) * len(grads)

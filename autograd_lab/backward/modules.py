@@ -29,7 +29,7 @@ _FEW = 64
 """So many tensors that replaced parameters are noted before those that are gone are struck out."""
 
 
-class Root:
+class RootModule:
     """A model, or what is taken for one.
 
     Args:
@@ -46,7 +46,7 @@ class Root:
         self.name = name
         self.kind = type(module).__name__
         self.kinds: dict[str, str] = {}
-        self.within: tuple[Root, str] | None = None
+        self.within: tuple[RootModule, str] | None = None
         self._module = weakref.ref(module)
         self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
         self._read(module)
@@ -88,13 +88,13 @@ class ModuleCall(NamedTuple):
         counts: How often each module was called inside it.
     """
 
-    root: Root | None
+    root: RootModule | None
     path: str
     text: str
     counts: dict[Hashable, int]
 
 
-class Roots:
+class RootModules:
     """Every root that is known.
 
     Args:
@@ -102,7 +102,7 @@ class Roots:
     """
 
     def __init__(self, model: Module | None) -> None:
-        self._roots: list[Root] = [] if model is None else [Root(model, None)]
+        self._roots: list[RootModule] = [] if model is None else [RootModule(model, None)]
         self._replaced: list[tuple[weakref.ref[Module], list[str], Callable[[], torch.Tensor | None]]] = []
         self._many = _FEW
 
@@ -129,7 +129,7 @@ class Roots:
 
     def know(self, model: Module) -> None:
         """Takes a model for *the* model, as if it had been given at the start. See Note [Roots that are found late]."""
-        self._add(Root(model, None))
+        self._add(RootModule(model, None))
 
     def full_path(self, call: ModuleCall) -> str | None:
         """Returns a call's path for records: bare if there is one model, else behind its root's name."""
@@ -202,11 +202,11 @@ class Roots:
                 return self._prefix(root) + (f"{path}." if path else "")
         return ""
 
-    def _prefix(self, root: Root) -> str:
+    def _prefix(self, root: RootModule) -> str:
         alone = root.name is None or (root.trains and len(self._training()) == 1)
         return "" if alone else f"{root.name}."
 
-    def _seen(self, call: ModuleCall) -> tuple[Root, str]:
+    def _seen(self, call: ModuleCall) -> tuple[RootModule, str]:
         """See Note [Roots that are found late]."""
         root, path, text = call.root, call.path, call.text
         assert root is not None
@@ -219,10 +219,10 @@ class Roots:
                 return known, _after(text, inside)
         return root, text
 
-    def _training(self) -> list[Root]:
+    def _training(self) -> list[RootModule]:
         return [root for root in self._roots if root.trains]
 
-    def _find(self, module: Module, around: ModuleCall) -> tuple[Root, str]:
+    def _find(self, module: Module, around: ModuleCall) -> tuple[RootModule, str]:
         for root in self._roots:
             path = root.path(module)
             if path is not None:
@@ -233,9 +233,9 @@ class Roots:
             return around.root, f"{around.path}.{type(module).__name__}".lstrip(".") if path is None else path
         return self._discover(module)
 
-    def _discover(self, module: Module) -> tuple[Root, str]:
+    def _discover(self, module: Module) -> tuple[RootModule, str]:
         for name, candidate in _variables_of_main():
-            root = Root(candidate, name)
+            root = RootModule(candidate, name)
             path = root.path(module)
             if path is not None:
                 self._add(root)
@@ -243,11 +243,11 @@ class Roots:
         taken = {root.name for root in self._roots}
         kind = type(module).__name__
         numbered = (kind if number == 1 else f"{kind}{number}" for number in range(1, len(taken) + 2))
-        root = Root(module, next(name for name in numbered if name not in taken))
+        root = RootModule(module, next(name for name in numbered if name not in taken))
         self._add(root)
         return root, ""
 
-    def _add(self, root: Root) -> None:
+    def _add(self, root: RootModule) -> None:
         """See Note [Roots that are found late]."""
         kept = []
         for other in self._roots:

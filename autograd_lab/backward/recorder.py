@@ -95,7 +95,7 @@ class Recorder:
     def turn(self) -> int | None:
         """Returns the id of the node that runs on this thread; ``None`` if none of this graph's does."""
         now = _engine.current_node()
-        return next((place for place, node in enumerate(self._nodes) if node is now), None)
+        return next((index for index, node in enumerate(self._nodes) if node is now), None)
 
     def _over(self) -> None:
         self._ran = self._running.ran or self._ran
@@ -127,7 +127,7 @@ class Recorder:
         bring(itertools.chain(self._starts, *(sight.grad_outputs + sight.grad_inputs for sight in sights)))
         arrived = self._arrived()
         kernels = {} if self._kernels is None else self._kernels.by_node()
-        threads = {thread: number for number, thread in enumerate(dict.fromkeys(turn.thread for turn in ran))}
+        threads = {thread: index for index, thread in enumerate(dict.fromkeys(turn.thread for turn in ran))}
         columns = (
             range(len(ran)),
             [turn.node for turn in ran],

@@ -56,7 +56,7 @@ _AGAIN: dict[str, Callable[..., torch.Tensor]] = {
 
 
 @dataclass(slots=True)
-class _Draft:
+class _VariableDraft:
     """A variable, to be filled in."""
 
     kind: str
@@ -67,13 +67,13 @@ class _Draft:
 
 
 @dataclass(slots=True)
-class _Step:
+class _OperationDraft:
     """An operation, to be filled in."""
 
     node: Node
     record: NodeRecord
-    result: _Draft
-    inputs: list[_Draft] = field(default_factory=list)
+    result: _VariableDraft
+    inputs: list[_VariableDraft] = field(default_factory=list)
     local: Sequence[torch.Tensor | None] = ()
     arrives: Sequence[torch.Tensor | None] = ()
 
@@ -109,12 +109,12 @@ def capture_scalar(
         graph, nodes = live(outputs, model=model, names=names)
         _check(graph)
         book = NameBook(model, names)
-        steps, drafts = _draft(graph, nodes, book, next(_outputs.tensors(outputs), None))
-        _find_values(steps, book)
-        _work_out_results(steps)
-        _place_operands(steps, book)
-        _run(steps, drafts, Slots(graph, nodes))
-        return _records(steps, drafts[next(iter(drafts))])
+        ops, drafts = _draft(graph, nodes, book, next(_outputs.tensors(outputs), None))
+        _find_values(ops, book)
+        _work_out_results(ops)
+        _place_operands(ops, book)
+        _run(ops, drafts, Slots(graph, nodes))
+        return _records(ops, drafts[next(iter(drafts))])
 
 
 def _check(graph: Graph) -> None:
@@ -135,27 +135,27 @@ def _check(graph: Graph) -> None:
 
 def _draft(
     graph: Graph, nodes: Sequence[Node], book: NameBook, output: torch.Tensor | None
-) -> tuple[list[_Step], dict[int, _Draft]]:
+) -> tuple[list[_OperationDraft], dict[int, _VariableDraft]]:
     """Lays out variables and operations: every node's result is a variable, a leaf's node is the leaf."""
     names = {edge.node: edge.name for _, _, edge in graph.edges} | {
         edge.node: edge.name for edge in graph.roots
     }
     drafts = {
-        record.id: _Draft("leaf", record.variable, _nodes.variable(node))
+        record.id: _VariableDraft("leaf", record.variable, _nodes.variable(node))
         if record.kind == "accumulate"
-        else _Draft("intermediate", names[record.id])
+        else _VariableDraft("intermediate", names[record.id])
         for record, node in zip(graph.nodes, nodes, strict=True)
     }
     root = drafts[graph.roots[0].node]
     root.tensor = output if root.tensor is None else root.tensor
     if root.kind == "intermediate":
         root.kind = "output"
-    steps = [
-        _Step(
+    ops = [
+        _OperationDraft(
             node,
             record,
             drafts[record.id],
-            [drafts[edge.node] if edge else _Draft("constant") for edge in record.next],
+            [drafts[edge.node] if edge else _VariableDraft("constant") for edge in record.next],
         )
         for record, node in zip(graph.nodes, nodes, strict=True)
         if record.kind != "accumulate"
@@ -164,22 +164,22 @@ def _draft(
     for (node, _), name in book.slots():
         if node in ids:
             drafts[ids[node]].tensor = book.tensors[name.split(", ")[0]]
-    return steps, drafts
+    return ops, drafts
 
 
-def _find_values(steps: Sequence[_Step], book: NameBook) -> None:
+def _find_values(ops: Sequence[_OperationDraft], book: NameBook) -> None:
     """Reads forward values off what nodes saved."""
-    made_by = {step.node: step.result for step in steps}
-    for step in steps:
-        for name, tensor in _one_element_tensors(step.node):
+    made_by = {op.node: op.result for op in ops}
+    for op in ops:
+        for name, tensor in _one_element_tensors(op.node):
             if tensor.grad_fn is not None:
                 variable = made_by.get(tensor.grad_fn)
                 if variable is not None and variable.tensor is None:
                     variable.tensor = tensor
             elif name == "result":
-                step.result.tensor = tensor if step.result.tensor is None else step.result.tensor
+                op.result.tensor = tensor if op.result.tensor is None else op.result.tensor
             elif not tensor.requires_grad:
-                _fill_slot(step, _ARGUMENTS.get(name), tensor, book)
+                _fill_slot(op, _ARGUMENTS.get(name), tensor, book)
 
 
 def _one_element_tensors(node: Node) -> Iterator[tuple[str, torch.Tensor]]:
@@ -188,62 +188,60 @@ def _one_element_tensors(node: Node) -> Iterator[tuple[str, torch.Tensor]]:
             yield name, value
 
 
-def _fill_slot(step: _Step, slot: int | None, tensor: torch.Tensor, book: NameBook) -> None:
-    if slot is not None and slot < len(step.inputs) and step.inputs[slot].kind == "constant":
-        step.inputs[slot] = _Draft("constant", next(iter(book.of_tensor(tensor)), None), tensor)
+def _fill_slot(op: _OperationDraft, slot: int | None, tensor: torch.Tensor, book: NameBook) -> None:
+    if slot is not None and slot < len(op.inputs) and op.inputs[slot].kind == "constant":
+        op.inputs[slot] = _VariableDraft("constant", next(iter(book.of_tensor(tensor)), None), tensor)
 
 
-def _work_out_results(steps: Sequence[_Step]) -> None:
+def _work_out_results(ops: Sequence[_OperationDraft]) -> None:
     """Runs operations of two known operands again, leaves first, where nothing kept what came out."""
-    for step in reversed(steps):
-        if step.result.tensor is None and all(draft.tensor is not None for draft in step.inputs):
-            again = _AGAIN.get(step.record.name)
+    for op in reversed(ops):
+        if op.result.tensor is None and all(draft.tensor is not None for draft in op.inputs):
+            again = _AGAIN.get(op.record.name)
             if again is not None:
-                step.result.tensor = again(*(draft.tensor for draft in step.inputs), **_alpha(step))
+                op.result.tensor = again(*(draft.tensor for draft in op.inputs), **_alpha(op))
 
 
-def _alpha(step: _Step) -> dict[str, Any]:
-    return {saved.name: saved.value for saved in step.record.saved if saved.name == "alpha"}
+def _alpha(op: _OperationDraft) -> dict[str, Any]:
+    return {saved.name: saved.value for saved in op.record.saved if saved.name == "alpha"}
 
 
-def _place_operands(steps: Sequence[_Step], book: NameBook) -> None:
+def _place_operands(ops: Sequence[_OperationDraft], book: NameBook) -> None:
     """See Note [Operands that nobody kept]."""
-    drawn = {id(draft.tensor) for step in steps for draft in (step.result, *step.inputs)}
+    drawn = {id(draft.tensor) for op in ops for draft in (op.result, *op.inputs)}
     for name, tensor in book.tensors.items():
         if tensor.numel() != 1 or tensor.requires_grad or id(tensor) in drawn:
             continue
         fits = [
-            (step, slot)
-            for step in steps
-            for slot, draft in enumerate(step.inputs)
-            if draft.kind == "constant" and draft.tensor is None and _fits(step, slot, tensor)
+            (op, slot)
+            for op in ops
+            for slot, draft in enumerate(op.inputs)
+            if draft.kind == "constant" and draft.tensor is None and _fits(op, slot, tensor)
         ]
         if len(fits) == 1:
-            step, slot = fits[0]
-            step.inputs[slot] = _Draft("constant", name, tensor)
+            op, slot = fits[0]
+            op.inputs[slot] = _VariableDraft("constant", name, tensor)
 
 
-def _fits(step: _Step, slot: int, tensor: torch.Tensor) -> bool:
-    again = _AGAIN.get(step.record.name)
-    other = step.inputs[1 - slot].tensor
-    if again is None or other is None or step.result.tensor is None:
+def _fits(op: _OperationDraft, slot: int, tensor: torch.Tensor) -> bool:
+    again = _AGAIN.get(op.record.name)
+    other = op.inputs[1 - slot].tensor
+    if again is None or other is None or op.result.tensor is None:
         return False
     operands = (tensor, other) if slot == 0 else (other, tensor)
-    return torch.equal(again(*operands, **_alpha(step)), step.result.tensor)
+    return torch.equal(again(*operands, **_alpha(op)), op.result.tensor)
 
 
-def _run(steps: Sequence[_Step], drafts: dict[int, _Draft], slots: Slots) -> None:
+def _run(ops: Sequence[_OperationDraft], drafts: dict[int, _VariableDraft], slots: Slots) -> None:
     """Runs every node on 1 and on the gradient that flows into it, in the engine's order."""
     first = next(iter(drafts.values()))
     first.grad = torch.ones((), dtype=torch.float32)
-    for step in steps:
-        slot = _nodes.input_metadata(step.node)[0]
+    for op in ops:
+        slot = _nodes.input_metadata(op.node)[0]
         one = torch.ones(slot.shape, dtype=slot.dtype, device=slot.device)
-        grad = (
-            one if step.result is first or step.result.grad is None else step.result.grad.reshape(slot.shape)
-        )
+        grad = one if op.result is first or op.result.grad is None else op.result.grad.reshape(slot.shape)
         try:
-            step.local, step.arrives = _run_step(step, one, slots), _run_step(step, grad, slots)
+            op.local, op.arrives = _run_op(op, one, slots), _run_op(op, grad, slots)
         except RuntimeError as error:
             if not _saved.says_released(error):
                 raise
@@ -251,19 +249,19 @@ def _run(steps: Sequence[_Step], drafts: dict[int, _Draft], slots: Slots) -> Non
                 "view='scalar' runs the graph's nodes, and a backward has freed this graph; draw it before the "
                 "backward, or call backward(retain_graph=True)"
             ) from error
-        for draft, arrived in zip(step.inputs, step.arrives, strict=True):
+        for draft, arrived in zip(op.inputs, op.arrives, strict=True):
             if arrived is not None and draft.kind != "constant":
                 draft.grad = arrived if draft.grad is None else draft.grad + arrived
 
 
-def _run_step(step: _Step, grad: torch.Tensor, slots: Slots) -> Sequence[torch.Tensor | None]:
+def _run_op(op: _OperationDraft, grad: torch.Tensor, slots: Slots) -> Sequence[torch.Tensor | None]:
     """Returns what the nodes that a node leads to receive, when it runs on this gradient."""
-    return slots.fitting(run_node(step.node, (grad,)), step.record.next, step.record.name)
+    return slots.fitting(run_node(op.node, (grad,)), op.record.next, op.record.name)
 
 
-def _records(steps: Sequence[_Step], output: _Draft) -> ScalarGraph:
-    ordered: list[_Draft] = []
-    for draft in (output, *(draft for step in steps for draft in (step.result, *reversed(step.inputs)))):
+def _records(ops: Sequence[_OperationDraft], output: _VariableDraft) -> ScalarGraph:
+    ordered: list[_VariableDraft] = []
+    for draft in (output, *(draft for op in ops for draft in (op.result, *reversed(op.inputs)))):
         if draft.id < 0:
             draft.id = len(ordered)
             ordered.append(draft)
@@ -271,17 +269,17 @@ def _records(steps: Sequence[_Step], output: _Draft) -> ScalarGraph:
         Variable(draft.id, draft.kind, draft.name, _number(draft.tensor), _number(draft.grad))
         for draft in ordered
     )
-    operations = tuple(
-        Operation(index, step.record.name, _symbol(step), _operands(step), step.result.id)
-        for index, step in enumerate(steps)
+    records = tuple(
+        Operation(index, op.record.name, _symbol(op), _operands(op), op.result.id)
+        for index, op in enumerate(ops)
     )
-    return ScalarGraph(variables, operations)
+    return ScalarGraph(variables, records)
 
 
-def _operands(step: _Step) -> tuple[Operand, ...]:
+def _operands(op: _OperationDraft) -> tuple[Operand, ...]:
     return tuple(
         Operand(draft.id) if draft.kind == "constant" else Operand(draft.id, _number(local), _number(arrived))
-        for draft, local, arrived in zip(step.inputs, step.local, step.arrives, strict=True)
+        for draft, local, arrived in zip(op.inputs, op.local, op.arrives, strict=True)
     )
 
 
@@ -289,10 +287,10 @@ def _number(tensor: torch.Tensor | None) -> Number | None:
     return None if tensor is None else tensor.item()
 
 
-def _symbol(step: _Step) -> str:
+def _symbol(op: _OperationDraft) -> str:
     """How people write the operation; a fixed exponent is part of it."""
-    saved: dict[str, Any] = {item.name: item.value for item in step.record.saved}
-    if step.record.name == "PowBackward0":
+    saved: dict[str, Any] = {item.name: item.value for item in op.record.saved}
+    if op.record.name == "PowBackward0":
         return f"^{saved['exponent']:g}"
-    stem = step.record.name.partition("Backward")[0]
+    stem = op.record.name.partition("Backward")[0]
     return _SIGNS.get(stem, stem.lower())

@@ -29,11 +29,11 @@ from autograd_lab.capture.saved import MetaTable
 from autograd_lab.errors import OptionError
 from autograd_lab.records import GradStats, TensorMeta
 
-Level: TypeAlias = Literal["norm", "full"] | None
+StatsLevel: TypeAlias = Literal["norm", "full"] | None
 """How much a user wants measured."""
 
 
-def checked(stats: Level) -> Level:
+def checked(stats: StatsLevel) -> StatsLevel:
     """Returns what a user passed as ``stats``, if it is a level.
 
     Raises:
@@ -79,9 +79,9 @@ def bring(measures: Iterable[Measure | None]) -> None:
             for name, number in measure.numbers.items():
                 if isinstance(number, torch.Tensor):
                     waiting.setdefault((number.device, number.dtype), []).append((measure.numbers, name))
-        for places in waiting.values():
-            values = torch.stack([numbers[name] for numbers, name in places]).tolist()
-            for (numbers, name), value in zip(places, values, strict=True):
+        for unread in waiting.values():
+            values = torch.stack([numbers[name] for numbers, name in unread]).tolist()
+            for (numbers, name), value in zip(unread, values, strict=True):
                 numbers[name] = value
 
 
@@ -92,7 +92,7 @@ class Meter:
         level: ``None`` (nothing is measured), ``"meta"`` (shape, dtype and device), ``"norm"`` or ``"full"``.
     """
 
-    def __init__(self, level: Level | Literal["meta"]) -> None:
+    def __init__(self, level: StatsLevel | Literal["meta"]) -> None:
         self.measures = level is not None
         self._level = level
         self._metas = MetaTable()
@@ -121,22 +121,22 @@ class Meter:
         return self.measure(grad)
 
     def _measure(self, grad: torch.Tensor, version: int | None) -> Measure:
-        meta, place = self._metas.of_tensor(grad), _tensors.filled(grad)
-        found = None if place is None else self._numbers_at(place, version)
+        meta, memory = self._metas.of_tensor(grad), _tensors.filled(grad)
+        found = None if memory is None else self._numbers_in(memory, version)
         measure = Measure(meta, self._numbers(grad) if found is None else found)
         if version is not None:
             known = self._known[id(grad)] = (weakref.ref(grad), version, measure)
-            if place is not None:
-                self._known[place] = known
+            if memory is not None:
+                self._known[memory] = known
         return measure
 
-    def _numbers_at(self, place: Any, version: int | None) -> dict[str, Any] | None:
+    def _numbers_in(self, memory: Any, version: int | None) -> dict[str, Any] | None:
         """What was measured of a tensor that is still there."""
-        known = self._known.get(place)
+        known = self._known.get(memory)
         if known is None or known[1] != version:
             return None
         tensor = known[0]()
-        return known[2].numbers if tensor is not None and _tensors.filled(tensor) == place else None
+        return known[2].numbers if tensor is not None and _tensors.filled(tensor) == memory else None
 
     def _numbers(self, grad: torch.Tensor) -> dict[str, Any]:
         """See Note [What can't be measured]."""

@@ -10,7 +10,7 @@ import torch
 from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
 from autograd_lab.backward.recorder import Keep, Recorder, chooser
-from autograd_lab.backward.stats import Level, Meter, checked
+from autograd_lab.backward.stats import Meter, StatsLevel, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
@@ -28,7 +28,7 @@ def trace(
     inputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    stats: Level = "norm",
+    stats: StatsLevel = "norm",
     keep: Keep = None,
     kernels: bool = False,
 ) -> Trace:

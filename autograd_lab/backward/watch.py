@@ -30,11 +30,11 @@ from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
-from autograd_lab.backward.forward import Forward, Level as ForwardLevel
-from autograd_lab.backward.modules import Roots
+from autograd_lab.backward.forward import Forward, ForwardLevel
+from autograd_lab.backward.modules import RootModules
 from autograd_lab.backward.places import place, source, started_on
 from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser
-from autograd_lab.backward.stats import Level, Meter, checked
+from autograd_lab.backward.stats import Meter, StatsLevel, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.outputs import Outputs
@@ -54,7 +54,7 @@ def watch(
     skip: int = 0,
     limit: int | None = None,
     every: int = 1,
-    stats: Level = "norm",
+    stats: StatsLevel = "norm",
     keep: Keep = None,
     kernels: bool = False,
 ) -> Watcher:
@@ -104,7 +104,7 @@ def watch(
         need("kernels")
     NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
     _Counts(skip, limit, every).check()
-    roots = Roots(model)
+    roots = RootModules(model)
     options = _Options(names or {}, checked(stats), chooser(keep), kernels)
     return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit, every=every)
 
@@ -117,7 +117,7 @@ class _Options(NamedTuple):
     """How each backward is traced."""
 
     names: Names
-    stats: Level
+    stats: StatsLevel
     keeps: Keeps | None
     kernels: bool
 
@@ -180,7 +180,14 @@ class Watcher(Hold):
     """
 
     def __init__(
-        self, roots: Roots, forward: Forward, options: _Options, *, skip: int, limit: int | None, every: int
+        self,
+        roots: RootModules,
+        forward: Forward,
+        options: _Options,
+        *,
+        skip: int,
+        limit: int | None,
+        every: int,
     ) -> None:
         super().__init__()
         self.traces = Traces()

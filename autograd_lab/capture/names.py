@@ -222,7 +222,7 @@ def _view(tensor: torch.Tensor, of: torch.Tensor) -> str | None:
     return "transposed" if own == (_swapped(shape), _swapped(stride), offset) else "view"
 
 
-def _swapped(sizes: _nodes.Sizes) -> _nodes.Sizes:
+def _swapped(sizes: _nodes.Shape) -> _nodes.Shape:
     return (*sizes[:-2], *reversed(sizes[-2:]))
 
 
@@ -254,6 +254,6 @@ def _same_memory(a: torch.Tensor, b: torch.Tensor) -> bool:
     return _layout(a) == _layout(b)
 
 
-def _layout(tensor: torch.Tensor) -> tuple[_nodes.Sizes, ...]:
+def _layout(tensor: torch.Tensor) -> tuple[_nodes.Shape, ...]:
     """Shape, strides and offset as plain data: symbolic sizes mustn't be compared, since that decides them."""
     return tuple(map(_nodes.sizes, (tensor.shape, tensor.stride(), (tensor.storage_offset(),))))

@@ -212,7 +212,7 @@ def is_saved(text: str) -> bool:
 
 
 def _find(text: str) -> Any:
-    place, colon, name = text.rpartition(":")
+    where, colon, name = text.rpartition(":")
     if is_saved(text):
         raise TargetError(
             f"{text} is a saved record, and this needs a live loss; autograd-lab render draws it"
@@ -221,18 +221,18 @@ def _find(text: str) -> Any:
         raise TargetError(
             f"there is no file {text}; write path/to/file.py:name, or the path of a saved record"
         )
-    if not colon or not place or not name:
+    if not colon or not where or not name:
         raise TargetError(f"{text!r} names nothing; write path/to/file.py:name or package.module:name")
-    if is_saved(place):
-        raise TargetError(f"{place} is a saved record, which has no names in it; give it alone: {place}")
-    if not place.endswith(".py") and (os.sep in place or Path(place).is_file()):
-        raise TargetError(f"{place} is no Python file; write path/to/file.py:name or package.module:name")
-    module = _import_file(Path(place)) if place.endswith(".py") else _import_module(place)
+    if is_saved(where):
+        raise TargetError(f"{where} is a saved record, which has no names in it; give it alone: {where}")
+    if not where.endswith(".py") and (os.sep in where or Path(where).is_file()):
+        raise TargetError(f"{where} is no Python file; write path/to/file.py:name or package.module:name")
+    module = _import_file(Path(where)) if where.endswith(".py") else _import_module(where)
     found: Any = module
     for part in name.split("."):
         if not hasattr(found, part):
             public = [each for each in dir(found) if not each.startswith("_")]
-            raise TargetError(f"{place} has no {name!r}; {nearest(part, public, 'look at what it defines')}")
+            raise TargetError(f"{where} has no {name!r}; {nearest(part, public, 'look at what it defines')}")
         found = getattr(found, part)
     return found
 

@@ -54,12 +54,12 @@ def _run(chapter: Chapter, folder: Path | None, *, waits: bool) -> None:
 
     console = Console(highlight=False)
     with _as_main(chapter.path) as main, _figures_in(folder):
-        for place, cell in enumerate(chapter.cells, 1):
+        for number, cell in enumerate(chapter.cells, 1):
             _show(cell, console)
             if cell.kind == "code":
                 _execute(cell, chapter.path, main)
-            where = f"{place}/{len(chapter.cells)}"
-            if waits and place < len(chapter.cells) and not _goes_on(where, chapter.language):
+            where = f"{number}/{len(chapter.cells)}"
+            if waits and number < len(chapter.cells) and not _goes_on(where, chapter.language):
                 return
     if folder is not None:
         click.echo(f"\nThe figures are in {folder.resolve()}.")

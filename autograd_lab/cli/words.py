@@ -28,19 +28,19 @@ def name(node: Node) -> str:
     return f"#{node.id} {node.variable or node.name}"
 
 
-def line(graph: Graph, place: int, came: Grads, went: Grads) -> str:
+def line(graph: Graph, node_id: int, came: Grads, went: Grads) -> str:
     """Writes what a node did: which it is, what came in, what went out and to whom.
 
     Args:
         graph: The graph.
-        place: The node's id.
+        node_id: The node's id.
         came: What came in.
         went: What it returned, one for each edge.
 
     Returns:
         One line.
     """
-    node = graph.node(place)
+    node = graph.node(node_id)
     parts = [f"{name(node)}  in {', '.join(map(value, came))}"]
     if node.kind == "accumulate":
         parts.append(

@@ -79,9 +79,9 @@ def _beyond_dot(picture: Picture) -> bool:
     """Returns whether ``dot``'s own layout is sure to take too long, or would be one very long row."""
     if len(picture.boxes) > MOST_FOR_DOT:
         return True
-    number = {box.key: at for at, box in enumerate(picture.boxes)}
-    edges = [(number[arrow.tail], number[arrow.head]) for arrow in picture.arrows]
+    index_of = {box.key: i for i, box in enumerate(picture.boxes)}
+    edges = [(index_of[arrow.tail], index_of[arrow.head]) for arrow in picture.arrows]
     return (
-        widest_fan(len(number), edges) > MOST_LEAVES_FOR_DOT
-        or tangle(len(number), edges) > MOST_TANGLE_FOR_DOT
+        widest_fan(len(index_of), edges) > MOST_LEAVES_FOR_DOT
+        or tangle(len(index_of), edges) > MOST_TANGLE_FOR_DOT
     )

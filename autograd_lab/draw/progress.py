@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Protocol
 
 
-class Step(Protocol):
-    """Says that the next part of the work begins."""
+class Announce(Protocol):
+    """Announces that the next part of the work begins."""
 
     def __call__(self, what: str) -> None:
-        """Says what begins."""
+        """Announces it, by what is done in it."""
 
 
 def _silent(what: str) -> None:
@@ -23,7 +23,7 @@ def _silent(what: str) -> None:
 
 
 @contextmanager
-def progress(total: int, *, shown: bool) -> Iterator[Step]:
+def progress(total: int, *, shown: bool) -> Iterator[Announce]:
     """Shows a bar on standard error while a ``with`` block runs.
 
     Args:

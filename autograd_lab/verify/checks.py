@@ -25,7 +25,7 @@ from autograd_lab.verify.faults import kind
 from autograd_lab.verify.randomness import seed_all
 from autograd_lab.verify.results import (
     Args,
-    Call,
+    Callee,
     Taken,
     copies,
     differentiable,
@@ -54,7 +54,7 @@ class NotTried(NamedTuple):
     message: str
 
 
-class RefusedError(Exception):
+class NativeError(Exception):
     """What the target is compared with raises: no fault of the target's."""
 
 
@@ -64,7 +64,7 @@ def natively() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise RefusedError(described(error)) from error
+        raise NativeError(described(error)) from error
 
 
 Found = Fault | NotTried | float | None
@@ -89,20 +89,20 @@ def part(
     ``terms`` measures, for each gradient, the terms that it was summed from. See Note [What counts as equal].
     """
     apart = []
-    for at, (want, came) in enumerate(zip(expected, found, strict=True)):
-        verdict = compare(f"{what} {at}", want, came, terms and _at(terms, at))
+    for index, (want, came) in enumerate(zip(expected, found, strict=True)):
+        verdict = compare(f"{what} {index}", want, came, terms and _one_of(terms, index))
         if verdict.mismatch is not None:
-            return Fault(f"the {what} {at} {kind(at, expected, found, args)}", verdict.mismatch)
+            return Fault(f"the {what} {index} {kind(index, expected, found, args)}", verdict.mismatch)
         apart.append(verdict.ulps)
     return max((ulps for ulps in apart if ulps is not None), default=None)
 
 
-def _at(terms: Callable[[], Sequence[float]], at: int) -> Terms:
-    return lambda: terms()[at]
+def _one_of(terms: Callable[[], Sequence[float]], index: int) -> Terms:
+    return lambda: terms()[index]
 
 
 def terms_of(
-    call: Call, args: Args, lay_out: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.clone
+    call: Callee, args: Args, lay_out: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.clone
 ) -> list[float]:
     """Measures the terms of the gradient of each leaf. See Note [Terms]."""
     args = copies(args)
@@ -179,10 +179,10 @@ def untouched(subject: Subject, sample: Sample) -> Fault | None:
     kept, given = taken(outputs), taken(weights)
     if outputs and leaves_of(sample.args):
         torch.autograd.grad(outputs, leaves_of(sample.args), weights, allow_unused=True)
-    for at, (tensor, copy, version) in enumerate(zip(inputs, before, versions, strict=True)):
-        where = mismatch(f"input {at}", copy, tensor)
+    for index, (tensor, copy, version) in enumerate(zip(inputs, before, versions, strict=True)):
+        where = mismatch(f"input {index}", copy, tensor)
         if _saved.version(tensor) != version or where is not None:
-            return Fault(f"it changes input {at} in place", where)
+            return Fault(f"it changes input {index} in place", where)
     for name, copied, now in (("gradient it is given", given, weights), ("result after", kept, outputs)):
         for copy, tensor in zip(copied, now, strict=True):
             where = mismatch(name, copy, tensor)
@@ -276,28 +276,28 @@ _LAYOUTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 def needed(subject: Subject, sample: Sample) -> Fault | float | None:
     """Whichever inputs need a gradient, theirs are the same."""
-    places = [at for at, arg in enumerate(sample.args) if wants(arg)]
+    wanting = [index for index, arg in enumerate(sample.args) if wants(arg)]
     leaves = leaves_of(sample.args)
-    if len(leaves) < len(places):
+    if len(leaves) < len(wanting):
         return None  # one tensor twice: its gradient is a sum of two
-    whole = dict(zip(places, gradients_of(subject.call, copies(sample.args)), strict=True))
-    for wanted in _subsets(places):
+    whole = dict(zip(wanting, gradients_of(subject.call, copies(sample.args)), strict=True))
+    for wanted in _subsets(wanting):
         args = tuple(
-            arg.requires_grad_(at in wanted) if at in places else arg
-            for at, arg in enumerate(copies(sample.args))
+            arg.requires_grad_(index in wanted) if index in wanting else arg
+            for index, arg in enumerate(copies(sample.args))
         )
         found = gradients_of(subject.call, args)
         terms = functools.partial(terms_of, subject.native or subject.call, args)
-        said = part(found, [whole[at] for at in wanted], leaves_of(args), "gradient of input", terms)
+        said = part(found, [whole[index] for index in wanted], leaves_of(args), "gradient of input", terms)
         if isinstance(said, Fault):
             only = " and ".join(map(str, wanted))
             return Fault(f"where only {only} of the inputs need a gradient, {said.message}", said.mismatch)
     return None
 
 
-def _subsets(places: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _subsets(wanting: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return itertools.chain.from_iterable(
-        itertools.combinations(places, size) for size in range(1, len(places))
+        itertools.combinations(wanting, size) for size in range(1, len(wanting))
     )
 
 
@@ -306,10 +306,10 @@ def alone(subject: Subject, sample: Sample) -> Fault | float | None:
     native = subject.native
     assert native is not None
     live = outputs_of(subject.call, copies(sample.args))
-    places = [at for at, output in enumerate(live) if output.requires_grad]
+    wanting = [index for index, output in enumerate(live) if output.requires_grad]
     apart: list[float] = []
-    for at in places if len(places) > 1 else ():
-        call, plain = _one(subject.call, at), _one(native, at)
+    for index in wanting if len(wanting) > 1 else ():
+        call, plain = _one(subject.call, index), _one(native, index)
         with natively():
             expected = gradients_of(plain, copies(sample.args))
         found = gradients_of(call, copies(sample.args))
@@ -318,14 +318,14 @@ def alone(subject: Subject, sample: Sample) -> Fault | float | None:
             found, expected, leaves, "gradient of input", functools.partial(terms_of, plain, sample.args)
         )
         if isinstance(said, Fault):
-            return Fault(f"where only its result {at} is used, {said.message}", said.mismatch)
+            return Fault(f"where only its result {index} is used, {said.message}", said.mismatch)
         apart += [] if said is None else [said]
     return max(apart, default=None)
 
 
-def _one(call: Call, at: int) -> Call:
+def _one(call: Callee, index: int) -> Callee:
     """Computes one of the floating results."""
-    return lambda *args: outputs_of(call, args)[at]
+    return lambda *args: outputs_of(call, args)[index]
 
 
 def shapes(subject: Subject, sample: Sample) -> Fault | None:
@@ -337,10 +337,10 @@ def shapes(subject: Subject, sample: Sample) -> Fault | None:
         return None
     weights = [weights_for((output,))[0] if output is live[0] else None for output in outputs]
     made = run_node(live[0].grad_fn, weights)
-    for at, (arg, grad) in enumerate(zip(sample.args, made, strict=False)):
+    for index, (arg, grad) in enumerate(zip(sample.args, made, strict=False)):
         if wants(arg) and grad is not None and grad.shape != arg.shape:
             return Fault(
-                f"it forgets the unbroadcast: for input {at} of shape {tuple(arg.shape)} its backward returns "
+                f"it forgets the unbroadcast: for input {index} of shape {tuple(arg.shape)} its backward returns "
                 f"{tuple(grad.shape)}; the engine sums that, other callers don't"
             )
     return None

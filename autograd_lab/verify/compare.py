@@ -162,10 +162,12 @@ def _of_numbers(what: str, expected: torch.Tensor, found: torch.Tensor, terms: T
     room = _room(expected.dtype, scale)
     if scale > size and away <= room:
         return Verdict(None, *_distance(away, scale, expected.dtype), scale, size, room)
-    at = int(apart.argmax())
-    index = tuple(int(each) for each in torch.unravel_index(torch.tensor(at, device="cpu"), expected.shape))
-    want, came = expected.reshape(-1)[at].item(), found.reshape(-1)[at].item()
-    part = Mismatch(what, index, repr(want), repr(came), ulps(want, came, expected.dtype))
+    worst = int(apart.argmax())
+    element = tuple(
+        int(each) for each in torch.unravel_index(torch.tensor(worst, device="cpu"), expected.shape)
+    )
+    want, came = expected.reshape(-1)[worst].item(), found.reshape(-1)[worst].item()
+    part = Mismatch(what, element, repr(want), repr(came), ulps(want, came, expected.dtype))
     return Verdict(part, *_distance(away, size, expected.dtype), size=size)
 
 

@@ -14,7 +14,7 @@ from autograd_lab.verify.compare import mismatch
 
 
 def kind(
-    at: int,
+    index: int,
     expected: Sequence[torch.Tensor | None],
     found: Sequence[torch.Tensor | None],
     args: Sequence[object],
@@ -22,7 +22,7 @@ def kind(
     """Names a fault.
 
     Args:
-        at: Which gradient is wrong.
+        index: Which gradient is wrong.
         expected: What each gradient should be.
         found: What each is.
         args: The arguments that the gradients belong to.
@@ -34,7 +34,7 @@ def kind(
         >>> kind(0, [torch.tensor([1.0, 2.0])], [torch.tensor([-1.0, -2.0])], [torch.ones(2)])
         'has the wrong sign'
     """
-    want, came = expected[at], found[at]
+    want, came = expected[index], found[index]
     if came is None:
         return "is None, where a gradient is due"
     if want is None:
@@ -45,7 +45,7 @@ def kind(
         return f"is {came.dtype}, not its input's {want.dtype}".replace("torch.", "")
     if came.isnan().any() and not want.isnan().any():
         return f"is NaN{_at_zeros(want, came, args)}"
-    named = _proportional(want, came) or _moved(at, expected, came) or _at_some_places(want, came, args)
+    named = _proportional(want, came) or _moved(index, expected, came) or _somewhere(want, came, args)
     return named or "follows another formula, or was computed from a wrong saved tensor"
 
 
@@ -72,18 +72,18 @@ def _by_a_factor(want: torch.Tensor, came: torch.Tensor) -> str:
     return f"is slightly off, by up to {off:.1e} of what it should be" if off < 1e-2 else ""
 
 
-def _moved(at: int, expected: Sequence[torch.Tensor | None], came: torch.Tensor) -> str:
-    want = expected[at]
+def _moved(index: int, expected: Sequence[torch.Tensor | None], came: torch.Tensor) -> str:
+    want = expected[index]
     assert want is not None
     if want.dim() == 2 and want.shape[0] == want.shape[1] and _agree(want.t(), came):
         return "is transposed"
     for other, its in enumerate(expected):
-        if other != at and its is not None and its.shape == came.shape and _agree(its, came):
+        if other != index and its is not None and its.shape == came.shape and _agree(its, came):
             return f"is that of input {other}"
     return ""
 
 
-def _at_some_places(want: torch.Tensor, came: torch.Tensor, args: Sequence[object]) -> str:
+def _somewhere(want: torch.Tensor, came: torch.Tensor, args: Sequence[object]) -> str:
     wrong = (want - came).abs() > 1e-6 * want.abs().nan_to_num(0).max()
     share = f"{int(wrong.sum())} of {wrong.numel()} elements"
     if _only_at_zeros(wrong, args):

@@ -30,7 +30,7 @@ from autograd_lab.verify.randomness import keep_random_state, seed_all
 from autograd_lab.verify.results import Taken, taken
 from autograd_lab.verify.terms import Measured, measure
 
-Step = Callable[[], Any]
+TrainingStep = Callable[[], Any]
 """Runs a forward and returns the loss, or ``(loss, model)``, or what else ``taken_apart`` takes."""
 
 
@@ -40,13 +40,13 @@ class _Ran(NamedTuple):
 
 
 def verify_step(
-    name: str, step: Step, names: Sequence[str], seed: int, inputs: Mapping[str, torch.Tensor]
+    name: str, step: TrainingStep, names: Sequence[str], seed: int, inputs: Mapping[str, torch.Tensor]
 ) -> VerifyReport:
     """Compares a step with rules swapped in with the same step without.
 
     Args:
         name: What the report calls it.
-        step: See ``Step``. It's called two or three times, each time after ``torch.manual_seed(seed)``.
+        step: See ``TrainingStep``. It's called two or three times, each time after ``torch.manual_seed(seed)``.
         names: The rules to swap; none for every rule.
         seed: The random state of both.
         inputs: Names of inputs whose gradients are compared too.
@@ -85,7 +85,7 @@ def verify_step(
     )
 
 
-def _explained(name: str, step: Step) -> Step:
+def _explained(name: str, step: TrainingStep) -> TrainingStep:
     """The step; that it can't be run natively is the caller's fault, and said so."""
 
     def run() -> Any:
@@ -98,7 +98,7 @@ def _explained(name: str, step: Step) -> Step:
 
 
 def _run(
-    step: Step,
+    step: TrainingStep,
     seed: int,
     setting: contextlib.AbstractContextManager[Any],
     inputs: Mapping[str, torch.Tensor],
@@ -121,7 +121,7 @@ def _run(
     return _Ran(taken(outputs), _with_places(done, seen))
 
 
-def _measured(step: Step, seed: int) -> Measured:
+def _measured(step: TrainingStep, seed: int) -> Measured:
     """Runs the step once more natively, to measure the terms of its gradients."""
     seed_all(seed)
     outputs, _ = _taken_apart(step())
@@ -142,8 +142,8 @@ def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]
 def _with_places(done: Trace, seen: Graph) -> Trace:
     """The trace, each node with its place in the forward: both graphs are of the same nodes in the same order."""
     nodes = tuple(
-        node._replace(module=place.module, source=place.source, call=place.call)
-        for node, place in zip(done.graph.nodes, seen.nodes, strict=True)
+        node._replace(module=made.module, source=made.source, call=made.call)
+        for node, made in zip(done.graph.nodes, seen.nodes, strict=True)
     )
     return dataclasses.replace(done, graph=dataclasses.replace(done.graph, nodes=nodes))
 
@@ -157,17 +157,16 @@ class StepTerms:
 
     @functools.cached_property
     def _measured(self) -> Measured | None:
-        found = (
-            self._measure()
-        )  # its nodes are the native run's, unless the step makes another graph each time
+        # Its nodes are the native run's, unless the step makes another graph each time.
+        found = self._measure()
         return found if found.nodes == len(self._native.graph.nodes) else None
 
     def leaf(self, name: str) -> float:
         """Returns the size of the terms of a leaf's gradient."""
         if self._measured is None:
             return 0.0
-        places = [node.id for node in self._native.graph.leaves if node.variable == name]
-        return max((self._measured.leaves.get(place, 0.0) for place in places), default=0.0)
+        ids = [node.id for node in self._native.graph.leaves if node.variable == name]
+        return max((self._measured.leaves.get(node_id, 0.0) for node_id in ids), default=0.0)
 
     def sent(self, slots: Iterable[tuple[int, int]]) -> float:
         """Returns the size of the largest term that nodes send to some of their slots."""
@@ -188,7 +187,9 @@ def _losses(expected: Sequence[Taken | None], found: Sequence[Taken | None]) -> 
         return [_compared("loss", expected[0], found[0])]
     if len(expected) != len(found):
         return [Check("outputs", False, 1, f"there are {len(found)}, natively {len(expected)}")]
-    return [_compared(f"output {at}", *pair) for at, pair in enumerate(zip(expected, found, strict=True))]
+    return [
+        _compared(f"output {index}", *pair) for index, pair in enumerate(zip(expected, found, strict=True))
+    ]
 
 
 def _gradient_checks(native: Trace, ours: Trace, terms: StepTerms) -> list[Check]:

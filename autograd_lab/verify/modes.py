@@ -12,7 +12,7 @@ from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.checks import Fault, Found, NotTried, natively, part, told
 from autograd_lab.verify.results import (
     Args,
-    Call,
+    Callee,
     Taken,
     Tensors,
     copies,
@@ -79,7 +79,7 @@ def forward_mode(subject: Subject, sample: Sample) -> Found:
     return part(found, expected, (), "tangent of output")
 
 
-def _tangents(call: Call, args: Args) -> list[Taken | None]:
+def _tangents(call: Callee, args: Args) -> list[Taken | None]:
     with warnings.catch_warnings(), forward_ad.dual_level():
         # torch scripts its decompositions on first use
         warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated")
@@ -120,5 +120,5 @@ def batched(subject: Subject, sample: Sample) -> Found:
 
 
 def _members(batch: Args, dims: tuple[int | None, ...]) -> Iterator[Args]:
-    for at in range(2):
-        yield tuple(arg[at] if dim == 0 else arg for arg, dim in zip(batch, dims, strict=True))
+    for i in range(2):
+        yield tuple(arg[i] if dim == 0 else arg for arg, dim in zip(batch, dims, strict=True))

@@ -44,7 +44,7 @@ class _Unit(NamedTuple):
 
 
 Receiver = tuple[str | int, tuple[int, ...]]
-"""A leaf's name or a call's place, and the gradient's shape."""
+"""A leaf's name or the index of a call, and the gradient's shape."""
 
 
 class TermsOfSlots(Protocol):
@@ -70,13 +70,13 @@ def first_parting(native: Trace, ours: Trace, terms: TermsOfSlots) -> Check:
     theirs, own = _units(native), _units(ours)
     if [unit.name for unit in theirs] != [unit.name for unit in own]:
         return Check(NAME, None, 0, "the two runs called different operations, so they can't be compared")
-    for place, (expected, found) in enumerate(zip(theirs, own, strict=True)):
+    for index, (expected, found) in enumerate(zip(theirs, own, strict=True)):
         part = _paired(native, expected, ours, found, terms) or _sent_elsewhere(
-            native, ours, theirs, own, place, terms
+            native, ours, theirs, own, index, terms
         )
         if part is not None:
             node, where = part
-            return Check(NAME, False, place + 1, f"they part first at {_called(node)}", None, where)
+            return Check(NAME, False, index + 1, f"they part first at {_called(node)}", None, where)
     return Check(NAME, True, len(theirs))
 
 
@@ -84,16 +84,18 @@ def _units(trace: Trace) -> list[_Unit]:
     """The nodes by the call that made them, the last call first; without leaves."""
     made: dict[int, list[Node]] = {}
     names: dict[int, str] = {}
-    place = 0
+    number = 0
     for node in sorted((n for n in trace.graph.nodes if n.kind != "accumulate"), key=lambda n: n.sequence_nr):
         if node.call is not None:
-            place = max(place, node.call.number)
-            names[place] = node.call.name
-        made.setdefault(place, []).append(node)
+            number = max(number, node.call.number)
+            names[number] = node.call.name
+        made.setdefault(number, []).append(node)
     ran = {step.node: step.index for step in trace.steps}
     return [
-        _Unit(names.get(place, ""), sorted((n for n in made[place] if n.id in ran), key=lambda n: ran[n.id]))
-        for place in sorted(made, reverse=True)
+        _Unit(
+            names.get(number, ""), sorted((n for n in made[number] if n.id in ran), key=lambda n: ran[n.id])
+        )
+        for number in sorted(made, reverse=True)
     ]
 
 
@@ -120,11 +122,11 @@ def _sent_elsewhere(
     ours: Trace,
     theirs: Sequence[_Unit],
     own: Sequence[_Unit],
-    place: int,
+    index: int,
     terms: TermsOfSlots,
 ) -> tuple[Node, Mismatch] | None:
     """The first gradient that leaves a call and differs."""
-    wanted, got = _sent(native, theirs, place), _sent(ours, own, place)
+    wanted, got = _sent(native, theirs, index), _sent(ours, own, index)
     for receiver in [*wanted, *(key for key in got if key not in wanted)]:
         want, came = wanted.get(receiver), got.get(receiver)
         sender = came or want
@@ -139,12 +141,12 @@ def _sent_elsewhere(
     return None
 
 
-def _sent(trace: Trace, units: Sequence[_Unit], place: int) -> Mapping[Receiver, _Sent]:
-    homes: dict[int, str | int] = {n.id: at for at, unit in enumerate(units) for n in unit.nodes}
+def _sent(trace: Trace, units: Sequence[_Unit], index: int) -> Mapping[Receiver, _Sent]:
+    homes: dict[int, str | int] = {n.id: i for i, unit in enumerate(units) for n in unit.nodes}
     homes |= {n.id: n.variable or "" for n in trace.graph.nodes if n.kind == "accumulate"}
     found: dict[Receiver, _Sent] = {}
-    for home, node, slot, grad in _leaving(trace, units[place], homes):
-        if home == place:
+    for home, node, slot, grad in _leaving(trace, units[index], homes):
+        if home == index:
             continue
         key = home, tuple(grad.shape)
         before = found.get(key)

@@ -18,7 +18,7 @@ from autograd_lab.capture.outputs import tensors
 from autograd_lab.verify.compare import dense
 
 Args = tuple[Any, ...]
-Call = Callable[..., Any]
+Callee = Callable[..., Any]
 Tensors = tuple[torch.Tensor, ...]
 
 Taken = NewType("Taken", torch.Tensor)
@@ -32,12 +32,12 @@ def taken(results: Iterable[torch.Tensor | None]) -> list[Taken | None]:
     ]
 
 
-def outputs_of(call: Call, args: Args) -> Tensors:
+def outputs_of(call: Callee, args: Args) -> Tensors:
     """Calls, and returns the floating and complex outputs, live."""
     return tuple(each for each in tensors(call(*args)) if is_float(each))
 
 
-def results_of(call: Call, args: Args) -> list[Taken | None]:
+def results_of(call: Callee, args: Args) -> list[Taken | None]:
     """Calls without recording a graph, and returns copies of all tensors that came."""
     with grad_mode(False):
         return taken(tensors(call(*args)))
@@ -71,9 +71,9 @@ def differentiable(outputs: Tensors) -> tuple[Tensors, Tensors]:
 def weights_for(outputs: Tensors) -> Tensors:
     """Makes a gradient for each output: no two elements alike, the same each time."""
     made = []
-    for number, output in enumerate(outputs):
+    for index, output in enumerate(outputs):
         count = output.numel()
-        steps = torch.arange(1, count + 1, dtype=torch.float64, device="cpu").reshape(output.shape) + number
+        steps = torch.arange(1, count + 1, dtype=torch.float64, device="cpu").reshape(output.shape) + index
         numbers = torch.cos(steps) + 1.5
         if output.is_complex():
             numbers = torch.complex(numbers, torch.sin(steps))
@@ -81,7 +81,7 @@ def weights_for(outputs: Tensors) -> Tensors:
     return tuple(made)
 
 
-def slopes_of(call: Call, args: Args) -> Tensors:
+def slopes_of(call: Callee, args: Args) -> Tensors:
     """Returns the gradients of the leaves that can be differentiated again, live."""
     outputs, weights = differentiable(outputs_of(call, args))
     if not outputs:
@@ -91,7 +91,7 @@ def slopes_of(call: Call, args: Args) -> Tensors:
     return tuple(grad for grad in made if grad is not None and grad.requires_grad)
 
 
-def gradients_of(call: Call, args: Args) -> list[Taken | None]:
+def gradients_of(call: Callee, args: Args) -> list[Taken | None]:
     """Returns copies of the gradients of the leaves, the outputs weighted by ``weights_for``."""
     outputs, weights = differentiable(outputs_of(call, args))
     if not outputs:

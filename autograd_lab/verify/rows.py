@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from autograd_lab.functions.samples import Sample
 from autograd_lab.records import Check
 from autograd_lab.verify import checks, modes, slopes
-from autograd_lab.verify.checks import Fault, Found, NotTried, RefusedError, Try, described
+from autograd_lab.verify.checks import Fault, Found, NativeError, NotTried, Try, described
 from autograd_lab.verify.results import copies, is_float, outputs_of, wants
 from autograd_lab.verify.subject import Subject
 
@@ -169,7 +169,7 @@ def _tried(attempt: Try, subject: Subject, sample: Sample) -> Found:
     """What the target raises is what's wrong with it: PyTorch computes the sample."""
     try:
         return attempt(subject, dataclasses.replace(sample, args=copies(sample.args)))
-    except RefusedError as error:
+    except NativeError as error:
         return NotTried(f"PyTorch can't there: {error}")
     except Exception as error:
         if sample.loose:

@@ -22,7 +22,7 @@ from autograd_lab.verify import checks, rows
 from autograd_lab.verify.checks import described
 from autograd_lab.verify.model import verify_step
 from autograd_lab.verify.randomness import keep_random_state
-from autograd_lab.verify.results import Args, Call, Taken, copies, outputs_of, results_of, wants
+from autograd_lab.verify.results import Args, Callee, Taken, copies, outputs_of, results_of, wants
 from autograd_lab.verify.samples import made_up, refused, variations
 from autograd_lab.verify.subject import (
     Subject,
@@ -44,10 +44,10 @@ from autograd_lab.verify.warned import show_warnings
 
 
 def verify(
-    target: type[torch.autograd.Function] | Call | str,
+    target: type[torch.autograd.Function] | Callee | str,
     inputs: Any = None,
     *,
-    native: Call | None = None,
+    native: Callee | None = None,
     swap: str | Sequence[str] | None = None,
     skip: str | Iterable[str] = (),
     seed: int = 0,
@@ -153,7 +153,7 @@ def _without(report: VerifyReport, left_out: Sequence[str]) -> VerifyReport:
     )
 
 
-def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subject:
+def _subject(target: Any, inputs: Any, native: Callee | None, seed: int) -> Subject:
     function = target if isinstance(target, type) and issubclass(target, torch.autograd.Function) else None
     if isinstance(target, type) and issubclass(target, torch.nn.Module):
         raise VerifyError(
@@ -182,7 +182,7 @@ def _subject(target: Any, inputs: Any, native: Call | None, seed: int) -> Subjec
     return Subject(_name(target), raw, call, plain, function, samples, given, seed, in_place, early=early)
 
 
-def _early(call: Call, args: Args) -> list[Taken | None] | None:
+def _early(call: Callee, args: Args) -> list[Taken | None] | None:
     """The results of the first call: a forward that keeps something from it gives others later."""
     try:
         return results_of(call, copies(args))
@@ -200,7 +200,7 @@ def _must_have_gradients(args: Args) -> None:
 
 
 def _in_place(
-    function: type[torch.autograd.Function] | None, call: Call, args: Args, seed: int
+    function: type[torch.autograd.Function] | None, call: Callee, args: Args, seed: int
 ) -> frozenset[int]:
     """Returns the indices of the arguments that are changed in place, which leaves can't be."""
     if function is not None:
@@ -209,7 +209,7 @@ def _in_place(
         except Exception:  # what it raises with these inputs is said when it's called in earnest
             return frozenset()
     if changes_leaves(steady(call, seed), args):
-        return frozenset(place for place, arg in enumerate(args) if wants(arg))
+        return frozenset(index for index, arg in enumerate(args) if wants(arg))
     return frozenset()
 
 
@@ -252,8 +252,8 @@ def _named(inputs: Any) -> dict[str, torch.Tensor]:
     """What those inputs are called in the report that a gradient is wanted for."""
     args = () if inputs is None else _tuple(inputs)
     return {
-        f"input{place}": arg
-        for place, arg in enumerate(args)
+        f"input{index}": arg
+        for index, arg in enumerate(args)
         if isinstance(arg, torch.Tensor) and arg.requires_grad
     }
 
@@ -266,7 +266,7 @@ def _tuple(inputs: Any) -> Args:
     return tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
 
 
-def _differentiates(native: Call, args: Args) -> bool:
+def _differentiates(native: Callee, args: Args) -> bool:
     """Whether a forward, run as it stands, stays within autograd."""
     try:
         outputs = outputs_of(native, copies(args))

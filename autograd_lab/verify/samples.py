@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 
 from autograd_lab.functions.samples import Sample
-from autograd_lab.verify.results import Args, Call, copies, is_float
+from autograd_lab.verify.results import Args, Callee, copies, is_float
 
 
 def made_up(count: int, seed: int) -> Args:
@@ -19,7 +19,7 @@ def made_up(count: int, seed: int) -> Args:
     )
 
 
-def variations(args: Args, native: Call | None, in_place: bool = False) -> Iterator[Sample]:
+def variations(args: Args, native: Callee | None, in_place: bool = False) -> Iterator[Sample]:
     """Yields the inputs that were passed, and others like them on which functions go wrong.
 
     Where PyTorch can't compute an input either (a matrix product of a tensor with itself), it isn't given.
@@ -33,41 +33,43 @@ def variations(args: Args, native: Call | None, in_place: bool = False) -> Itera
         Samples.
     """
     yield Sample("as given", args)
-    places = [
-        at for at, arg in enumerate(args) if is_float(arg) and arg.layout is torch.strided and arg.numel()
+    floats = [
+        index
+        for index, arg in enumerate(args)
+        if is_float(arg) and arg.layout is torch.strided and arg.numel()
     ]
-    for name, smooth, changed in _changes(args, places):
+    for name, smooth, changed in _changes(args, floats):
         if native is None or _runs(native, changed):
             other = _shapes(changed) != _shapes(args) if in_place else _ranks(changed) != _ranks(args)
             yield Sample(name, changed, smooth, other)
 
 
-def _changes(args: Args, places: Sequence[int]) -> Iterator[tuple[str, bool, Args]]:
-    yield "not contiguous", True, _with(args, places, _strided)
+def _changes(args: Args, floats: Sequence[int]) -> Iterator[tuple[str, bool, Args]]:
+    yield "not contiguous", True, _with(args, floats, _strided)
     # equal rows are where many functions have ties: no place to measure a slope at
-    yield "expanded", False, _with(args, places, _expanded)
-    yield "with a zero", False, _with(args, places, _zeroed)
-    yield "negative", True, _with(args, places, lambda tensor: -tensor)
-    yield "empty", True, _with(args, places, lambda tensor: tensor[:0] if tensor.dim() else tensor)
-    yield "without dimensions", True, _with(args, places, lambda tensor: tensor.reshape(-1)[0].clone())
-    for at in places:
-        if args[at].dim():
-            yield f"input {at} broadcast", True, _with(args, [at], lambda tensor: tensor[:1])
+    yield "expanded", False, _with(args, floats, _expanded)
+    yield "with a zero", False, _with(args, floats, _zeroed)
+    yield "negative", True, _with(args, floats, lambda tensor: -tensor)
+    yield "empty", True, _with(args, floats, lambda tensor: tensor[:0] if tensor.dim() else tensor)
+    yield "without dimensions", True, _with(args, floats, lambda tensor: tensor.reshape(-1)[0].clone())
+    for index in floats:
+        if args[index].dim():
+            yield f"input {index} broadcast", True, _with(args, [index], lambda tensor: tensor[:1])
             yield (
-                f"input {at} without dimensions",
+                f"input {index} without dimensions",
                 True,
-                _with(args, [at], lambda tensor: tensor.reshape(-1)[0]),
+                _with(args, [index], lambda tensor: tensor.reshape(-1)[0]),
             )
-    wanting = [at for at in places if args[at].requires_grad]
+    wanting = [index for index in floats if args[index].requires_grad]
     if len(wanting) > 1:
         yield (
             "an input twice",
             True,
-            tuple(args[wanting[0]] if at in wanting else arg for at, arg in enumerate(args)),
+            tuple(args[wanting[0]] if index in wanting else arg for index, arg in enumerate(args)),
         )
-    if not any(args[at].is_complex() for at in places):
+    if not any(args[index].is_complex() for index in floats):
         for name, cast in _OTHER_DTYPES.items():
-            yield name, False, _with(args, places, cast)
+            yield name, False, _with(args, floats, cast)
 
 
 _OTHER_DTYPES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -76,7 +78,7 @@ _OTHER_DTYPES: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def refused(samples: Sequence[Sample], call: Call) -> dict[str, str]:
+def refused(samples: Sequence[Sample], call: Callee) -> dict[str, str]:
     """Finds samples in other dtypes that the forward itself rejects; it never promised to accept them.
 
     Args:
@@ -101,11 +103,11 @@ def _ranks(args: Args) -> list[int]:
     return [arg.dim() for arg in args if isinstance(arg, torch.Tensor)]
 
 
-def _with(args: Args, places: Sequence[int], change: Callable[[torch.Tensor], torch.Tensor]) -> Args:
-    """The arguments with those at some places changed; each is a leaf that requires what the old one required."""
+def _with(args: Args, indices: Sequence[int], change: Callable[[torch.Tensor], torch.Tensor]) -> Args:
+    """The arguments with those of some indices changed; each is a leaf that requires what the old one required."""
     return tuple(
-        change(arg.detach()).requires_grad_(arg.requires_grad) if at in places else arg
-        for at, arg in enumerate(args)
+        change(arg.detach()).requires_grad_(arg.requires_grad) if index in indices else arg
+        for index, arg in enumerate(args)
     )
 
 
@@ -124,12 +126,12 @@ def _zeroed(tensor: torch.Tensor) -> torch.Tensor:
     return changed
 
 
-def _runs(native: Call, args: Args) -> bool:
+def _runs(native: Callee, args: Args) -> bool:
     """Returns whether PyTorch computes it: what it refuses, nobody has to compute."""
     return _refusal(native, args) is None
 
 
-def _refusal(call: Call, args: Args) -> str | None:
+def _refusal(call: Callee, args: Args) -> str | None:
     try:
         call(*copies(args))
     except Exception as error:  # a warning too, where the user's settings make it one

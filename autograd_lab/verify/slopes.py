@@ -28,7 +28,7 @@ from torch.autograd.gradcheck import GradcheckError
 from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.checks import Fault, Found, NotTried
 from autograd_lab.verify.compare import dense, largest
-from autograd_lab.verify.results import Args, Call, Tensors, copies, leaves_of, outputs_of, wants
+from autograd_lab.verify.results import Args, Callee, Tensors, copies, leaves_of, outputs_of, wants
 from autograd_lab.verify.subject import Subject
 
 SLOPE = "slope"
@@ -170,7 +170,7 @@ def finite_differences(subject: Subject, sample: Sample) -> Found:
     return Fault(said.sentence)
 
 
-def _said(call: Call, args: Args, sizes: list[float]) -> Said | None:
+def _said(call: Callee, args: Args, sizes: list[float]) -> Said | None:
     """What ``gradcheck`` finds: quickly, and where that finds another slope, element by element."""
     said = _tried(call, args, sizes, fast=True)
     if said is not None and said.cause == SLOPE and _tried(call, args, sizes, fast=False) is None:
@@ -193,7 +193,7 @@ class _DenseGradient(torch.autograd.Function):
         return None if grad is None else dense(grad)
 
 
-def _with_dense_gradients(call: Call) -> Call:
+def _with_dense_gradients(call: Callee) -> Callee:
     """Returns the same call, whose dense inputs get dense gradients. See Note [Sparse gradients]."""
 
     def run(*args: Any) -> Any:
@@ -206,7 +206,7 @@ def _densely(arg: torch.Tensor) -> Any:
     return _DenseGradient.apply(arg)  # type: ignore[no-untyped-call]
 
 
-def _tried(call: Call, args: Args, sizes: list[float], *, fast: bool) -> Said | None:
+def _tried(call: Callee, args: Args, sizes: list[float], *, fast: bool) -> Said | None:
     here = torch.get_default_device()
 
     def scaled(*inputs: torch.Tensor) -> Tensors:

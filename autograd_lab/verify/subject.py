@@ -21,7 +21,7 @@ import torch
 from autograd_lab._torch.settings import grad_mode
 from autograd_lab.functions.samples import Sample
 from autograd_lab.verify.randomness import seed_all
-from autograd_lab.verify.results import Args, Call, Taken, copies, wants
+from autograd_lab.verify.results import Args, Callee, Taken, copies, wants
 
 
 class Subject(NamedTuple):
@@ -43,9 +43,9 @@ class Subject(NamedTuple):
     """
 
     name: str
-    raw: Call
-    call: Call
-    native: Call | None
+    raw: Callee
+    call: Callee
+    native: Callee | None
     function: type[torch.autograd.Function] | None
     samples: tuple[Sample, ...]
     given: bool = False
@@ -107,7 +107,7 @@ def told(function: type[torch.autograd.Function], args: Args) -> tuple[Any, Told
     return made, ctx
 
 
-def reference(function: type[torch.autograd.Function]) -> Call:
+def reference(function: type[torch.autograd.Function]) -> Callee:
     """Returns a Function's forward as a plain computation. See Note [The reference]."""
 
     def native(*args: Any) -> Any:
@@ -125,10 +125,10 @@ def dirty(function: type[torch.autograd.Function], args: Args) -> frozenset[int]
     held = copies(args)
     with grad_mode(False):
         _, ctx = told(function, held)
-    return frozenset(place for place, arg in enumerate(held) if id(arg) in ctx.dirty)
+    return frozenset(index for index, arg in enumerate(held) if id(arg) in ctx.dirty)
 
 
-def changes_leaves(call: Call, args: Args) -> bool:
+def changes_leaves(call: Callee, args: Args) -> bool:
     """Returns whether a call is refused because it changes its arguments in place, which leaves don't allow."""
     try:
         call(*copies(args))
@@ -139,13 +139,13 @@ def changes_leaves(call: Call, args: Args) -> bool:
     return False
 
 
-def steady(call: Call, seed: int, clones: Collection[int] = ()) -> Call:
+def steady(call: Callee, seed: int, clones: Collection[int] = ()) -> Callee:
     """Returns a call that starts from the same random state each time, some arguments as copies that aren't leaves."""
 
     @functools.wraps(call)
     def run(*args: Any) -> Any:
         seed_all(seed, args)
-        return call(*(arg.clone() if at in clones else arg for at, arg in enumerate(args)))
+        return call(*(arg.clone() if index in clones else arg for index, arg in enumerate(args)))
 
     return run
 

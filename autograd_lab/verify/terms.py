@@ -27,8 +27,8 @@ class Measured:
     """The sizes of all terms of one backward.
 
     Attributes:
-        sent: For each node, by its place in the engine's order, and each of its slots, the largest term sent there.
-        leaves: For each leaf, by its node's place, the largest number of what would come if nothing cancelled.
+        sent: For each node, by its index in the engine's order, and each of its slots, the largest term sent there.
+        leaves: For each leaf, by its node's index, the largest number of what would come if nothing cancelled.
         nodes: How many nodes there are.
     """
 
@@ -36,30 +36,31 @@ class Measured:
         self.sent: dict[tuple[int, int], float] = {}
         self.leaves: dict[int, float] = {}
         self.variables = {
-            place: _nodes.variable(node)
-            for place, node in enumerate(graph.nodes)
+            index: _nodes.variable(node)
+            for index, node in enumerate(graph.nodes)
             if _nodes.type_of(node).kind == "accumulate"
         }
         self.nodes = len(graph.nodes)
         self._nexts = graph.nexts
 
-    def note(self, place: int, grads: Sequence[torch.Tensor | None]) -> None:
+    def note(self, index: int, grads: Sequence[torch.Tensor | None]) -> None:
         """Notes what a node sends on."""
-        for slot, (grad, edge) in enumerate(zip(grads, self._nexts[place], strict=False)):
+        for slot, (grad, edge) in enumerate(zip(grads, self._nexts[index], strict=False)):
             size = largest([grad])
-            self.sent[place, slot] = max(size, self.sent.get((place, slot), 0.0))
+            self.sent[index, slot] = max(size, self.sent.get((index, slot), 0.0))
             if edge is not None:
                 self.leaf_got(edge.node, size)
 
-    def leaf_got(self, place: int, size: float) -> None:
+    def leaf_got(self, index: int, size: float) -> None:
         """Notes what came in at a leaf."""
-        if place in self.variables:
-            self.leaves[place] = max(size, self.leaves.get(place, 0.0))
+        if index in self.variables:
+            self.leaves[index] = max(size, self.leaves.get(index, 0.0))
 
     def leaf(self, leaf: torch.Tensor) -> float:
         """Returns what would come at a leaf if nothing cancelled; 0.0 where nothing comes."""
         return max(
-            (self.leaves.get(at, 0.0) for at, each in self.variables.items() if each is leaf), default=0.0
+            (self.leaves.get(index, 0.0) for index, each in self.variables.items() if each is leaf),
+            default=0.0,
         )
 
 
@@ -80,21 +81,21 @@ def measure(outputs: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], se
         return found
     signs = torch.Generator(device="cpu").manual_seed(seed)
     with Hold() as held:
-        for place, node in enumerate(graph.nodes):
-            if place not in found.variables:
-                handle = node.register_hook(_sender(found, place, signs))
+        for index, node in enumerate(graph.nodes):
+            if index not in found.variables:
+                handle = node.register_hook(_sender(found, index, signs))
                 held.add(handle.remove)
         weights = [_flipped(weight, signs) for weight in weights]
         leaves = list(found.variables.values())
         grads = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
-    for place, grad in zip(found.variables, grads, strict=True):
-        found.leaf_got(place, largest([grad]))
+    for index, grad in zip(found.variables, grads, strict=True):
+        found.leaf_got(index, largest([grad]))
     return found
 
 
-def _sender(found: Measured, place: int, signs: torch.Generator) -> Callable[..., Any]:
+def _sender(found: Measured, index: int, signs: torch.Generator) -> Callable[..., Any]:
     def send(grad_inputs: Sequence[torch.Tensor | None], _: object) -> tuple[torch.Tensor | None, ...]:
-        found.note(place, grad_inputs)
+        found.note(index, grad_inputs)
         return tuple(None if grad is None else _flipped(grad, signs) for grad in grad_inputs)
 
     return send

@@ -137,7 +137,7 @@ def grown(plan, look):
     for several, circle in plan:
         note = Note()
         notes.append(weakref.ref(note))
-        joined = torch.stack([made[-1 - place % len(made)] for place in several]).sum(0)
+        joined = torch.stack([made[-1 - i % len(made)] for i in several]).sum(0)
         made.append(Holds.apply(joined, note))
         if circle:
             made[-1].grad_fn.mine = made[-1]
@@ -148,8 +148,8 @@ def grown(plan, look):
     def alive():
         history.append([reference() is not None for reference in notes])
 
-    for place in sorted(range(len(made)), key=lambda place: (place * 7919) % 101):
-        made[place] = None
+    for index in sorted(range(len(made)), key=lambda index: (index * 7919) % 101):
+        made[index] = None
         alive()
     gc.collect()
     alive()
@@ -182,21 +182,21 @@ def test_nothing_lives_longer_than_without_a_capture(quick_collections, plan):
 def test_a_long_chain_lets_go_of_what_is_above_the_middle_at_once():
     """With the real limits: notes above a tensor that is kept die with the root, those below it with the tensor."""
     y, notes, kept = torch.ones(1, requires_grad=True), [], None
-    for place in range(6000):
-        if place % 500:
+    for index in range(6000):
+        if index % 500:
             y = y * 1.0
         else:
             note = Note()
             notes.append(weakref.ref(note))
             y = Holds.apply(y, note)
-        kept = y if place == 3000 else kept
+        kept = y if index == 3000 else kept
     del note
     lab.capture(y)
     assert any(node.metadata for node in live_nodes(y))
     gc.disable()
     try:
         del y
-        assert [note() is not None for note in notes] == [place <= 3000 for place in range(0, 6000, 500)]
+        assert [note() is not None for note in notes] == [i <= 3000 for i in range(0, 6000, 500)]
         del kept
         assert [note() for note in notes] == [None] * 12
     finally:
@@ -229,7 +229,7 @@ def test_no_path_has_a_long_run_of_nodes_without_an_entry(plan):
         monkeypatch.setattr(deep, "STRIDE", 3)
         made = [torch.ones(1, requires_grad=True)]
         for several, _ in plan:
-            made.append(torch.stack([made[-1 - place % len(made)] for place in several]).sum(0))
+            made.append(torch.stack([made[-1 - i % len(made)] for i in several]).sum(0))
         lab.capture(made[-1])
         assert bare_runs(made[-1]) < 3
 

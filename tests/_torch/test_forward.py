@@ -24,7 +24,7 @@ class Mode(TorchFunctionMode):
 
 
 def stack():
-    return [torch._C._get_function_stack_at(place) for place in range(torch._C._len_torch_function_stack())]
+    return [torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())]
 
 
 @pytest.fixture(autouse=True)

@@ -154,8 +154,8 @@ def test_captures_and_registrations_in_several_threads():
     for thread in threads:
         thread.start()
     try:
-        for number, loss in enumerate(losses * 5):
-            loss.grad_fn.register_prehook(lambda grads, number=number: called.append(number))
+        for index, loss in enumerate(losses * 5):
+            loss.grad_fn.register_prehook(lambda grads, index=index: called.append(index))
     finally:
         stop.set()
         for thread in threads:

@@ -113,8 +113,8 @@ def ran(case, run):
     differentiable = [r for r in results if isinstance(r, torch.Tensor) and r.requires_grad]
     node = differentiable[0].grad_fn
     if case["hooks"]:
-        for number, result in enumerate(differentiable):
-            result.register_hook(lambda g, n=number: seen.append((f"tensor {n}", said(g))))
+        for index, result in enumerate(differentiable):
+            result.register_hook(lambda g, n=index: seen.append((f"tensor {n}", said(g))))
         node.register_prehook(lambda gs: seen.append(("pre", [said(g) for g in gs])))
         node.register_hook(lambda gi, go: seen.append(("post", [said(g) for g in gi], [said(g) for g in go])))
     loss = sum(

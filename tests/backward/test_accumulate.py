@@ -200,8 +200,8 @@ def test_with_accumulate_the_last_of_two_leaves_steals_as_natively(before, trans
         leaves = [torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)]
         if transposed:
             leaves[0] = torch.zeros(6)[::2].requires_grad_()
-        for place in before:
-            leaves[place].grad = torch.ones(3)
+        for index in before:
+            leaves[index].grad = torch.ones(3)
         backward(SendsTwice.apply(*leaves, made))
         runs.append([(memory(leaf.grad) == made[0], leaf.grad.tolist()) for leaf in leaves])
     assert runs[1] == runs[0]

@@ -201,23 +201,23 @@ def _watched(name, run, inputs):
     leaves = [leaf for leaf in models.leaf_tensors(outputs) if leaf.requires_grad]
     seen = []
 
-    def hooks(place):
+    def hooks(index):
         def before(grads):
-            seen.append((place, "pre", [_bytes(grads)]))
-            return tuple(None if grad is None else grad * 0.5 for grad in grads) if place % 3 == 0 else None
+            seen.append((index, "pre", [_bytes(grads)]))
+            return tuple(None if grad is None else grad * 0.5 for grad in grads) if index % 3 == 0 else None
 
         def after(grads, came):
-            seen.append((place, "post", [_bytes(grads), _bytes(came)]))
+            seen.append((index, "post", [_bytes(grads), _bytes(came)]))
             return (
                 tuple(None if grad is None else grad * 1.5 for grad in grads)
-                if place % 3 == 1 and grads
+                if index % 3 == 1 and grads
                 else None
             )
 
         return before, after
 
-    for place, node in enumerate(nodes):
-        before, after = hooks(place)
+    for index, node in enumerate(nodes):
+        before, after = hooks(index)
         node.register_prehook(before)
         node.register_hook(after)
     options = {"inputs": leaves[-1:]} if inputs else {}

@@ -25,7 +25,7 @@ def test_inputs_run_only_what_leads_to_them():
         glass = lab.Engine(loss, inputs=inputs, names={"w": w, "v": v})
         glass.run()
         assert [step.node for step in glass.steps] == [step.node for step in real.steps]
-        found = [glass.grads[f"inputs[{number}]"] for number in range(len(inputs))]
+        found = [glass.grads[f"inputs[{i}]"] for i in range(len(inputs))]
         for one, expected in zip(found, torch.autograd.grad(loss, inputs, retain_graph=True), strict=True):
             assert same(one, expected)
         y.grad = w.grad = v.grad = None
@@ -105,8 +105,8 @@ def test_an_inputs_gradient_is_what_its_hooks_made_of_it():
         y.grad = w.grad = None
         torch.autograd.backward(loss, inputs=inputs, retain_graph=True)
         grads = lab.replay(loss, inputs=inputs).grads
-        for number, one in enumerate(inputs):
-            assert same(one.grad, grads[f"inputs[{number}]"])
+        for index, one in enumerate(inputs):
+            assert same(one.grad, grads[f"inputs[{index}]"])
 
 
 def test_a_leaf_that_is_an_input_still_steals():

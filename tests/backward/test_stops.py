@@ -22,7 +22,7 @@ META = TensorMeta((), "float32", "cpu")
 
 
 @pytest.mark.parametrize(
-    ("until", "places"),
+    ("until", "ids"),
     [
         (1, {1}),
         ("#1", {1}),
@@ -40,8 +40,8 @@ META = TensorMeta((), "float32", "cpu")
         ("nonfinite", set()),
     ],
 )
-def test_names_and_ids_stop_before_nodes(until, places):
-    assert stops.before(until, GRAPH) == places
+def test_names_and_ids_stop_before_nodes(until, ids):
+    assert stops.before(until, GRAPH) == ids
 
 
 @pytest.mark.parametrize("until", [4, -1, True, "#4", "#", "inner", "cel", "", 1.5])

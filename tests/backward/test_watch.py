@@ -47,7 +47,7 @@ def line_of(function, text):
     import inspect
 
     lines, first = inspect.getsourcelines(function)
-    return next(first + place for place, line in enumerate(lines) if text in line)
+    return next(first + i for i, line in enumerate(lines) if text in line)
 
 
 def grads(model):
@@ -232,8 +232,8 @@ def test_what_is_not_chosen_is_not_looked_at(monkeypatch):
     names = ("watch", "forward", "modules")
     watch, forward, modules = (importlib.import_module(f"autograd_lab.backward.{name}") for name in names)
     walks, calls = [], []
-    find = modules.Roots.call
-    monkeypatch.setattr(modules.Roots, "call", lambda *args: calls.append(None) or find(*args))
+    find = modules.RootModules.call
+    monkeypatch.setattr(modules.RootModules, "call", lambda *args: calls.append(None) or find(*args))
     live, place = watch.live, forward.place
     monkeypatch.setattr(watch, "live", lambda *args, **options: walks.append(None) or live(*args, **options))
     monkeypatch.setattr(forward, "place", lambda: calls.append(None) or place())
@@ -779,8 +779,8 @@ def gradients(built):
 def shape_of(built):
     """The nodes and edges of a graph, numbered as they are met."""
     nodes = live_nodes(built.outputs)
-    place = {node: number for number, node in enumerate(nodes)}
-    return [(node.name(), [(place.get(to), nr) for to, nr in node.next_functions]) for node in nodes]
+    index_of = {node: i for i, node in enumerate(nodes)}
+    return [(node.name(), [(index_of.get(to), nr) for to, nr in node.next_functions]) for node in nodes]
 
 
 @pytest.mark.parametrize(
@@ -815,16 +815,16 @@ def stolen(case):
     """Which leaves' ``.grad`` is the very memory that came, and how each lies in memory, by the test's own hooks."""
     built, came = case.build(), {}
     nodes = [node for node in live_nodes(built.outputs) if "AccumulateGrad" in node.name()]
-    for place, node in enumerate(nodes):
-        node.register_prehook(lambda grads, place=place: came.update({place: memory(grads[0])}) and None)
+    for index, node in enumerate(nodes):
+        node.register_prehook(lambda grads, index=index: came.update({index: memory(grads[0])}) and None)
     leaves = [node.variable for node in nodes]
     del nodes
     backward(built.outputs, retain_graph=False)
     return [
-        (came.get(place) is not None and memory(leaf.grad) == came[place], leaf.grad.stride())
+        (came.get(i) is not None and memory(leaf.grad) == came[i], leaf.grad.stride())
         if memory(leaf.grad) is not None
         else None
-        for place, leaf in enumerate(leaves)
+        for i, leaf in enumerate(leaves)
     ]
 
 

@@ -35,12 +35,12 @@ def test_every_kind_in_the_order_in_which_the_engine_calls_them():
     log = Log()
     (x,) = leaves(1, 3)
     y = x * 2
-    for number in range(2):
-        x.register_hook(log.hook(f"leaf's tensor {number}"))
-        y.register_hook(log.hook(f"tensor {number}"))
-        y.grad_fn.register_hook(log.hook(f"after {number}"))
-        y.grad_fn.register_prehook(log.hook(f"before {number}"))
-        x.register_post_accumulate_grad_hook(log.hook(f"accumulated {number}"))
+    for index in range(2):
+        x.register_hook(log.hook(f"leaf's tensor {index}"))
+        y.register_hook(log.hook(f"tensor {index}"))
+        y.grad_fn.register_hook(log.hook(f"after {index}"))
+        y.grad_fn.register_prehook(log.hook(f"before {index}"))
+        x.register_post_accumulate_grad_hook(log.hook(f"accumulated {index}"))
     loss = y.exp().sum()
     leaf = y.grad_fn.next_functions[0][0]
     leaf.register_hook(log.hook("after the leaf"))

@@ -64,7 +64,7 @@ def test_unnamed_leaves_pass_over_names_that_are_taken():
 def test_unnamed_leaves_keep_their_names_from_capture_to_capture():
     loss = shared("leaves_tied").outputs
     first = [leaf.variable for leaf in lab.capture(loss).leaves]
-    assert first == [f"leaf{number}" for number in range(23)]
+    assert first == [f"leaf{i}" for i in range(23)]
     backward(loss)
     assert [leaf.variable for leaf in lab.capture(loss).leaves] == first
 

@@ -137,8 +137,8 @@ def test_ties_come_out_as_in_libstdcxx():
 @given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3)))
 def test_what_is_popped_is_what_was_pushed_highest_first(keys):
     queue = ReadyQueue()
-    for place, key in enumerate(keys):
-        queue.push(key, place)
+    for index, key in enumerate(keys):
+        queue.push(key, index)
     assert len(queue) == len(keys)
     popped = [queue.pop() for _ in keys]
     assert sorted(popped) == list(range(len(keys)))

@@ -21,17 +21,13 @@ from autograd_lab.records import Saved
 def unpacked(node):
     """Everything that a node saved, as torch's getters give it: ``(name, value)``, members of a list apart."""
     if hasattr(node, "saved_tensors"):
-        return [(f"tensors[{number}]", value) for number, value in enumerate(node.saved_tensors)]
+        return [(f"tensors[{i}]", value) for i, value in enumerate(node.saved_tensors)]
     found = []
     for attribute in dir(node):
         if attribute.startswith("_saved_"):
             name, value = attribute.removeprefix("_saved_"), getattr(node, attribute)
             members = isinstance(value, tuple) and hasattr(node, f"_raw_saved_{name}")
-            found += (
-                [(f"{name}[{number}]", item) for number, item in enumerate(value)]
-                if members
-                else [(name, value)]
-            )
+            found += [(f"{name}[{i}]", item) for i, item in enumerate(value)] if members else [(name, value)]
     return found
 
 

@@ -116,8 +116,8 @@ def test_grad_outputs_are_what_flows_in_a_backward(built):
     graph, nodes = live(built.outputs, model=built.model, names=built.names)
     flowed = {}
     handles = [
-        node.register_prehook(lambda grads, place=place: flowed.setdefault(place, grads))
-        for place, node in enumerate(nodes)
+        node.register_prehook(lambda grads, index=index: flowed.setdefault(index, grads))
+        for index, node in enumerate(nodes)
     ]
     backward(built.outputs)
     for handle in handles:

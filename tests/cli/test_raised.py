@@ -122,5 +122,5 @@ def test_whatever_goes_wrong_is_one_line_that_names_the_users_own(lab, monkeypat
     assert ran.code in (1, 2)
     assert "Traceback" not in ran.out + ran.err
     assert len(told.splitlines()) == 1
-    starts = next(number for number, line in enumerate(WRONG.splitlines(), 1) if f"def {name}(" in line)
+    starts = next(i for i, line in enumerate(WRONG.splitlines(), 1) if f"def {name}(" in line)
     assert f"wrong.py:{starts}" in told or f"wrong.py:{starts + 1}" in told

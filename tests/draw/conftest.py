@@ -36,8 +36,8 @@ def _meta(*shape: int, dtype: str = "float32") -> TensorMeta:
     return TensorMeta(shape, dtype, "cpu")
 
 
-def _leaf(place: int, name: str, *shape: int, **more: object) -> Node:
-    return Node(place, "AccumulateGrad", "accumulate", LEAF, (_meta(*shape),), variable=name, **more)
+def _leaf(node_id: int, name: str, *shape: int, **more: object) -> Node:
+    return Node(node_id, "AccumulateGrad", "accumulate", LEAF, (_meta(*shape),), variable=name, **more)
 
 
 @pytest.fixture
@@ -138,8 +138,8 @@ def in_modules() -> Graph:
     names = ["SumBackward0", "ReluBackward0", "AddmmBackward0", "AddmmBackward0"]
     modules = [None, "net.blocks.1", "net.blocks.1.fc", "net.blocks.0.fc"]
     nodes = [
-        Node(place, name, "op", 10 - place, (_meta(2),), (Edge(place + 1, 0),), module=module)
-        for place, (name, module) in enumerate(zip(names, modules, strict=True))
+        Node(i, name, "op", 10 - i, (_meta(2),), (Edge(i + 1, 0),), module=module)
+        for i, (name, module) in enumerate(zip(names, modules, strict=True))
     ]
     return Graph((*nodes, _leaf(4, "net.blocks.0.fc.bias", 2)), (Edge(0, 0),))
 

@@ -25,10 +25,10 @@ LAST = 2**64 - 1
 def chain(length: int) -> Graph:
     """A chain with a leaf at each node."""
     nodes = []
-    for at in range(0, length - 1, 2):
-        more = (Edge(at + 2, 0),) if at + 2 < length else ()
-        nodes.append(Node(at, f"Op{at}", "op", length - at, next=(*more, Edge(at + 1, 0))))
-        nodes.append(Node(at + 1, "AccumulateGrad", "accumulate", LAST, variable=f"w{at}"))
+    for index in range(0, length - 1, 2):
+        more = (Edge(index + 2, 0),) if index + 2 < length else ()
+        nodes.append(Node(index, f"Op{index}", "op", length - index, next=(*more, Edge(index + 1, 0))))
+        nodes.append(Node(index + 1, "AccumulateGrad", "accumulate", LAST, variable=f"w{index}"))
     return Graph(tuple(nodes), (Edge(0, 0),))
 
 
@@ -95,7 +95,7 @@ def test_png_has_the_looks_colours(residual):
     colours = {colour for _, colour in pixels.getcolors(1 << 24)}
     for look in ("op", "accumulate", "root"):
         fill = LOOKS[look].fill
-        assert tuple(int(fill[at : at + 2], 16) for at in (1, 3, 5)) in colours
+        assert tuple(int(fill[i : i + 2], 16) for i in (1, 3, 5)) in colours
 
 
 def test_pdf_holds_the_text(residual):
@@ -110,7 +110,7 @@ def test_a_big_picture_is_placed_and_whole(direction):
     svg = draw(graph, "svg", direction=direction)
     texts = svg_texts(svg)
     assert sorted(text for text in texts if text.startswith("Op")) == sorted(
-        f"Op{at}" for at in range(0, 1_600, 2)
+        f"Op{i}" for i in range(0, 1_600, 2)
     )
     in_legend = sum(bool(entry.stroke) for entry in graph_picture(graph).legend)
     assert svg.count('class="edge"') == len(graph.edges) + 1 + in_legend
@@ -145,7 +145,7 @@ DRAWN = ("drawn", None)
 
 def test_a_small_picture_is_laid_out_by_dot_and_a_big_one_is_not(asked):
     for boxes in (images.MOST_FOR_DOT, images.MOST_FOR_DOT + 1):
-        nodes = tuple(Node(at, "X", "op", 0) for at in range(boxes))
+        nodes = tuple(Node(i, "X", "op", 0) for i in range(boxes))
         draw(Graph(nodes, ()), "svg")
     assert asked == [BY_DOT, DRAWN, DRAWN]
 
@@ -154,21 +154,19 @@ def unrolled(steps: int) -> Graph:
     """Makes what a recurrent network leaves: a chain in which each step uses the same weights."""
     weights = [
         Node(
-            steps + at,
+            steps + i,
             "AccumulateGrad",
             "accumulate",
             LAST,
             (TensorMeta((1,), "float32", "cpu"),),
             variable=name,
         )
-        for at, name in enumerate(("w_ih", "w_hh", "b_ih", "b_hh"))
+        for i, name in enumerate(("w_ih", "w_hh", "b_ih", "b_hh"))
     ]
     ends = tuple(Edge(leaf.id, 0) for leaf in weights)
     chain = [
-        Node(
-            at, "AddmmBackward0", "op", steps - at, next=(*ends, Edge(at + 1, 0) if at + 1 < steps else None)
-        )
-        for at in range(steps)
+        Node(i, "AddmmBackward0", "op", steps - i, next=(*ends, Edge(i + 1, 0) if i + 1 < steps else None))
+        for i in range(steps)
     ]
     return Graph((*chain, *weights), (Edge(0, 0),))
 
@@ -181,14 +179,11 @@ def test_weights_that_are_used_at_many_steps_go_to_the_layered_layout_at_once(as
 
 def test_a_wide_fan_goes_to_the_layered_layout_and_has_no_number_at_each_slot(asked):
     def fan(leaves: int) -> Graph:
-        cat = Node(0, "CatBackward0", "op", 1, next=tuple(Edge(at + 1, 0) for at in range(leaves)))
+        cat = Node(0, "CatBackward0", "op", 1, next=tuple(Edge(i + 1, 0) for i in range(leaves)))
         return Graph(
             (
                 cat,
-                *(
-                    Node(at + 1, "AccumulateGrad", "accumulate", LAST, variable=f"w{at}")
-                    for at in range(leaves)
-                ),
+                *(Node(i + 1, "AccumulateGrad", "accumulate", LAST, variable=f"w{i}") for i in range(leaves)),
             ),
             (),
         )

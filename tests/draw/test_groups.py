@@ -14,9 +14,9 @@ def test_the_texts_on_the_way_to_a_cluster_spell_its_module(modules):
     assert set(paths) == set(modules)
     assert all(".".join(frame.text for frame in path) == ".".join(module) for module, path in paths.items())
     assert all(
-        len(".".join(f.text for f in path[: at + 1]).split(".")) == path[at].length
+        len(".".join(f.text for f in path[: i + 1]).split(".")) == path[i].length
         for path in paths.values()
-        for at in range(len(path))
+        for i in range(len(path))
     )
 
 
@@ -48,7 +48,7 @@ def flattened(cluster: Cluster) -> list[tuple[tuple[str, ...], str]]:
 
 @given(st.lists(st.lists(st.sampled_from("ab"), max_size=3).map(tuple), max_size=12))
 def test_every_box_lies_in_its_own_cluster_once(groups):
-    boxes = [Box(f"n{number}", (), group=group) for number, group in enumerate(groups)]
+    boxes = [Box(f"n{i}", (), group=group) for i, group in enumerate(groups)]
     assert sorted(flattened(tree(boxes))) == sorted((box.group, box.key) for box in boxes)
 
 

@@ -29,7 +29,7 @@ def test_a_small_record_is_a_picture_and_a_table(residual, seed):
 
 def test_a_large_record_is_a_table_alone():
     for size, kinds in ((MOST, set(TYPES)), (MOST + 1, {"text/html", "text/plain"})):
-        graph = Graph(tuple(Node(at, "X", "op", 0) for at in range(size)), ())
+        graph = Graph(tuple(Node(i, "X", "op", 0) for i in range(size)), ())
         assert set(graph._repr_mimebundle_()) == kinds
 
 

@@ -168,7 +168,7 @@ def test_the_formula_is_what_backward_computes(rule, dtype):
         **vars(formula),
         **vars(sys.modules[rule.__module__]),
         "result": result.detach(),
-        **{f"result{number}": other for number, other in enumerate(others, 1)},
+        **{f"result{i}": other for i, other in enumerate(others, 1)},
         "grad": agreement.noise(result, 1),
     }
     known |= {name: parameter.default for name, parameter in parameters.items()}

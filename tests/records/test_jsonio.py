@@ -63,7 +63,7 @@ def graphs(draw):
     edges = st.builds(Edge, st.integers(0, size - 1), st.integers(0, 3), st.none() | texts)
     nodes = tuple(
         Node(
-            place,
+            i,
             draw(texts),
             draw(st.sampled_from(["op", "accumulate", "function", "compiled"])),
             draw(counts),
@@ -77,7 +77,7 @@ def graphs(draw):
             draw(tuples(hooks)),
             draw(tuples(st.tuples(texts, values))),
         )
-        for place in range(size)
+        for i in range(size)
     )
     return Graph(nodes, draw(tuples(edges)))
 

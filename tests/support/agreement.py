@@ -76,7 +76,7 @@ def reverse(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> lis
     found = [result.detach(), *others, *(None if g is None else g.detach() for g in grads)]
     second = [g for g in grads if g is not None and g.requires_grad]
     if second:
-        ways = [noise(g, 2 + place) for place, g in enumerate(second)]
+        ways = [noise(g, 2 + i) for i, g in enumerate(second)]
         found += torch.autograd.grad(
             second, [*inputs, cotangent], ways, allow_unused=True, materialize_grads=True
         )
@@ -100,22 +100,22 @@ def measured_in(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and (value.is_floating_point() or value.is_complex())
 
 
-def copies(value: torch.Tensor, at: int) -> torch.Tensor:
+def copies(value: torch.Tensor, dim: int) -> torch.Tensor:
     """Three copies, each with other numbers; indices and masks stay what they are."""
     numbers = value.is_floating_point() or value.is_complex()
-    return torch.stack([value.detach() * k if numbers else value for k in (1, 2, 3)], at)
+    return torch.stack([value.detach() * k if numbers else value for k in (1, 2, 3)], dim)
 
 
 def mapped(function: Callable[..., torch.Tensor], values: Sequence[Any]) -> list[torch.Tensor]:
     """The result of a vmap over three copies of the inputs, with gradients; over all, over each alone, at the end."""
-    places = [place for place, v in enumerate(values) if isinstance(v, torch.Tensor)]
+    tensors = [i for i, v in enumerate(values) if isinstance(v, torch.Tensor)]
     found = []
-    for chosen, at in [(places, 0), (places, -1), *(([place], 0) for place in places)]:
-        dims = [at if place in chosen else None for place in range(len(values))]
-        args = [copies(v, at) if place in chosen else v for place, v in enumerate(fresh(values))]
-        for place in chosen:
-            if args[place].is_floating_point() or args[place].is_complex():
-                args[place].requires_grad_(values[place].requires_grad)
+    for chosen, dim in [(tensors, 0), (tensors, -1), *(([index], 0) for index in tensors)]:
+        dims = [dim if i in chosen else None for i in range(len(values))]
+        args = [copies(v, dim) if i in chosen else v for i, v in enumerate(fresh(values))]
+        for index in chosen:
+            if args[index].is_floating_point() or args[index].is_complex():
+                args[index].requires_grad_(values[index].requires_grad)
         result, *others = outputs(torch.vmap(function, tuple(dims))(*args))
         found += [result.detach(), *others]
         if result.requires_grad:
@@ -133,5 +133,5 @@ def agree(
     room: float = 0,
 ) -> None:
     for part in parts:
-        for place, (found, wanted) in enumerate(zip(part(ours, values), part(native, values), strict=True)):
-            assert_same(found, wanted, f"{name}, {part.__name__} {place}", ulps, room)
+        for index, (found, wanted) in enumerate(zip(part(ours, values), part(native, values), strict=True)):
+            assert_same(found, wanted, f"{name}, {part.__name__} {index}", ulps, room)

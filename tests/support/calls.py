@@ -92,4 +92,4 @@ CALLS = [
     Call("masked_fill", lambda x: x.masked_fill(MASK, 2.0), ((2, 3),)),
     Call("clamp", lambda x: x.clamp(0.7, 1.2), ((2, 3),)),
 ]
-IDS = [f"{call.rule}-{place}" for place, call in enumerate(CALLS)]
+IDS = [f"{call.rule}-{i}" for i, call in enumerate(CALLS)]

@@ -113,7 +113,7 @@ def _coo(dtype, *, hybrid=False, times=2):
     else:
         indices = dense.nonzero().T.contiguous()
         values = dense[tuple(indices)]
-    values = torch.cat([values * (number + 1) for number in range(times)])
+    values = torch.cat([values * (i + 1) for i in range(times)])
     indices = indices.repeat(1, times)
     if times > 1:
         order = torch.randperm(len(values), generator=torch.Generator().manual_seed(1))

@@ -24,10 +24,10 @@ def everywhere():
         "registering": vars(_HookMixin)["_register_hook"],
         "readers": set(hooks._readers),
         "function modes": [
-            torch._C._get_function_stack_at(place) for place in range(torch._C._len_torch_function_stack())
+            torch._C._get_function_stack_at(i) for i in range(torch._C._len_torch_function_stack())
         ],
         "dispatch modes": [
-            torch._C._get_dispatch_stack_at(place) for place in range(torch._C._len_torch_dispatch_stack())
+            torch._C._get_dispatch_stack_at(i) for i in range(torch._C._len_torch_dispatch_stack())
         ],
         "dispatch flags": {
             name: value for name, value in vars(_python_dispatch).items() if name.startswith("_is_in_")

@@ -287,7 +287,7 @@ def bert_eager() -> Built:
 @case()
 def leaves_tied() -> Built:
     """Many leaves become ready at once, some of them late."""
-    mixed = [leaf * 1 if place % 3 == 0 else leaf for place, leaf in enumerate(leaves(23, 2))]
+    mixed = [leaf * 1 if i % 3 == 0 else leaf for i, leaf in enumerate(leaves(23, 2))]
     return Built(torch.cat(mixed).square().sum())
 
 

@@ -308,7 +308,7 @@ def run(program: Program, tools: Tools) -> Account:
     """
     torch.manual_seed(0)
     account = Account()
-    leaves = [_leaf(leaf, number) for number, leaf in enumerate(program.leaves)]
+    leaves = [_leaf(leaf, i) for i, leaf in enumerate(program.leaves)]
     _shared_grads(program, leaves)
     before = [leaf.grad for leaf in leaves]
     machine = _Machine(account, tools, leaves)

@@ -26,7 +26,7 @@ PULL = 0.01
 Rows: TypeAlias = Sequence[Sequence[int]]
 
 
-def place(
+def x_positions(
     rows: Rows,
     below: Sequence[Sequence[int]],
     waypoint: Sequence[bool],
@@ -44,7 +44,7 @@ def place(
         Vertex → x in points, growing to the right, the smallest 0.
 
     Example:
-        >>> place([[0], [1, 2]], [[1, 2], [], []], [False] * 3, lambda left, right: 10.0)
+        >>> x_positions([[0], [1, 2]], [[1, 2], [], []], [False] * 3, lambda left, right: 10.0)
         {0: 0.0, 1: 0.0, 2: 10.0}
     """
     depth = _depths(rows, below, waypoint)
@@ -80,22 +80,22 @@ def _columns(
     column: dict[int, int] = {}
     count = 0
     straight: dict[int, int] = {}
-    for at, row in enumerate(rows):
+    for index, row in enumerate(rows):
         for vertex in row:
             if vertex in straight:
                 column[vertex] = column[straight[vertex]]
             else:
                 column[vertex] = count
                 count += 1
-        if at + 1 < len(rows):
-            place_below = {vertex: place for place, vertex in enumerate(rows[at + 1])}
+        if index + 1 < len(rows):
+            index_below = {vertex: i for i, vertex in enumerate(rows[index + 1])}
             edges = []
             for upper in row:
-                middle = _median([place_below[lower] for lower in below[upper]])
+                middle = _median([index_below[lower] for lower in below[upper]])
                 for lower in below[upper]:
                     rank = _rank(upper, lower, waypoint, depth, column)
-                    edges.append((rank, abs(place_below[lower] - middle), upper, lower))
-            straight = _straight([edge[2:] for edge in sorted(edges)], row, rows[at + 1])
+                    edges.append((rank, abs(index_below[lower] - middle), upper, lower))
+            straight = _straight([edge[2:] for edge in sorted(edges)], row, rows[index + 1])
     return column
 
 
@@ -124,16 +124,16 @@ def _straight(
     edges: Sequence[tuple[int, int]], row: Sequence[int], next_row: Sequence[int]
 ) -> dict[int, int]:
     """Chooses edges between two layers, the first before the last, that don't cross or touch: lower → upper vertex."""
-    upper = {vertex: at for at, vertex in enumerate(row)}
-    lower = {vertex: at for at, vertex in enumerate(next_row)}
+    upper = {vertex: i for i, vertex in enumerate(row)}
+    lower = {vertex: i for i, vertex in enumerate(next_row)}
     chosen: list[tuple[int, int]] = []
     for a, b in edges:
         i, j = upper[a], lower[b]
-        at = bisect(chosen, (i, j))
-        before_fits = at == 0 or (chosen[at - 1][0] < i and chosen[at - 1][1] < j)
-        after_fits = at == len(chosen) or (chosen[at][0] > i and chosen[at][1] > j)
+        index = bisect(chosen, (i, j))
+        before_fits = index == 0 or (chosen[index - 1][0] < i and chosen[index - 1][1] < j)
+        after_fits = index == len(chosen) or (chosen[index][0] > i and chosen[index][1] > j)
         if before_fits and after_fits:
-            chosen.insert(at, (i, j))
+            chosen.insert(index, (i, j))
     return {next_row[j]: row[i] for i, j in chosen}
 
 
@@ -181,9 +181,9 @@ def _rising(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     for value, weight in zip(values, weights, strict=True):
         mean, total, size = value, weight, 1
         while pools and pools[-1][0] > mean:
-            other, more, number = pools.pop()
+            other, more, count = pools.pop()
             mean = (mean * total + other * more) / (total + more)
-            total, size = total + more, size + number
+            total, size = total + more, size + count
         pools.append((mean, total, size))
     return [mean for mean, _, size in pools for _ in range(size)]
 
@@ -205,7 +205,7 @@ def _fitted(
 def _from_left(left: Sequence[dict[int, float]], right: Sequence[dict[int, float]]) -> list[int]:
     # There's always such an order: columns don't cross, so no ring of them lies left of itself.
     waiting = [len(others) for others in left]
-    order = [here for here, number in enumerate(waiting) if not number]
+    order = [here for here, count in enumerate(waiting) if not count]
     for here in order:  # grows while it's walked
         for other in right[here]:
             waiting[other] -= 1

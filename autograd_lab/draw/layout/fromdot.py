@@ -39,9 +39,9 @@ def read(picture: Picture, answer: bytes | str) -> Placement:
     laid = json.loads(answer)
     objects = {each["name"]: each for each in laid.get("objects", ())}
     edges = {each["id"]: each for each in laid.get("edges", ()) if "id" in each}
-    numbers = range(len(picture.arrows))
-    routes = tuple(_route(edges[f"e{at}"]["pos"]) for at in numbers)
-    back = tuple(_route(edges[f"b{at}"]["pos"]) if picture.arrows[at].back else None for at in numbers)
+    indices = range(len(picture.arrows))
+    routes = tuple(_route(edges[f"e{i}"]["pos"]) for i in indices)
+    back = tuple(_route(edges[f"b{i}"]["pos"]) if picture.arrows[i].back else None for i in indices)
     sizes = tuple(
         (float(objects[box.key]["width"]) * _POINTS, float(objects[box.key]["height"]) * _POINTS)
         for box in picture.boxes
@@ -52,8 +52,8 @@ def read(picture: Picture, answer: bytes | str) -> Placement:
         positions,
         routes,
         back,
-        tuple(_label(edges[f"e{at}"]) for at in numbers),
-        tuple(_label(edges.get(f"b{at}", {})) for at in numbers),
+        tuple(_label(edges[f"e{i}"]) for i in indices),
+        tuple(_label(edges.get(f"b{i}", {})) for i in indices),
     )
     return placement._replace(clusters=tuple(_named(picture, placement, objects)))
 

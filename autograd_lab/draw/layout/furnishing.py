@@ -117,8 +117,8 @@ def _below(widths: Sequence[float], extent: Rect) -> Iterator[Point]:
     column = max(widths) + _COLUMN_GAP
     columns = max(1, int((max(extent.size[0], _NARROWEST) + _COLUMN_GAP) // column))
     rows = -(-len(widths) // columns)
-    for at in range(len(widths)):
-        x, row = divmod(at, rows)
+    for i in range(len(widths)):
+        x, row = divmod(i, rows)
         yield extent.left + x * column, extent.bottom - _MARGIN - ROW * (row + 0.5)
 
 

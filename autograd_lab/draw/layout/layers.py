@@ -174,8 +174,8 @@ def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
         leaves = [other for other in others if into[other] == 1 and not out[other]]
         if len(leaves) > MOST_ABREAST:
             abreast = math.ceil((len(leaves) * _BLOCK) ** 0.5)
-            for at, leaf in enumerate(leaves):
-                rank[leaf] = rank[vertex] + 1 + at // abreast
+            for index, leaf in enumerate(leaves):
+                rank[leaf] = rank[vertex] + 1 + index // abreast
     return rank
 
 

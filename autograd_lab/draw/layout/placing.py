@@ -79,22 +79,22 @@ class Placement(NamedTuple):
     furniture: Furniture = Furniture()
     extent: Point | None = None
 
-    def label(self, picture: Picture, at: int, *, back: bool = False) -> Point | None:
+    def label(self, picture: Picture, index: int, *, back: bool = False) -> Point | None:
         """Returns the middle of an arrow's label.
 
         Args:
             picture: The picture.
-            at: The arrow's number.
+            index: The arrow's.
             back: Whether it's the label of the way back.
 
         Returns:
             Where the layout says, or else on one side of the curve's middle; ``None`` where there's no label or curve.
         """
-        arrow = picture.arrows[at]
-        lines, way = (arrow.back, self.back[at]) if back else (arrow.lines, self.routes[at])
+        arrow = picture.arrows[index]
+        lines, way = (arrow.back, self.back[index]) if back else (arrow.lines, self.routes[index])
         said = self.back_labels if back else self.labels
-        if said and said[at] is not None:
-            return said[at]
+        if said and said[index] is not None:
+            return said[index]
         if way is None or not way.points or not lines:
             return None
         (x, y), (width, height) = way.middle(), lines_size(lines)
@@ -109,9 +109,9 @@ class Placement(NamedTuple):
 
     def label_rects(self, picture: Picture) -> Iterator[Rect]:
         """Returns where the arrows' labels are."""
-        for at, arrow in enumerate(picture.arrows):
+        for index, arrow in enumerate(picture.arrows):
             for back, lines in ((False, arrow.lines), (True, arrow.back)):
-                middle = self.label(picture, at, back=back) if lines else None
+                middle = self.label(picture, index, back=back) if lines else None
                 if middle is not None:
                     yield Rect.around(middle, lines_size(lines))
 
@@ -137,14 +137,14 @@ def placed(picture: Picture) -> Placement:
     reckoned = tuple(box_size(box, picture.direction) for box in picture.boxes)
     sizes = tuple((width * _SPARE, height * _SPARE) for width, height in reckoned)
     slots = _Slots(picture, reckoned)
-    number = {box.key: at for at, box in enumerate(picture.boxes)}
+    index_of = {box.key: i for i, box in enumerate(picture.boxes)}
     # The way back runs beside the way there.
     backs = [arrow for arrow in picture.arrows if arrow.back]
     arrows = (*picture.arrows, *backs)
     upright = picture.direction in ("down", "up")
     found = layout(
         sizes if upright else [(height, width) for width, height in sizes],
-        [(number[arrow.tail], number[arrow.head]) for arrow in arrows],
+        [(index_of[arrow.tail], index_of[arrow.head]) for arrow in arrows],
         ends=[slots.ends(arrow) for arrow in arrows],
         fold=True,
     )

@@ -58,7 +58,7 @@ class Route(NamedTuple):
             words.append(f"e,{x:.1f},{y:.1f}")
         words += [f"{x:.1f},{y:.1f}" for x, y in points]
         text = " ".join(words)
-        parts = [text[at : at + _QUOTABLE] for at in range(0, len(text), _QUOTABLE)]
+        parts = [text[i : i + _QUOTABLE] for i in range(0, len(text), _QUOTABLE)]
         return " + ".join(f'"{part}"' for part in parts)
 
     def middle(self) -> Point:

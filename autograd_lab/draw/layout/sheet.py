@@ -16,7 +16,7 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from autograd_lab.draw.layout.columns import place
+from autograd_lab.draw.layout.columns import x_positions
 from autograd_lab.draw.layout.routes import ARROW, Pen, Point
 
 Size: TypeAlias = tuple[float, float]
@@ -127,16 +127,16 @@ class _Drawing:
         fold: bool,
     ) -> None:
         self._rows, self._below, self._sizes = rows, below, sizes
-        self._row = {vertex: at for at, row in enumerate(rows) for vertex in row}
+        self._row = {vertex: i for i, row in enumerate(rows) for vertex in row}
         boxes = len(sizes)
         self._half = {vertex: sizes[vertex][0] / 2 if vertex < boxes else 0.0 for vertex in self._row}
-        self._x = place(rows, below, [vertex >= boxes for vertex in range(len(below))], self._room)
+        self._x = x_positions(rows, below, [vertex >= boxes for vertex in range(len(below))], self._room)
         self._top: list[float] = []
         self._bottom: list[float] = []
         self._stack_rows()
         self._bands = self._cut(fold=fold)
         self._band_of_row = [
-            at for at, band in enumerate(self._bands) for _ in range(band.first, band.last + 1)
+            i for i, band in enumerate(self._bands) for _ in range(band.first, band.last + 1)
         ]
         self._track = self._tracks()
 
@@ -181,13 +181,11 @@ class _Drawing:
 
     def _cut(self, *, fold: bool) -> list[_Band]:
         height, (left, right) = self._bottom[-1], self._extent(0, len(self._rows) - 1)
-        number = round((_SHAPE * height / (right - left + _GUTTER + 5 * _TRACK)) ** 0.5) if fold else 1
-        cuts = self._cuts(number)
+        count = round((_SHAPE * height / (right - left + _GUTTER + 5 * _TRACK)) ** 0.5) if fold else 1
+        cuts = self._cuts(count)
         bands: list[_Band] = []
-        edge, above = (
-            0.0,
-            0.0,
-        )  # where the next band begins, and the room that the tracks into it need above it
+        # Where the next band begins, and the room that the tracks into it need above it.
+        edge, above = 0.0, 0.0
         for first, last in zip([0, *(cut + 1 for cut in cuts)], [*cuts, len(self._rows) - 1], strict=True):
             left, right = self._extent(first, last)
             leaving = self._crossing(last)  # none below the last row
@@ -196,12 +194,12 @@ class _Drawing:
             edge += right - left + above + _GUTTER
         return bands
 
-    def _cuts(self, number: int) -> list[int]:
+    def _cuts(self, count: int) -> list[int]:
         """Chooses the rows after which the graph is cut: near equal heights, where few edges cross."""
         cuts: list[int] = []
         height, end = self._bottom[-1], 0
-        for part in range(1, number):
-            ideal, reach = height * part / number, height * _REACH / number
+        for part in range(1, count):
+            ideal, reach = height * part / count, height * _REACH / count
             begin = bisect_left(self._bottom, ideal - reach, lo=end)
             end = min(bisect_left(self._bottom, ideal + reach, lo=begin), len(self._rows) - 1)
             if begin < end:
@@ -217,7 +215,7 @@ class _Drawing:
         for band in self._bands[:-1]:
             edges = [(a, b) for a in self._rows[band.last] for b in self._below[a]]
             edges.sort(key=lambda edge: (self._x[edge[0]], self._x[edge[1]]), reverse=True)
-            found.update({edge: number for number, edge in enumerate(edges)})
+            found.update({edge: i for i, edge in enumerate(edges)})
         return found
 
     # --- curves ------------------------------------------------------------------------

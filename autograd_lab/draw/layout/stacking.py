@@ -32,7 +32,7 @@ def above(picture: Picture) -> list[tuple[str, str]]:
         >>> above(Picture(boxes, (Arrow("a", "w"), Arrow("a", "b"))))
         [('w', 'b')]
     """
-    place = {box.key: at for at, box in enumerate(picture.boxes)}
+    index_of = {box.key: i for i, box in enumerate(picture.boxes)}
     group = {box.key: box.group for box in picture.boxes}
     leads_on = {arrow.tail for arrow in picture.arrows}
     ends: dict[tuple[str, ...], list[str]] = defaultdict(list)
@@ -46,7 +46,7 @@ def above(picture: Picture) -> list[tuple[str, str]]:
         if not left or (arrow.head not in leads_on and len(group[arrow.head]) < len(left)):
             continue  # a leaf that several clusters share may stand beside them
         # Only downwards in the boxes' order: so no circle comes about, of whatever arrows and pairs.
-        found |= {(end, arrow.head): None for end in ends[left] if place[end] < place[arrow.head]}
+        found |= {(end, arrow.head): None for end in ends[left] if index_of[end] < index_of[arrow.head]}
         if len(found) > MOST:
             return []
     return list(found)

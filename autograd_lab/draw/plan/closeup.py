@@ -62,7 +62,7 @@ def close_up(graph: Graph, homes: Sequence[Path | None], module: str) -> CloseUp
     """
     paths = _found(module, {path[:length] for path in homes if path for length in range(1, len(path) + 1)})
     inside = frozenset(
-        at for at, home in enumerate(homes) if home and any(home[: len(path)] == path for path in paths)
+        i for i, home in enumerate(homes) if home and any(home[: len(path)] == path for path in paths)
     )
     near = {edge.node for tail, _, edge in graph.edges if tail in inside}
     near |= {tail for tail, _, edge in graph.edges if edge.node in inside}

@@ -55,8 +55,8 @@ class Link(NamedTuple):
     """One arrow, and the edges that it counts.
 
     Attributes:
-        tail: Number of the part that it leaves.
-        head: Number of the part that it leads to.
+        tail: Index of the part that it leaves.
+        head: Index of the part that it leads to.
         edges: ``(node, slot)`` of each edge, in the graph's order.
         again: Whether it leads from one block of a run to the next, which is drawn as the same.
 
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
     Attributes:
         parts: The boxes, in the order in which the first node of each stands in the graph.
         links: For each part the arrows that leave it.
-        part_of: For each node the number of its part.
+        part_of: For each node the index of its part.
         names: For each node the names of the leaf that it feeds; in a block that's drawn for others they speak for all.
         classes: The class of each cluster's module, where that's known, by the clusters' texts on the way to it.
 
@@ -109,7 +109,7 @@ def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False, modul
         RenderError: There's no such module, or blocks that are alike are asked for as well.
 
     Example:
-        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module="net.exp") for at in range(2)]
+        >>> nodes = [Node(i, "ExpBackward0", "op", 9 - i, module="net.exp") for i in range(2)]
         >>> plan(Graph(tuple(nodes), ()), depth=1).parts
         (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1, kind=None, place=''),)
     """
@@ -119,20 +119,20 @@ def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False, modul
     found = find_repeats(graph, at_home, depth) if repeats else no_repeats(graph)
     near = None if module is None else close_up(graph, at_home, module)
     drawn: dict[int | Path, list[int]] = {}
-    for at, image in enumerate(found.image):
+    for index, image in enumerate(found.image):
         home = at_home[image]
-        if near is not None and at not in near.inside:
-            drawn.setdefault(near.neighbour(home) or image, []).append(at)
+        if near is not None and index not in near.inside:
+            drawn.setdefault(near.neighbour(home) or image, []).append(index)
             continue
         whole = depth is not None and home is not None and len(home) >= depth
-        drawn.setdefault(home[:depth] if whole and home is not None else image, []).append(at)
+        drawn.setdefault(home[:depth] if whole and home is not None else image, []).append(index)
     parts, classes = _parts(graph, drawn, at_home, found)
     if near is not None:
         parts = tuple(part._replace(place=_place(part, near)) for part in parts)
     part_of = [0] * len(graph)
-    for number, part in enumerate(parts):
-        for at in part.nodes:
-            part_of[at] = number
+    for index, part in enumerate(parts):
+        for node_id in part.nodes:
+            part_of[node_id] = index
     names = tuple(_names(node, at_home[node.id], found) for node in graph.nodes)
     return Plan(parts, _links(graph, parts, part_of, found), tuple(part_of), names, classes)
 
@@ -205,7 +205,7 @@ def _name(name: str, home: Path, found: Repeats) -> str:
         block = home[:length]
         inner = inner_name(name, block)
         if inner != name:
-            told = ".".join(found.texts.get(block[:at], block[at - 1]) for at in range(1, length + 1))
+            told = ".".join(found.texts.get(block[:i], block[i - 1]) for i in range(1, length + 1))
             return told + inner if _times(block, found) > 1 else name
     return name
 
@@ -235,7 +235,7 @@ def _links(
             continue
         way = _Way(
             end,
-            _differ(found.places[tail], found.places[edge.node]),
+            _differ(found.blocks[tail], found.blocks[edge.node]),
             slot if parts[start].module is None else None,
             edge.input_nr if parts[end].module is None else None,
         )
@@ -248,7 +248,7 @@ def _links(
 
 def _differ(one: dict[int, int], other: dict[int, int]) -> bool:
     """Whether two nodes lie in different blocks of one run."""
-    return any(other.get(run, place) != place for run, place in one.items())
+    return any(other.get(run, block) != block for run, block in one.items())
 
 
 def edge_of(graph: Graph, node: int, slot: int) -> Edge:

@@ -66,7 +66,7 @@ def heat(by: str, graph: Graph, drawn: Plan, steps: Sequence[Step] = ()) -> Heat
     least, most = min(known), max(known)
     bounds = _bounds(least, most)
     scale = [
-        (str(at), f"{kind.text(low)} – {kind.text(high)}") for at, (low, high) in enumerate(pairwise(bounds))
+        (str(i), f"{kind.text(low)} – {kind.text(high)}") for i, (low, high) in enumerate(pairwise(bounds))
     ]
     step_of = tuple(None if value is None else _step(value, bounds) for value in values)
     beside = [(name, name) for name in (ZERO, WILD) if name in step_of]
@@ -78,8 +78,8 @@ def _bounds(least: float, most: float) -> list[float]:
     if least == most:
         return [least, most]
     if math.log10(most / least) > _DECADES:
-        return [least * (most / least) ** (at / STEPS) for at in range(STEPS + 1)]
-    return [least + (most - least) * at / STEPS for at in range(STEPS + 1)]
+        return [least * (most / least) ** (i / STEPS) for i in range(STEPS + 1)]
+    return [least + (most - least) * i / STEPS for i in range(STEPS + 1)]
 
 
 def _step(value: float, bounds: Sequence[float]) -> str:
@@ -98,20 +98,20 @@ _Values = list[float | None]
 def _norms(graph: Graph, drawn: Plan, steps: Mapping[int, Step]) -> _Values:
     ways = Ways(graph, drawn.part_of)
     return [
-        came_in(part.nodes, ways.came[at], steps) if part.node is None else _arrived(part, steps)
-        for at, part in enumerate(drawn.parts)
+        came_in(part.nodes, ways.came[i], steps) if part.node is None else _arrived(part, steps)
+        for i, part in enumerate(drawn.parts)
     ]
 
 
 def _arrived(part: Part, steps: Mapping[int, Step]) -> float | None:
     """What a node ran with; of several that one is drawn for, all of it."""
-    ran = (steps[at] for at in part.nodes if at in steps)
+    ran = (steps[i] for i in part.nodes if i in steps)
     return together(stats for step in ran for stats in step.grad_outputs if stats is not None)
 
 
 def _times(graph: Graph, drawn: Plan, steps: Mapping[int, Step]) -> _Values:
     del graph
-    return [_sum(steps[at].duration_ns for at in part.nodes if at in steps) for part in drawn.parts]
+    return [_sum(steps[i].duration_ns for i in part.nodes if i in steps) for part in drawn.parts]
 
 
 def _sum(durations: Iterable[int | None]) -> float | None:
@@ -122,7 +122,7 @@ def _sum(durations: Iterable[int | None]) -> float | None:
 def _saved(graph: Graph, drawn: Plan, steps: Mapping[int, Step]) -> _Values:
     del steps
     return [
-        float(Graph(tuple(graph.nodes[at] for at in part.nodes), ()).saved_activation_nbytes) or None
+        float(Graph(tuple(graph.nodes[i] for i in part.nodes), ()).saved_activation_nbytes) or None
         for part in drawn.parts
     ]
 

@@ -151,16 +151,16 @@ def _home(
     leaf: Node, users: list[Path], calls: dict[Path, dict[Path, None]], again: frozenset[str]
 ) -> Path | None:
     """Note [Homes of leaves]."""
-    places = [
-        place
+    paths = [
+        path
         for name in (leaf.variable, *leaf.aliases)
         if name is not None
-        for place in _places(name, users, calls, again)
+        for path in _paths(name, users, calls, again)
     ]
-    return _common(places) if places else None
+    return _common(paths) if paths else None
 
 
-def _places(
+def _paths(
     name: str, users: list[Path], calls: dict[Path, dict[Path, None]], again: frozenset[str]
 ) -> Iterator[Path]:
     module = tuple(name.split(".")[:-1])
@@ -192,10 +192,10 @@ def _comes_back(graph: Graph, nodes: set[int]) -> bool:
     """Whether a way leads out of some nodes and back in. Nodes stand in the order in which gradients reach them."""
     last = max(nodes)
     beyond: set[int] = set()
-    for at in range(min(nodes), last + 1):
-        if at in nodes or at in beyond:
-            heads = {edge.node for edge in graph.nodes[at].next if edge is not None}
-            if at in beyond and not heads.isdisjoint(nodes):
+    for node_id in range(min(nodes), last + 1):
+        if node_id in nodes or node_id in beyond:
+            heads = {edge.node for edge in graph.nodes[node_id].next if edge is not None}
+            if node_id in beyond and not heads.isdisjoint(nodes):
                 return True
             beyond |= heads - nodes
     return False

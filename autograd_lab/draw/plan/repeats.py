@@ -30,7 +30,7 @@ class Repeats(NamedTuple):
         image: For each node the one that is drawn for it, often itself.
         texts: Path of a block that is drawn for a run → what its last part is called, such as ``"0 … 11"``.
         times: Path of such a block → how many there are.
-        places: For each node in a run: number of the run → which block of it, the first in the backward's order 0.
+        blocks: For each node in a run: index of the run → index of its block, the first in the backward's order 0.
 
     Example:
         >>> find_repeats(Graph((Node(0, "ExpBackward0", "op", 0),), ()), [None], None).image
@@ -40,7 +40,7 @@ class Repeats(NamedTuple):
     image: list[int]
     texts: dict[Path, str]
     times: dict[Path, int]
-    places: list[dict[int, int]]
+    blocks: list[dict[int, int]]
 
 
 class _Block(NamedTuple):
@@ -50,9 +50,9 @@ class _Block(NamedTuple):
     nodes: tuple[int, ...]
     inside: Hashable
     outs: frozenset[tuple[int, int, int, int, str | None]]
-    """(place of the node, slot, node that it leads to, input_nr, name)."""
+    """(index of the node, slot, id of the node that it leads to, input_nr, name)."""
     ins: Counter[tuple[int, int, str | None, int]]
-    """(place of the node, input_nr, name, node that it comes from), and how many such edges."""
+    """(index of the node, input_nr, name, id of the node that it comes from), and how many such edges."""
 
 
 def no_repeats(graph: Graph) -> Repeats:
@@ -82,15 +82,15 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
     into, class_of = _into(graph), class_finder(graph)
     runs = 0
     waiting: list[tuple[Path, list[int]]] = [
-        ((), [at for at, home in enumerate(homes) if home is not None and home])
+        ((), [i for i, home in enumerate(homes) if home is not None and home])
     ]
     while waiting:
         parent, nodes = waiting.pop()
         if depth is not None and len(parent) >= depth:
             continue
         children: dict[str, list[int]] = defaultdict(list)
-        for at in nodes:
-            children[_home(homes, at)[len(parent)]].append(at)
+        for node_id in nodes:
+            children[_home(homes, node_id)[len(parent)]].append(node_id)
         blocks = [
             _block(graph, homes, into, class_of, (*parent, name), inside) for name, inside in children.items()
         ]
@@ -98,19 +98,18 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
         for run in _runs(blocks):
             first = run[0]
             path = (*parent, first.name)
-            before, _, number = first.name.rpartition(
-                "."
-            )  # in a container: see Note [Containers] in homes.py
-            after = number if run[-1].name.rpartition(".")[0] == before else first.name
+            # In a container: see Note [Containers] in homes.py.
+            before, _, last = first.name.rpartition(".")
+            after = last if run[-1].name.rpartition(".")[0] == before else first.name
             found.texts[path], found.times[path] = f"{run[-1].name} … {after}", len(run)
-            for place, block in enumerate(run):
-                for own, at in zip(first.nodes, block.nodes, strict=True):
-                    found.image[at] = own
-                    found.places[at][runs] = place
+            for index, block in enumerate(run):
+                for own, node_id in zip(first.nodes, block.nodes, strict=True):
+                    found.image[node_id] = own
+                    found.blocks[node_id][runs] = index
             drawn -= {block.name for block in run[1:]}
             runs += 1
         waiting += (
-            ((*parent, name), [at for at in inside if len(_home(homes, at)) > len(parent) + 1])
+            ((*parent, name), [i for i in inside if len(_home(homes, i)) > len(parent) + 1])
             for name, inside in children.items()
             if name in drawn
         )
@@ -119,28 +118,30 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
 
 def _resolved(found: Repeats) -> Repeats:
     """A run inside a block that is drawn for others holds for those too."""
-    for at in range(len(found.image)):
-        way = [at]
+    for node_id in range(len(found.image)):
+        way = [node_id]
         while found.image[way[-1]] != way[-1]:
             way.append(found.image[way[-1]])
-        found.image[at] = way[-1]
-        found.places[at] = {run: place for node in reversed(way) for run, place in found.places[node].items()}
+        found.image[node_id] = way[-1]
+        found.blocks[node_id] = {
+            run: block for node in reversed(way) for run, block in found.blocks[node].items()
+        }
     return found
 
 
-def _home(homes: Sequence[Path | None], at: int) -> Path:
-    home = homes[at]
+def _home(homes: Sequence[Path | None], node_id: int) -> Path:
+    home = homes[node_id]
     assert home is not None
     return home
 
 
 def _into(graph: Graph) -> list[list[tuple[int, Edge]]]:
-    """For each node the edges that lead to it; an output counts as a node with a number below 0."""
+    """For each node the edges that lead to it; an output counts as a node with an id below 0."""
     into: list[list[tuple[int, Edge]]] = [[] for _ in graph.nodes]
     for tail, _, edge in graph.edges:
         into[edge.node].append((tail, edge))
-    for number, edge in enumerate(graph.roots):
-        into[edge.node].append((-1 - number, edge))
+    for index, edge in enumerate(graph.roots):
+        into[edge.node].append((-1 - index, edge))
     return into
 
 
@@ -156,11 +157,11 @@ def _block(
     inside: list[int],
 ) -> _Block:
     nodes = _in_order(graph, inside)
-    place = {at: number for number, at in enumerate(nodes)}
+    index_of = {node_id: index for index, node_id in enumerate(nodes)}
     outs = [
-        (number, slot, edge)
-        for number, at in enumerate(nodes)
-        for slot, edge in enumerate(graph.nodes[at].next)
+        (index, slot, edge)
+        for index, node_id in enumerate(nodes)
+        for slot, edge in enumerate(graph.nodes[node_id].next)
         if edge is not None
     ]
     return _Block(
@@ -168,30 +169,30 @@ def _block(
         nodes,
         (
             class_of(path),
-            tuple(_described(graph.nodes[at], _home(homes, at)[len(path) :], path) for at in nodes),
+            tuple(_described(graph.nodes[i], _home(homes, i)[len(path) :], path) for i in nodes),
             tuple(
-                (number, slot, place[edge.node], edge.input_nr, edge.name)
-                for number, slot, edge in outs
-                if edge.node in place
+                (index, slot, index_of[edge.node], edge.input_nr, edge.name)
+                for index, slot, edge in outs
+                if edge.node in index_of
             ),
         ),
         frozenset(
-            (number, slot, edge.node, edge.input_nr, edge.name)
-            for number, slot, edge in outs
-            if edge.node not in place
+            (index, slot, edge.node, edge.input_nr, edge.name)
+            for index, slot, edge in outs
+            if edge.node not in index_of
         ),
         Counter(
-            (number, edge.input_nr, edge.name, tail)
-            for number, at in enumerate(nodes)
-            for tail, edge in into[at]
-            if tail not in place
+            (index, edge.input_nr, edge.name, tail)
+            for index, node_id in enumerate(nodes)
+            for tail, edge in into[node_id]
+            if tail not in index_of
         ),
     )
 
 
 def _in_order(graph: Graph, inside: Iterable[int]) -> tuple[int, ...]:
     """Operations from the last made to the first, then leaves in the order in which those lead to them."""
-    nodes = [graph.nodes[at] for at in inside]
+    nodes = [graph.nodes[i] for i in inside]
     operations = [node for node in nodes if node.kind != "accumulate"]
     operations.sort(key=lambda node: (-node.sequence_nr, node.id))
     leaves = dict.fromkeys(node.id for node in nodes if node.kind == "accumulate")
@@ -263,7 +264,7 @@ def _run_from(blocks: Sequence[_Block], start: int) -> list[_Block]:
     outs = {out for out in first.outs if out[2] not in of_second}
     ins = _but_from(second.ins, of_first)
     first_only = first.ins - ins
-    if not ins <= first.ins or not {(at, nr) for at, nr, *_ in first_only} <= heads:
+    if not ins <= first.ins or not {(index, nr) for index, nr, *_ in first_only} <= heads:
         return run
     seen = set(first.nodes)
     for block in blocks[start + 1 :]:
@@ -285,14 +286,14 @@ def _run_from(blocks: Sequence[_Block], start: int) -> list[_Block]:
 def _but_from(
     ins: Counter[tuple[int, int, str | None, int]], nodes: set[int]
 ) -> Counter[tuple[int, int, str | None, int]]:
-    return Counter({into: number for into, number in ins.items() if into[3] not in nodes})
+    return Counter({into: count for into, count in ins.items() if into[3] not in nodes})
 
 
 def _links(block: _Block, follower: _Block) -> set[tuple[int, int, int, int, str | None]]:
-    """The edges from one block to the next, told by the places of their nodes."""
-    place = {at: number for number, at in enumerate(follower.nodes)}
+    """The edges from one block to the next, told by the indices of their nodes."""
+    index_of = {node_id: index for index, node_id in enumerate(follower.nodes)}
     return {
-        (at, slot, place[node], input_nr, name)
-        for at, slot, node, input_nr, name in block.outs
-        if node in place
+        (index, slot, index_of[node_id], input_nr, name)
+        for index, slot, node_id, input_nr, name in block.outs
+        if node_id in index_of
     }

@@ -14,11 +14,11 @@ from autograd_lab.records import GradStats, Graph, Node, Step
 
 
 class Ways:
-    """The edges that lead to each part of a graph and away from it, as ``(node, slot)``, by the part's number.
+    """The edges that lead to each part of a graph and away from it, as ``(node, slot)``, by the part's index.
 
     Args:
         graph: The graph.
-        part_of: For each node the number of its part.
+        part_of: For each node the index of its part.
     """
 
     def __init__(self, graph: Graph, part_of: Sequence[int]) -> None:
@@ -43,7 +43,7 @@ def came_in(nodes: Iterable[int], came: Iterable[tuple[int, int]], steps: Mappin
         The norm; ``None`` where nothing was measured, or a share of it can't be told from what other nodes of the part
         sent.
     """
-    started = started_with(steps[at] for at in nodes if at in steps)
+    started = started_with(steps[i] for i in nodes if i in steps)
     return None if started is None else together([*gradients_of(came, steps), *started])
 
 

@@ -74,15 +74,15 @@ def label_ticks(axis: Any, low: float, high: float) -> None:
     axis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-def depth_colour(place: int, count: int) -> str:
+def depth_colour(index: int, count: int) -> str:
     """Returns the colour of a layer: from blue for the first, whose input is the model's, to orange for the last.
 
     Args:
-        place: Which layer it is, the model's first being 0.
+        index: Which layer it is, the model's first being 0.
         count: How many there are.
 
     Example:
         >>> depth_colour(0, 9) == scales.DEPTHS[0], depth_colour(8, 9) == scales.DEPTHS[-1]
         (True, True)
     """
-    return scales.DEPTHS[round(place * (len(scales.DEPTHS) - 1) / max(count - 1, 1))]
+    return scales.DEPTHS[round(index * (len(scales.DEPTHS) - 1) / max(count - 1, 1))]

@@ -44,10 +44,10 @@ def lines(numbers: Sequence[int], found: Sequence[Mapping[str, Norm]]) -> tuple[
     axes.set_yscale("log")
     axes.set_ylim(low, high)
     label_ticks(axes.yaxis, low, high)
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         series = [each.get(name) for each in found]
-        colour, style = depth_colour(place, len(names)), _DASHES[place % len(_DASHES)]
-        label = _label(name) if place < MOST_NAMES else "_"
+        colour, style = depth_colour(index, len(names)), _DASHES[index % len(_DASHES)]
+        label = _label(name) if index < MOST_NAMES else "_"
         axes.plot(
             numbers,
             _on_scale(series),
@@ -112,9 +112,9 @@ def heat_map(numbers: Sequence[int], found: Sequence[Mapping[str, Norm]]) -> tup
     for x, y, text, colour in _signs(rows):
         axes.text(x, y, text, ha="center", va="center", fontsize=7, color=colour, fontweight="bold")
     axes.set_ylim(len(names), 0)
-    axes.set_yticks([place + 0.5 for place in range(len(names))], list(map(frame.literal, names)), fontsize=8)
+    axes.set_yticks([i + 0.5 for i in range(len(names))], list(map(frame.literal, names)), fontsize=8)
     ticks = range(0, len(numbers), max(1, -(-len(numbers) // 12)))
-    axes.set_xticks([at + 0.5 for at in ticks], [str(numbers[at]) for at in ticks])
+    axes.set_xticks([i + 0.5 for i in ticks], [str(numbers[i]) for i in ticks])
     axes.set_xlabel("backward", fontsize=9)
     bar = figure.colorbar(drawn, ax=axes, pad=0.02, aspect=30)
     bar.set_label("norm of the gradient that arrived", fontsize=8, color=theme.INK)

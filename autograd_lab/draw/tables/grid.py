@@ -97,16 +97,16 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int, 
     width = max(width, LEAST)
     columns = [column._replace(name=clean(column.name)) for column in columns]
     cells = [[with_units(clean(cell)) for cell in row] for row in rows]
-    rooms = [_room(column, [row[at] for row in cells]) for at, column in enumerate(columns)]
+    rooms = [_room(column, [row[i] for row in cells]) for i, column in enumerate(columns)]
     kept = _kept(columns, rooms, width - 1)
-    widths = dict(zip(kept, _widths([rooms[at] for at in kept], width - 1), strict=True))
+    widths = dict(zip(kept, _widths([rooms[i] for i in kept], width - 1), strict=True))
     lines = [*_row(columns, [column.name for column in columns], widths)]
     lines.append(" " + "─" * (sum(widths.values()) + len(GAP) * (len(widths) - 1)))
     for index, row in enumerate(cells):
         if gap and index == len(cells) - len(cells) // 3:
             lines.append(f" {gap}")
         lines += _row(columns, row, widths)
-    left_out = [column.name for at, column in enumerate(columns) if at not in widths]
+    left_out = [column.name for i, column in enumerate(columns) if i not in widths]
     if left_out:
         lines.append(paragraph(f" no room for: {', '.join(left_out)}", width))
     return "".join(f"{line.rstrip()}\n" for line in lines if line.strip()).replace(KEEP, " ")
@@ -184,8 +184,8 @@ def _room(column: Column, cells: Sequence[str]) -> _Room:
 def _kept(columns: Sequence[Column], rooms: Sequence[_Room], width: int) -> list[int]:
     """Returns the columns for which there's room, without those of the highest ranks."""
     kept = list(range(len(columns)))
-    while sum(rooms[at].least for at in kept) + len(GAP) * (len(kept) - 1) > width:
-        last = max(kept, key=lambda at: (columns[at].rank, at))
+    while sum(rooms[i].least for i in kept) + len(GAP) * (len(kept) - 1) > width:
+        last = max(kept, key=lambda i: (columns[i].rank, i))
         if columns[last].rank == 0:
             break
         kept.remove(last)
@@ -196,10 +196,10 @@ def _widths(rooms: Sequence[_Room], width: int) -> list[int]:
     """Returns the columns' widths: each gets the least that it needs, and those that want little more get it first."""
     given = [room.least for room in rooms]
     spare = width - sum(given) - len(GAP) * (len(rooms) - 1)
-    wanting = sorted(range(len(rooms)), key=lambda at: rooms[at].natural - rooms[at].least)
-    for number, at in enumerate(wanting):
-        more = min(rooms[at].natural - rooms[at].least, max(spare, 0) // (len(wanting) - number))
-        given[at] += more
+    wanting = sorted(range(len(rooms)), key=lambda index: rooms[index].natural - rooms[index].least)
+    for served, index in enumerate(wanting):
+        more = min(rooms[index].natural - rooms[index].least, max(spare, 0) // (len(wanting) - served))
+        given[index] += more
         spare -= more
     return given
 
@@ -207,12 +207,12 @@ def _widths(rooms: Sequence[_Room], width: int) -> list[int]:
 def _row(columns: Sequence[Column], cells: Sequence[str], widths: dict[int, int]) -> Iterator[str]:
     """Returns the lines of one row."""
     texts = [
-        shortened(cells[at], width) if columns[at].kind == "name" else folded(cells[at], width)
-        for at, width in widths.items()
+        shortened(cells[i], width) if columns[i].kind == "name" else folded(cells[i], width)
+        for i, width in widths.items()
     ]
     for parts in itertools.zip_longest(*(text.split("\n") for text in texts), fillvalue=""):
         padded = []
-        for part, (at, width) in zip(parts, widths.items(), strict=True):
+        for part, (i, width) in zip(parts, widths.items(), strict=True):
             blank = " " * (width - cell_len(part))
-            padded.append(blank + part if columns[at].kind == "number" else part + blank)
+            padded.append(blank + part if columns[i].kind == "number" else part + blank)
         yield " " + GAP.join(padded)

@@ -7,7 +7,7 @@ the backward comes to them; what lies outside of all modules is one row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.plan.collapse import Part, Plan, plan
@@ -23,10 +23,11 @@ DEEPEST = 12
 """Levels of modules that are tried."""
 
 
-class _Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Row:
     """What one row sums up."""
 
-    number: int
+    index: int
     name: str
     nodes: tuple[Node, ...]
 
@@ -44,7 +45,7 @@ def module_depth(graph: Graph, *, repeats: bool = False) -> int | None:
         repeats: Whether blocks that are alike are one row.
 
     Example:
-        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module=f"net.{at}") for at in range(2)]
+        >>> nodes = [Node(i, "ExpBackward0", "op", 9 - i, module=f"net.{i}") for i in range(2)]
         >>> module_depth(Graph(tuple(nodes), ()))
         2
     """
@@ -67,7 +68,7 @@ def table_depth(graph: Graph, depth: int | None, repeats: bool) -> int | None:
         RenderError: Modules are asked for, and none is known.
 
     Example:
-        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module=f"net.{at}") for at in range(2)]
+        >>> nodes = [Node(i, "ExpBackward0", "op", 9 - i, module=f"net.{i}") for i in range(2)]
         >>> [table_depth(Graph(tuple(nodes), ()), None, repeats) for repeats in (False, True)]
         [None, 1]
     """
@@ -115,7 +116,7 @@ def module_table(
         The table, each line ended by a newline.
 
     Example:
-        >>> nodes = [Node(at, "ExpBackward0", "op", 9 - at, module=f"net.{at}") for at in range(2)]
+        >>> nodes = [Node(i, "ExpBackward0", "op", 9 - i, module=f"net.{i}") for i in range(2)]
         >>> print(module_table(Graph(tuple(nodes), ()), depth=2, width=80), end="")
          module  nodes
          ─────────────
@@ -123,7 +124,7 @@ def module_table(
          net.1       1
     """
     rows = _rows(plan(graph, depth=depth, repeats=repeats), graph)
-    row_of = {node.id: row.number for row in rows for node in row.nodes}
+    row_of = {node.id: row.index for row in rows for node in row.nodes}
     ways = Ways(graph, [row_of[node.id] for node in graph.nodes])
     cells = _Cells(ways, {step.node: step for step in steps})
     return table_of(cells.columns, rows, width, always=("module", "nodes"))
@@ -134,8 +135,8 @@ def _rows(drawn: Plan, graph: Graph) -> list[_Row]:
     for part in drawn.parts:
         named.setdefault(_title(part), []).append(part)
     return [
-        _Row(number, name, tuple(graph.nodes[at] for part in parts for at in part.nodes))
-        for number, (name, parts) in enumerate(named.items())
+        _Row(index, name, tuple(graph.nodes[i] for part in parts for i in part.nodes))
+        for index, (name, parts) in enumerate(named.items())
     ]
 
 
@@ -168,11 +169,11 @@ class _Cells:
         return f"{sum(times) / 1e6:.3f}" if times else ""
 
     def _in(self, row: _Row) -> str:
-        norm = came_in([node.id for node in row.nodes], self._ways.came[row.number], self._steps)
+        norm = came_in([node.id for node in row.nodes], self._ways.came[row.index], self._steps)
         return "" if norm is None else digits.number(norm)
 
     def _out(self, row: _Row) -> str:
-        norm = together(gradients_of(self._ways.went[row.number], self._steps))
+        norm = together(gradients_of(self._ways.went[row.index], self._steps))
         return "" if norm is None else digits.number(norm)
 
 

@@ -90,6 +90,6 @@ def _found(check: Check) -> str:
 
 
 def _numbers(part: Mismatch) -> str:
-    at = f"[{', '.join(map(str, part.element))}]" if part.element else ""
+    where = f"[{', '.join(map(str, part.element))}]" if part.element else ""
     apart = "" if part.ulps is None else f" ({part.ulps:.3g} ulps)"
-    return f"{part.what}{at}: expected {part.expected}, found {part.found}{apart}"
+    return f"{part.what}{where}: expected {part.expected}, found {part.found}{apart}"

@@ -110,10 +110,10 @@ def planned_picture(
         with arrows in the look ``"saved"`` in between.
     """
     boxes, arrows = [], []
-    for number, edge in shown_roots(graph, drawn):
-        boxes.append(_root(number, edge, len(graph.roots)))
+    for index, edge in shown_roots(graph, drawn):
+        boxes.append(_root(index, edge, len(graph.roots)))
         part = drawn.parts[drawn.part_of[edge.node]]
-        arrows.append(Arrow(f"r{number}", part.key, (), "root", None, _head_slot(part, edge, graph)))
+        arrows.append(Arrow(f"r{index}", part.key, (), "root", None, _head_slot(part, edge, graph)))
     view = SavedView(graph, whole=saved == "all") if saved else None
     for part, links in zip(drawn.parts, drawn.links, strict=True):
         arrows += [_arrow(link, drawn, graph) for link in links]
@@ -136,10 +136,10 @@ def planned_picture(
 
 
 def shown_roots(graph: Graph, drawn: Plan) -> list[tuple[int, Edge]]:
-    """Returns the number and edge of each output that is drawn: not of one that leads to what isn't."""
+    """Returns the index and edge of each output that is drawn: not of one that leads to what isn't."""
     return [
-        (number, edge)
-        for number, edge in enumerate(graph.roots)
+        (index, edge)
+        for index, edge in enumerate(graph.roots)
         if drawn.parts[drawn.part_of[edge.node]].place != "far"
     ]
 
@@ -252,13 +252,13 @@ def tooltip(node: Node) -> str:
 # --- edges ---------------------------------------------------------------------------
 
 
-def _root(number: int, edge: Edge, count: int) -> Box:
-    text = edge.name or ("output" if count == 1 else f"output {number}")
+def _root(index: int, edge: Edge, count: int) -> Box:
+    text = edge.name or ("output" if count == 1 else f"output {index}")
     return Box(
-        f"r{number}",
+        f"r{index}",
         (Line(text, "title"),),
         "root",
-        f"output {number}, grad_output {edge.input_nr} of node {edge.node}",
+        f"output {index}, grad_output {edge.input_nr} of node {edge.node}",
     )
 
 

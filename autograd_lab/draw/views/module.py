@@ -32,7 +32,7 @@ def module_box(part: Part, graph: Graph) -> Box:
         >>> [line.text for line in module_box(Part("m0", (0,), None, "act"), graph).lines]
         ['act', '1 node: ExpBackward0']
     """
-    nodes = [graph.nodes[at] for at in part.nodes]
+    nodes = [graph.nodes[i] for i in part.nodes]
     return Box(
         part.key,
         (
@@ -60,7 +60,7 @@ def step_lines(part: Part, steps: Mapping[int, Step]) -> Iterator[Line]:
         >>> [line.text for line in step_lines(Part("m0", (0, 1), None, "act"), {0: Step(0, 0, duration_ns=2000)})]
         ['1 of 2 nodes ran, 0.002 ms']
     """
-    ran = [steps[at] for at in part.nodes if at in steps]
+    ran = [steps[i] for i in part.nodes if i in steps]
     if ran:
         number = (
             count(len(ran), "step")
@@ -94,8 +94,8 @@ def gradient_lines(
 
 def _texts(part: Part, nodes: list[Node]) -> Iterator[str]:
     each = " each" if part.times > 1 else ""
-    number = len(nodes) // part.times
-    yield count(number, "node") + each + (f": {nodes[0].name}" if number == 1 else "")
+    per_block = len(nodes) // part.times
+    yield count(per_block, "node") + each + (f": {nodes[0].name}" if per_block == 1 else "")
     leaves = [node for node in nodes if node.kind == "accumulate"]
     if leaves:
         sizes = elements(leaves)

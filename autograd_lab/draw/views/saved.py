@@ -73,7 +73,7 @@ class SavedView:
                 kept.setdefault((look, saved.packed), []).append(saved)
         return [
             Box(
-                key=f"s{node.id}_{number}",
+                key=f"s{node.id}_{index}",
                 lines=(
                     Line(f"{look} by {hook}" if hook else look, "quiet"),
                     *(Line(self.text(saved)) for saved in several),
@@ -82,7 +82,7 @@ class SavedView:
                 tooltip="\n".join(map(_tooltip, several)),
                 group=group,
             )
-            for number, ((look, hook), several) in enumerate(kept.items())
+            for index, ((look, hook), several) in enumerate(kept.items())
         ]
 
     def text(self, saved: Saved) -> str:

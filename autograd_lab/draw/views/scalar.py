@@ -78,8 +78,8 @@ def scalar_picture(
 def _in_order(graph: ScalarGraph) -> list[Variable]:
     """The variables as they're met from the output on: Graphviz tends to draw operands in the order of the boxes."""
     met = dict.fromkeys(operand.variable for operation in graph.operations for operand in operation.operands)
-    places = range(len(graph.variables))
-    return [graph.variables[place] for place in dict.fromkeys((*places[:1], *met, *places))]
+    indices = range(len(graph.variables))
+    return [graph.variables[i] for i in dict.fromkeys((*indices[:1], *met, *indices))]
 
 
 def _variable(variable: Variable, graph: ScalarGraph, detail: str) -> Box:

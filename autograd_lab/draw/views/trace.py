@@ -64,7 +64,7 @@ def trace_picture(
     drawn = plan(trace.graph, depth=depth, repeats=repeats, module=module)
     picture = planned_picture(trace.graph, drawn, saved, direction)
     steps = {step.node: step for step in trace.steps}
-    parts = {part.key: (number, part) for number, part in enumerate(drawn.parts)}
+    parts = {part.key: (index, part) for index, part in enumerate(drawn.parts)}
     links = [link for leaving in drawn.links for link in leaving]
     ways = Ways(trace.graph, drawn.part_of)
     following, starts = iter(links), iter(shown_roots(trace.graph, drawn))
@@ -91,9 +91,9 @@ def trace_picture(
     )
 
 
-def _with_steps(box: Box, number: int, part: Part, ways: Ways, steps: dict[int, Step]) -> Box:
+def _with_steps(box: Box, index: int, part: Part, ways: Ways, steps: dict[int, Step]) -> Box:
     if part.node is None:
-        gradients = gradient_lines(part, ways.came[number], ways.went[number], steps)
+        gradients = gradient_lines(part, ways.came[index], ways.went[index], steps)
         return box._replace(lines=(*box.lines, *step_lines(part, steps), *gradients))
     if len(part.nodes) > 1:
         return box._replace(lines=(*box.lines, *step_lines(part, steps)))

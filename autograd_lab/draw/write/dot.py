@@ -60,8 +60,8 @@ def _laid_out(picture: Picture, numbered: bool) -> Iterator[str]:
     boxes = {box.key: _box(box, picture.direction) for box in picture.boxes}
     yield from _members(tree(picture.boxes), picture, boxes)
     slotted = {box.key: (bool(box.ins), bool(box.outs)) for box in picture.boxes}
-    for at, arrow in enumerate(picture.arrows):
-        yield from _arrow(arrow, picture.direction, slotted, at if numbered else None)
+    for index, arrow in enumerate(picture.arrows):
+        yield from _arrow(arrow, picture.direction, slotted, index if numbered else None)
     yield from (f"{one} -> {other} [style=invis, weight=2];" for one, other in above(picture))
     if not numbered:
         yield from legend.laid_out(picture.legend)
@@ -69,8 +69,8 @@ def _laid_out(picture: Picture, numbered: bool) -> Iterator[str]:
 
 def _placed(picture: Picture, placement: Placement) -> Iterator[str]:
     boxes = {
-        box.key: _box(box, picture.direction, _pinned(box, size, place))
-        for box, size, place in zip(picture.boxes, placement.sizes, placement.positions, strict=True)
+        box.key: _box(box, picture.direction, _pinned(box, size, middle))
+        for box, size, middle in zip(picture.boxes, placement.sizes, placement.positions, strict=True)
     }
     if placement.clusters:
         yield from _members(tree(picture.boxes), picture, boxes, placement.clusters)
@@ -80,11 +80,11 @@ def _placed(picture: Picture, placement: Placement) -> Iterator[str]:
     # where labels stand, or in pictures that run across the page the first.
     order = range(len(picture.arrows))
     words = [(arrow.tail, arrow.head, arrow.lines) for arrow in picture.arrows]
-    says = {words[at]: at for at in (order if picture.direction in ("down", "up") else reversed(order))}
+    says = {words[i]: i for i in (order if picture.direction in ("down", "up") else reversed(order))}
     apart = bool(placement.labels)  # then each has a place of its own
-    for at, arrow in zip(order, picture.arrows, strict=True):
-        lines = arrow.lines if apart or says[words[at]] == at else ()
-        yield from _routed(picture, placement, at, lines)
+    for index, arrow in zip(order, picture.arrows, strict=True):
+        lines = arrow.lines if apart or says[words[index]] == index else ()
+        yield from _routed(picture, placement, index, lines)
     yield from legend.placed(picture.legend, placement.furniture)
 
 
@@ -163,12 +163,12 @@ def _ground(cluster: Cluster) -> str:
     return theme.MODULE_FILLS[(len(cluster.group) - 1) % len(theme.MODULE_FILLS)]
 
 
-def _pinned(box: Box, size: Point, place: Point) -> dict[str, str]:
+def _pinned(box: Box, size: Point, middle: Point) -> dict[str, str]:
     width, height = (side - outer_outline(box) for side in size)
     return {
         "width": f"{width / 72:.3f}",
         "height": f"{height / 72:.3f}",
-        "pos": f'"{place[0]:.1f},{place[1]:.1f}"',
+        "pos": f'"{middle[0]:.1f},{middle[1]:.1f}"',
     }
 
 
@@ -189,7 +189,7 @@ def _box(box: Box, direction: str, more: dict[str, str] | None = None) -> str:
 
 
 def _arrow(
-    arrow: Arrow, direction: str, slotted: dict[str, tuple[bool, bool]], number: int | None
+    arrow: Arrow, direction: str, slotted: dict[str, tuple[bool, bool]], index: int | None
 ) -> Iterator[str]:
     comes_in, leaves = _SIDES[direction]
     tail, head = arrow.tail, arrow.head
@@ -202,23 +202,23 @@ def _arrow(
         attributes["constraint"] = "false"
     if arrow.lines:
         attributes["label"] = label(arrow.lines)
-    yield edge(tail, head, attributes | ({} if number is None else {"id": f"e{number}"}))
+    yield edge(tail, head, attributes | ({} if index is None else {"id": f"e{index}"}))
     if arrow.back:
         # Written from tail to head, so that it doesn't turn the layout upside down.
         attributes = differences(stroke_of(STROKES["backward"]), stroke_of(STROKES["edge"]))
         attributes |= {"label": label(arrow.back), "dir": "back"}
-        yield edge(tail, head, attributes | ({} if number is None else {"id": f"b{number}"}))
+        yield edge(tail, head, attributes | ({} if index is None else {"id": f"b{index}"}))
 
 
-def _routed(picture: Picture, placement: Placement, at: int, lines: tuple[Line, ...]) -> Iterator[str]:
-    arrow, way, back = picture.arrows[at], placement.routes[at], placement.back[at]
+def _routed(picture: Picture, placement: Placement, index: int, lines: tuple[Line, ...]) -> Iterator[str]:
+    arrow, way, back = picture.arrows[index], placement.routes[index], placement.back[index]
     stroke = STROKES[arrow.look]
     attributes = differences(stroke_of(stroke), stroke_of(STROKES["edge"]))
     way = way if stroke.head else way._replace(head=False)  # no gap for an arrowhead
-    yield edge(arrow.tail, arrow.head, attributes | _along(way, lines, placement.label(picture, at)))
+    yield edge(arrow.tail, arrow.head, attributes | _along(way, lines, placement.label(picture, index)))
     if back is not None:
         attributes = differences(stroke_of(STROKES["backward"]), stroke_of(STROKES["edge"]))
-        said = placement.label(picture, at, back=True)
+        said = placement.label(picture, index, back=True)
         yield edge(arrow.head, arrow.tail, attributes | _along(back, arrow.back, said))
 
 

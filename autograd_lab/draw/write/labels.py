@@ -137,7 +137,7 @@ def _slots(texts: tuple[str, ...], port: str, direction: str, ink: str | None) -
         return ""
     pad = f"{SLOT_PAD[direction]:.0f}"
     words = [_text(text, TONES["slot"], ink or INK, fixed=ink is not None) for text in texts]
-    cells = [f'<TD PORT="{port}{at}" CELLPADDING="{pad}">{text}</TD>' for at, text in enumerate(words)]
+    cells = [f'<TD PORT="{port}{i}" CELLPADDING="{pad}">{text}</TD>' for i, text in enumerate(words)]
     inner = f"<TR>{''.join(cells)}</TR>" if direction in ("down", "up") else _rows(cells)
     return f"<TD>{_TABLE}{inner}</TABLE></TD>"
 

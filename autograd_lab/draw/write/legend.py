@@ -40,14 +40,14 @@ def placed(entries: Sequence[Entry], furniture: Furniture) -> Iterator[str]:
         Lines.
     """
     x, y = furniture.above
-    for at, text in enumerate(furniture.title):
+    for index, text in enumerate(furniture.title):
         height = lines_size((Line(text, "caption"),))[1]
-        yield _text(f"title_{at}", Line(text, "caption"), (x, y - height / 2), "title")
+        yield _text(f"title_{index}", Line(text, "caption"), (x, y - height / 2), "title")
         y -= height
     entries = entries if furniture.legend else ()
-    for at, (entry, (left, middle)) in enumerate(zip(entries, furniture.legend, strict=True)):
-        yield from _sign(f"sign_{at}", entry, (left, middle))
-        yield _text(f"means_{at}", Line(entry.means, "legend"), (left + furniture.key, middle))
+    for index, (entry, (left, middle)) in enumerate(zip(entries, furniture.legend, strict=True)):
+        yield from _sign(f"sign_{index}", entry, (left, middle))
+        yield _text(f"means_{index}", Line(entry.means, "legend"), (left + furniture.key, middle))
 
 
 def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
@@ -85,13 +85,13 @@ def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
     yield "subgraph cluster_legend {"
     yield f"  graph [label=<legend>, style=dotted, {attributes_of({'labeljust': 'l'} | _TOOLTIP)}];"
     before = ""
-    for at, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         means = label((Line(entry.means, "legend"),))
-        first = last = f"sign_{at}"
+        first = last = f"sign_{index}"
         if entry.look or entry.heat:
             yield f"  {_node(first, _look(entry) | _TOOLTIP | {'label': means})}"
         elif entry.stroke:
-            first, last = f"sign_{at}a", f"sign_{at}b"
+            first, last = f"sign_{index}a", f"sign_{index}b"
             yield f"  {_node(first, _NOTHING)}"
             yield f"  {_node(last, _NOTHING)}"
             yield f"  {edge(first, last, stroke_of(STROKES[entry.stroke]) | {'label': means})}"
@@ -112,5 +112,5 @@ def _text(key: str, line: Line, left: Point, tooltip: str = "legend") -> str:
 
 
 def _node(key: str, attributes: dict[str, str], middle: Point | None = None) -> str:
-    place = {} if middle is None else {"pos": f'"{middle[0]:.1f},{middle[1]:.1f}"'}
-    return f"{key} [{attributes_of(attributes | place)}];"
+    pinned = {} if middle is None else {"pos": f'"{middle[0]:.1f},{middle[1]:.1f}"'}
+    return f"{key} [{attributes_of(attributes | pinned)}];"

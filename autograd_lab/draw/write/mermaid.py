@@ -165,20 +165,18 @@ def _slots(arrow: Arrow, slotted: dict[str, tuple[tuple[str, ...], tuple[str, ..
 
 
 def _link_styles(picture: Picture) -> Iterator[str]:
-    numbers: dict[str, list[str]] = {}
+    indices: dict[str, list[str]] = {}
     strokes = (entry.stroke for entry in picture.legend if entry.stroke)
-    for number, look in enumerate([*(arrow.look for arrow in picture.arrows), *strokes]):
-        numbers.setdefault(look, []).append(str(number))
-    for look, those in numbers.items():
+    for index, look in enumerate([*(arrow.look for arrow in picture.arrows), *strokes]):
+        indices.setdefault(look, []).append(str(index))
+    for look, those in indices.items():
         stroke = STROKES[look]
         yield f"linkStyle {','.join(those)} stroke:{stroke.line},stroke-width:{stroke.width:g}px"
 
 
 def _heats(picture: Picture) -> Iterator[str]:
     hot = [(box.key, look_of(box.look, box.heat)) for box in picture.boxes if box.heat]
-    hot += [
-        (f"sign_{at}", look_of("op", entry.heat)) for at, entry in enumerate(picture.legend) if entry.heat
-    ]
+    hot += [(f"sign_{i}", look_of("op", entry.heat)) for i, entry in enumerate(picture.legend) if entry.heat]
     yield from (f"style {key} {_class(look)}" for key, look in hot)
 
 
@@ -190,15 +188,15 @@ def _legend(picture: Picture) -> Iterator[str]:
     if not picture.legend:
         return
     yield 'subgraph legend["legend"]'
-    for number, entry in enumerate(picture.legend):
+    for index, entry in enumerate(picture.legend):
         means = _escaped(entry.means)
         if entry.look or entry.heat:
             opens, closes = _BRACKETS[LOOKS[entry.look or "op"].shape]
-            yield f'  sign_{number}{opens}"{means}"{closes}:::lab_{entry.look or "op"}'
+            yield f'  sign_{index}{opens}"{means}"{closes}:::lab_{entry.look or "op"}'
         elif entry.stroke:
-            yield f'  sign_{number}a[" "] {_line(STROKES[entry.stroke])}|"{means}"| sign_{number}b[" "]'
+            yield f'  sign_{index}a[" "] {_line(STROKES[entry.stroke])}|"{means}"| sign_{index}b[" "]'
         else:
-            yield f'  sign_{number}["<b>{_escaped(entry.sign)}</b> {means}"]'
+            yield f'  sign_{index}["<b>{_escaped(entry.sign)}</b> {means}"]'
     yield "end"
 
 

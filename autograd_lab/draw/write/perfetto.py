@@ -89,8 +89,8 @@ def _events(trace: Trace, process: int, offset: int) -> Iterator[Event]:
         yield from _counter(WAITING, _waiting(trace, ends), process, offset)
         yield from _counter(LANDED, _landed(trace, ends), process, offset)
     if trace.error is not None:
-        at = max(ends.values(), default=0)
-        yield {"ph": "i", "name": trace.error, "pid": process, "tid": 0, "ts": _us(at + offset), "s": "p"}
+        end = max(ends.values(), default=0)
+        yield {"ph": "i", "name": trace.error, "pid": process, "tid": 0, "ts": _us(end + offset), "s": "p"}
 
 
 def _named(kind: str, process: int, thread: int, name: str) -> Event:

@@ -5,14 +5,14 @@ import itertools
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from autograd_lab.draw.layout.columns import place
+from autograd_lab.draw.layout.columns import x_positions
 
 
 def placed(rows, edges, widths=None, waypoints=()):
     count = sum(map(len, rows))
     below = [[b for a, b in edges if a == vertex] for vertex in range(count)]
     widths = widths or [10.0] * count
-    return place(
+    return x_positions(
         rows,
         below,
         [vertex in waypoints for vertex in range(count)],

@@ -26,13 +26,13 @@ def laid_out(picture: Picture) -> Placement:
 def stack(*modules: str) -> Graph:
     """Linear layers one after another, each with its weight and bias: at `dot`'s left end a name is struck out."""
     nodes = []
-    for at, module in enumerate(modules):
-        here = 3 * at
-        following = (Edge(here + 3, 0),) if at + 1 < len(modules) else (None,)
+    for index, module in enumerate(modules):
+        here = 3 * index
+        following = (Edge(here + 3, 0),) if index + 1 < len(modules) else (None,)
         edges = (Edge(here + 1, 0), *following, Edge(here + 2, 0))
         meta = (TensorMeta((4, 16), "float32", "cpu"),)
         nodes += [
-            Node(here, "AddmmBackward0", "op", 99 - at, meta, edges, module=module),
+            Node(here, "AddmmBackward0", "op", 99 - index, meta, edges, module=module),
             Node(here + 1, "AccumulateGrad", "accumulate", LEAF, meta, variable=f"{module}.bias"),
             Node(here + 2, "AccumulateGrad", "accumulate", LEAF, meta, variable=f"{module}.weight"),
         ]
@@ -73,8 +73,8 @@ def test_dots_own_place_would_be_struck_out():
     placement = laid_out(picture)
     curves = [piece for route in placement.routes for piece in pieces(route)]
     struck = 0
-    for number, framed in enumerate(placement.clusters, start=1):
-        (found,) = [each for each in answer["objects"] if each["name"] == f"cluster_{number}"]
+    for index, framed in enumerate(placement.clusters, start=1):
+        (found,) = [each for each in answer["objects"] if each["name"] == f"cluster_{index}"]
         x, y = map(float, found["lp"].split(","))
         width, height = framed.label.size
         there = framed.label._replace(
@@ -89,10 +89,10 @@ def test_every_part_of_a_picture_has_its_place(residual, seed):
         placement = laid_out(picture)
         assert len(placement.positions) == len(placement.sizes) == len(picture.boxes)
         assert all(len(route.points) >= 4 for route in placement.routes)
-        for at, arrow in enumerate(picture.arrows):
-            assert (placement.label(picture, at) is not None) == bool(arrow.lines)
-            assert (placement.label(picture, at, back=True) is not None) == bool(arrow.back)
-            assert (placement.back[at] is not None) == bool(arrow.back)
+        for index, arrow in enumerate(picture.arrows):
+            assert (placement.label(picture, index) is not None) == bool(arrow.lines)
+            assert (placement.label(picture, index, back=True) is not None) == bool(arrow.back)
+            assert (placement.back[index] is not None) == bool(arrow.back)
 
 
 def test_a_way_back_begins_at_the_head(seed):

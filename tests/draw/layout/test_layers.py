@@ -81,8 +81,8 @@ def test_an_edge_that_closes_a_cycle_is_turned_round():
 
 def test_many_long_edges_to_one_vertex_share_a_lane():
     steps = 400
-    chain = [(at, at + 1) for at in range(steps)]
-    found = layered(steps + 1, chain + [(at, steps) for at in range(steps - 1)])
+    chain = [(i, i + 1) for i in range(steps)]
+    found = layered(steps + 1, chain + [(i, steps) for i in range(steps - 1)])
     # One lane, a waypoint in each layer: not the 79,401 of a lane for each edge.
     assert len(found.layer) == steps + 1 + steps - 1
     *_, whole, last = found.paths
@@ -96,14 +96,14 @@ def test_many_long_edges_to_one_vertex_share_a_lane():
 
 def test_many_long_edges_from_one_vertex_share_a_lane():
     steps = 400
-    chain = [(at, at + 1) for at in range(steps)]
-    found = layered(steps + 1, chain + [(0, at) for at in range(2, steps + 1)])
+    chain = [(i, i + 1) for i in range(steps)]
+    found = layered(steps + 1, chain + [(0, i) for i in range(2, steps + 1)])
     assert len(found.layer) == steps + 1 + steps - 1
     assert [path for path in found.paths[steps:] if path[0] == 0] == [(0, steps + 1, 2)]
 
 
 def test_few_long_edges_keep_apart():
-    chain = [(at, at + 1) for at in range(10)]
+    chain = [(i, i + 1) for i in range(10)]
     found = layered(11, [*chain, (0, 10), (1, 10), (2, 10)])
     assert [path[-1] for path in found.paths[10:]] == [10, 10, 10]
     assert len(found.layer) == 11 + 9 + 8 + 7
@@ -111,8 +111,8 @@ def test_few_long_edges_keep_apart():
 
 def test_waypoints_end_somewhere(monkeypatch):
     monkeypatch.setattr(layers, "MOST_WAYPOINTS", 0)
-    chain = [(at, at + 1) for at in range(30)]
-    far = [(at, at + 15) for at in range(15)]
+    chain = [(i, i + 1) for i in range(30)]
+    far = [(i, i + 15) for i in range(15)]
     found = layered(31, chain + far)
     assert len(found.layer) <= 2 * 31
     assert [bool(path) for path in found.paths] == [True] * 30 + [True] * 2 + [False] * 13

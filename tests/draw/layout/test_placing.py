@@ -20,16 +20,20 @@ from autograd_lab.records import Edge, Graph, Node
 def some_graph(count: int, seed: int) -> Graph:
     rng = random.Random(seed)
     nodes = []
-    for at in range(count):
+    for index in range(count):
         later = (
-            [rng.randrange(at + 1, count) for _ in range(rng.choice((1, 2, 2, 3)))] if at < count - 1 else []
+            [rng.randrange(index + 1, count) for _ in range(rng.choice((1, 2, 2, 3)))]
+            if index < count - 1
+            else []
         )
-        nodes.append(Node(at, f"Op{at}Backward0", "op", count - at, next=tuple(Edge(to, 0) for to in later)))
+        nodes.append(
+            Node(index, f"Op{index}Backward0", "op", count - index, next=tuple(Edge(to, 0) for to in later))
+        )
     return Graph(tuple(nodes), (Edge(0, 0, "loss"),))
 
 
-def sides(placement: Placement, at: int) -> tuple[float, float, float, float]:
-    (x, y), (width, height) = placement.positions[at], placement.sizes[at]
+def sides(placement: Placement, index: int) -> tuple[float, float, float, float]:
+    (x, y), (width, height) = placement.positions[index], placement.sizes[index]
     return x - width / 2, x + width / 2, y - height / 2, y + height / 2
 
 
@@ -47,13 +51,13 @@ def test_arrows_leave_and_reach_the_sides_that_face_each_other(residual, every_k
     for graph in (residual, every_kind):
         picture = graph_picture(graph, direction=direction)
         placement = placed(picture)
-        number = {box.key: at for at, box in enumerate(picture.boxes)}
+        index_of = {box.key: i for i, box in enumerate(picture.boxes)}
         for arrow, route in zip(picture.arrows, placement.routes, strict=True):
-            for at, end, leaves in (
-                (number[arrow.tail], route.points[0], True),
-                (number[arrow.head], route.points[-1], False),
+            for index, end, leaves in (
+                (index_of[arrow.tail], route.points[0], True),
+                (index_of[arrow.head], route.points[-1], False),
             ):
-                left, right, low, high = sides(placement, at)
+                left, right, low, high = sides(placement, index)
                 assert left - 0.1 <= end[0] <= right + 0.1
                 assert low - 0.1 <= end[1] <= high + 0.1
                 far, near = {
@@ -69,8 +73,8 @@ def test_arrows_leave_and_reach_the_sides_that_face_each_other(residual, every_k
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_a_placed_arrow_begins_at_the_slot_that_graphviz_draws(svg_of, direction):
     box = Box("a", (Line("CatBackward0", "title"), Line("f32[120,3]")), outs=tuple(map(str, range(8))))
-    others = tuple(Box(f"b{at}", (Line("B"),)) for at in range(8))
-    arrows = tuple(Arrow("a", other.key, tail_slot=at) for at, other in enumerate(others))
+    others = tuple(Box(f"b{i}", (Line("B"),)) for i in range(8))
+    arrows = tuple(Arrow("a", other.key, tail_slot=i) for i, other in enumerate(others))
     picture = Picture((box, *others), arrows, "", direction)
 
     upright = direction in ("down", "up")
@@ -91,12 +95,15 @@ def test_a_placed_arrow_begins_at_the_slot_that_graphviz_draws(svg_of, direction
 def test_a_way_back_runs_from_head_to_tail(seed):
     picture = scalar_picture(seed)
     placement = placed(picture)
-    number = {box.key: at for at, box in enumerate(picture.boxes)}
+    index_of = {box.key: i for i, box in enumerate(picture.boxes)}
     for arrow, back in zip(picture.arrows, placement.back, strict=True):
         assert (back is not None) == bool(arrow.back)
         if back is not None:
-            for at, (x, y) in ((number[arrow.head], back.points[0]), (number[arrow.tail], back.points[-1])):
-                left, right, low, high = sides(placement, at)
+            for index, (x, y) in (
+                (index_of[arrow.head], back.points[0]),
+                (index_of[arrow.tail], back.points[-1]),
+            ):
+                left, right, low, high = sides(placement, index)
                 assert left - 0.1 <= x <= right + 0.1
                 assert low - 0.1 <= y <= high + 0.1
 
@@ -112,8 +119,8 @@ def test_nothing_is_placed_too():
 
 def test_boxes_with_an_outline_are_drawn_as_large_as_they_were_placed():
     boxes = tuple(
-        Box(f"n{at}", (Line("ConvolutionBackward0", "title"), Line("f32[8,8]")), look)
-        for at, look in enumerate(name for name, look in LOOKS.items() if look.shape != "plain")
+        Box(f"n{i}", (Line("ConvolutionBackward0", "title"), Line("f32[8,8]")), look)
+        for i, look in enumerate(name for name, look in LOOKS.items() if look.shape != "plain")
     )
     picture = Picture(boxes, ())
     placement = placed(picture)
@@ -134,8 +141,8 @@ def test_slots_are_reckoned_once_a_box(monkeypatch, direction):
     )
     leaves = 50
     fan = Box("cat", (Line("CatBackward0"),), outs=tuple(map(str, range(leaves))))
-    boxes = (fan, *(Box(f"n{at}", (Line("leaf"),)) for at in range(leaves)))
-    arrows = tuple(Arrow("cat", f"n{at}", tail_slot=at) for at in range(leaves))
+    boxes = (fan, *(Box(f"n{i}", (Line("leaf"),)) for i in range(leaves)))
+    arrows = tuple(Arrow("cat", f"n{i}", tail_slot=i) for i in range(leaves))
     found = placed(Picture(boxes, arrows, direction=direction))
     assert len(reckoned) == 1
     along = 0 if direction == "down" else 1

@@ -44,7 +44,7 @@ def test_graphviz_draws_the_curve_as_written():
 
 
 def test_a_curve_with_thousands_of_points_can_be_read():
-    points = [(float(at % 7), float(-at)) for at in range(3 * 2_000 + 1)]
+    points = [(float(i % 7), float(-i)) for i in range(3 * 2_000 + 1)]
     text = f'digraph {{ a [pos="0,0"]; b [pos="0,-6000"]; a -> b [pos={Route(tuple(points), True).pos()}] }}'
     assert len(text) > 4 * 16_384
     svg = graphviz.run(text, "svg", pinned=True).decode()

@@ -12,8 +12,8 @@ STEPS = 12
 
 def along(points) -> Iterator[tuple[float, float]]:
     """Walks along a curve of cubic Béziers."""
-    for at in range(0, len(points) - 1, 3):
-        a, b, c, d = points[at : at + 4]
+    for index in range(0, len(points) - 1, 3):
+        a, b, c, d = points[index : index + 4]
         for step in range(STEPS + 1):
             t = step / STEPS
             weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
@@ -26,14 +26,14 @@ def along(points) -> Iterator[tuple[float, float]]:
 def run_over(sizes, edges, found):
     """Finds (edge, box) where an edge's curve goes through a box that isn't one of its ends."""
     hits = set()
-    for number, (edge, route) in enumerate(zip(edges, found.routes, strict=True)):
+    for index, (edge, route) in enumerate(zip(edges, found.routes, strict=True)):
         for x, y in along(route.points):
             for box, ((middle_x, middle_y), (width, height)) in enumerate(
                 zip(found.positions, sizes, strict=True)
             ):
                 inside = max(abs(x - middle_x) - width / 2, abs(y - middle_y) - height / 2) < -0.1
                 if inside and box not in edge:
-                    hits.add((number, box))
+                    hits.add((index, box))
     return sorted(hits)
 
 
@@ -100,7 +100,7 @@ def test_edges_across_a_cut_do_not_meet_in_the_gutter():
     length, chains = 60, 3
     sizes = [(60.0, 20.0)] * (1 + length * chains)
     edges = [(0, 1 + chain) for chain in range(chains)]
-    edges += [(at, at + chains) for at in range(1, 1 + (length - 1) * chains)]
+    edges += [(i, i + chains) for i in range(1, 1 + (length - 1) * chains)]
     found = layout(sizes, edges, fold=True)
     assert found.height < 2_000
     across = [

@@ -34,7 +34,7 @@ def test_the_first_place_that_is_found_is_free_and_none_is_before_it(rects, stri
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=4, max_size=4))
 def test_the_pieces_of_a_curve_cover_it(points):
     found = list(pieces(Route(tuple(points), head=True)))
-    for t in (number / 50 for number in range(51)):
+    for t in (i / 50 for i in range(51)):
         s = 1 - t
         x, y = (
             s**3 * points[0][axis] + 3 * s * s * t * points[1][axis] + 3 * s * t * t * points[2][axis]

@@ -18,15 +18,15 @@ from autograd_lab.draw.write.dot import to_dot
 def layers(count: int, *, outside: str = "") -> Picture:
     """Layers with two leaves each; ``outside`` "x" sets a box between them that lies in none."""
     boxes, arrows, before = [], [], ""
-    for at in range(count):
-        boxes += [Box(f"{kind}{at}", (Line("MulBackward0"),), group=(f"{at}",)) for kind in "abw"]
-        arrows += [Arrow(f"a{at}", f"b{at}"), Arrow(f"a{at}", f"w{at}")]
-        arrows += [Arrow(before, f"a{at}")] if before else []
-        before = f"a{at}"
-        if outside and at + 1 < count:
-            boxes.append(Box(f"x{at}", (Line("AddBackward0"),)))
-            arrows.append(Arrow(before, f"x{at}"))
-            before = f"x{at}"
+    for index in range(count):
+        boxes += [Box(f"{kind}{index}", (Line("MulBackward0"),), group=(f"{index}",)) for kind in "abw"]
+        arrows += [Arrow(f"a{index}", f"b{index}"), Arrow(f"a{index}", f"w{index}")]
+        arrows += [Arrow(before, f"a{index}")] if before else []
+        before = f"a{index}"
+        if outside and index + 1 < count:
+            boxes.append(Box(f"x{index}", (Line("AddBackward0"),)))
+            arrows.append(Arrow(before, f"x{index}"))
+            before = f"x{index}"
     return Picture(tuple(boxes), tuple(arrows))
 
 
@@ -48,7 +48,7 @@ def test_without_it_dot_makes_a_staircase(monkeypatch):
         test_a_chain_of_layers_is_a_column("")
 
 
-KEYS = [f"n{at}" for at in range(8)]
+KEYS = [f"n{i}" for i in range(8)]
 
 
 @given(

@@ -118,8 +118,8 @@ def test_a_png_is_small_enough_to_be_opened(way, width, height):
 
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_long_graph_fits_on_a_pdf_page_and_a_small_one_keeps_its_size(way, pinned):
-    chain = "".join(f'n{at} [pos="0,{72 * (400 - at)}"];' for at in range(400))
-    edges = "".join(f"n{at} -> n{at + 1};" for at in range(399))
+    chain = "".join(f'n{i} [pos="0,{72 * (400 - i)}"];' for i in range(400))
+    edges = "".join(f"n{i} -> n{i + 1};" for i in range(399))
     page = PdfReader(io.BytesIO(graphviz.run(f"digraph {{{chain}{edges}}}", "pdf", pinned=pinned))).pages[0]
     assert 14_000 < page.mediabox.height <= 14_400
     small = PdfReader(io.BytesIO(graphviz.run(SIMPLE, "pdf"))).pages[0]
@@ -189,7 +189,7 @@ def test_the_check_above_would_see_empty_boxes(monkeypatch, tmp_path):
 
 def test_whatever_font_is_asked_for_it_is_dejavu(way):
     families = ["Times", "Helvetica", "Nothing Known", "monospace", "cmr10", "STIXGeneral"]
-    nodes = "".join(f'n{at} [label="abc", fontname="{name}"];' for at, name in enumerate(families))
+    nodes = "".join(f'n{i} [label="abc", fontname="{name}"];' for i, name in enumerate(families))
     page = PdfReader(io.BytesIO(graphviz.run(f"digraph {{ {nodes} }}", "pdf"))).pages[0]
     fonts = {str(font.get_object()["/BaseFont"]) for font in page["/Resources"]["/Font"].values()}
     assert {name.split("+")[1] for name in fonts} == {"DejaVuSans", "DejaVuSansMono"}

@@ -18,15 +18,15 @@ def net(blocks: int = 4) -> Graph:
     """loss ← net.head ← net.h.{blocks-1} ← … ← net.h.0 ← x; a block is act(fc(input)), with a weight."""
     modules = [
         "net.head",
-        *(f"net.h.{at}.{part}" for at in reversed(range(blocks)) for part in ("act", "fc")),
+        *(f"net.h.{i}.{part}" for i in reversed(range(blocks)) for part in ("act", "fc")),
     ]
     nodes: list[Node] = []
-    for at, module in enumerate(modules):
+    for index, module in enumerate(modules):
         here = len(nodes)
         weighs = module.endswith("fc")
         following = here + 1 + weighs
         edges = (Edge(following, 0), *((Edge(here + 1, 0),) if weighs else ()))
-        nodes.append(Node(here, "OpBackward0", "op", 99 - at, (META,), edges, module=module))
+        nodes.append(Node(here, "OpBackward0", "op", 99 - index, (META,), edges, module=module))
         if weighs:
             nodes.append(
                 Node(here + 1, "AccumulateGrad", "accumulate", LEAF, (META,), variable=f"{module}.weight")
@@ -63,14 +63,14 @@ def test_every_way_in_and_out_of_the_module_is_drawn_and_no_other():
     counted = {edge for leaving in whole.links for link in leaving for edge in link.edges}
     touching = {(tail, slot) for tail, slot, edge in graph.edges if {tail, edge.node} & inside}
     assert touching <= counted
-    assert all(part.place != "far" or not whole.links[at] for at, part in enumerate(whole.parts))
+    assert all(part.place != "far" or not whole.links[i] for i, part in enumerate(whole.parts))
     assert sorted(node for part in whole.parts for node in part.nodes) == list(range(len(graph)))
 
 
 def test_a_module_that_was_called_twice_stands_for_both_calls():
     nodes = [
-        Node(at, "OpBackward0", "op", 9 - at, (META,), (Edge(at + 1, 0),) if at < 4 else (), module=module)
-        for at, module in enumerate(["out", "cell#2", "mid", "cell", "first"])
+        Node(i, "OpBackward0", "op", 9 - i, (META,), (Edge(i + 1, 0),) if i < 4 else (), module=module)
+        for i, module in enumerate(["out", "cell#2", "mid", "cell", "first"])
     ]
     graph = Graph(tuple(nodes), (Edge(0, 0),))
     assert sorted(box.heat for box in graph_picture(graph, module="cell").boxes) == [*[""] * 3, *[FADED] * 3]
@@ -82,7 +82,7 @@ def test_a_module_that_was_called_twice_stands_for_both_calls():
 def test_a_trace_keeps_its_numbers():
     graph = net()
     steps = tuple(
-        Step(at, at, (GradStats(META, 1.0 + at),), (GradStats(META, 2.0 + at),)) for at in range(len(graph))
+        Step(i, i, (GradStats(META, 1.0 + i),), (GradStats(META, 2.0 + i),)) for i in range(len(graph))
     )
     picture = trace_picture(Trace(graph, steps), module="h.2")
     norms = {arrow.tail: arrow.lines[-1].text for arrow in picture.arrows if arrow.lines}

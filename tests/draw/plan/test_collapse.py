@@ -17,8 +17,8 @@ LEAF = 2**64 - 1
 META = TensorMeta((2, 3), "float32", "cpu")
 
 
-def leaf(place: int, name: str, **more: object) -> Node:
-    return Node(place, "AccumulateGrad", "accumulate", LEAF, (META,), variable=name, **more)
+def leaf(node_id: int, name: str, **more: object) -> Node:
+    return Node(node_id, "AccumulateGrad", "accumulate", LEAF, (META,), variable=name, **more)
 
 
 def blocks(count: int, *, shapes: dict[int, TensorMeta] | None = None, extra: int | None = None) -> Graph:
@@ -27,20 +27,20 @@ def blocks(count: int, *, shapes: dict[int, TensorMeta] | None = None, extra: in
     ``shapes`` gives a block another shape; to the block ``extra`` an edge from the loss leads.
     """
     nodes = [Node(0, "SumBackward0", "op", 9_000, (META,), ())]
-    for at in reversed(range(count)):
+    for index in reversed(range(count)):
         add = len(nodes)
         following = add + 3
-        module = f"net.h.{at}"
-        meta = (shapes or {}).get(at, META)
-        storage = Saved("self", META, nbytes=24, storage=at, storage_nbytes=24)
+        module = f"net.h.{index}"
+        meta = (shapes or {}).get(index, META)
+        storage = Saved("self", META, nbytes=24, storage=index, storage_nbytes=24)
         nodes += [
             Node(
-                add, "AddBackward0", "op", 100 * at + 2, (meta,), (Edge(add + 1, 0), Edge(following, 0)),
+                add, "AddBackward0", "op", 100 * index + 2, (meta,), (Edge(add + 1, 0), Edge(following, 0)),
                 module=module,
             ),
             Node(
-                add + 1, "MmBackward0", "op", 100 * at + 1, (meta,), (Edge(following, 0), Edge(add + 2, 0)), (storage,),
-                module=f"{module}.fc",
+                add + 1, "MmBackward0", "op", 100 * index + 1, (meta,), (Edge(following, 0), Edge(add + 2, 0)),
+                (storage,), module=f"{module}.fc",
             ),
             leaf(add + 2, f"{module}.fc.weight"),
         ]  # fmt: skip
@@ -61,8 +61,8 @@ def lone(variable: str, users: list[str | None], *, aliases: tuple[str, ...] = (
     """Where a leaf belongs that nodes of these modules use."""
     count = len(users)
     nodes = [
-        Node(at, "MmBackward0", "op", 9, (META,), (Edge(count, 0),), module=user)
-        for at, user in enumerate(users)
+        Node(i, "MmBackward0", "op", 9, (META,), (Edge(count, 0),), module=user)
+        for i, user in enumerate(users)
     ]
     return homes(Graph((*nodes, leaf(count, variable, aliases=aliases)), ()))[count]
 
@@ -165,8 +165,8 @@ def test_each_slot_of_a_node_that_is_drawn_keeps_its_arrow():
 
 
 def test_every_call_is_a_box_of_its_own():
-    nodes = [Node(at, "TanhBackward0", "op", 9 - at, (META,), (Edge(3, 0),), module=name)
-             for at, name in enumerate(["cell#3", "cell#2", "cell"])]  # fmt: skip
+    nodes = [Node(i, "TanhBackward0", "op", 9 - i, (META,), (Edge(3, 0),), module=name)
+             for i, name in enumerate(["cell#3", "cell#2", "cell"])]  # fmt: skip
     assert titles(graph_picture(Graph((*nodes, leaf(3, "cell.w")), ()), depth=1)) == [
         "cell#3", "cell#2", "cell", "cell.w"
     ]  # fmt: skip
@@ -176,8 +176,8 @@ def interleaved() -> Graph:
     """Modules that gradients leave and come back to, with nodes of their own: some calls in one another do that."""
     names = ["a", "b", "a", "b"]
     nodes = [
-        Node(at, "ExpBackward0", "op", 9 - at, (META,), (Edge(at + 1, 0),) if at < 3 else (), module=name)
-        for at, name in enumerate(names)
+        Node(i, "ExpBackward0", "op", 9 - i, (META,), (Edge(i + 1, 0),) if i < 3 else (), module=name)
+        for i, name in enumerate(names)
     ]
     return Graph(tuple(nodes), (Edge(0, 0),))
 
@@ -195,15 +195,15 @@ def chain(*modules: str | None) -> list[Node]:
     """One node after another, in these modules."""
     return [
         Node(
-            at,
+            i,
             "ExpBackward0",
             "op",
-            99 - at,
+            99 - i,
             (META,),
-            (Edge(at + 1, 0),) if at + 1 < len(modules) else (),
+            (Edge(i + 1, 0),) if i + 1 < len(modules) else (),
             module=name,
         )
-        for at, name in enumerate(modules)
+        for i, name in enumerate(modules)
     ]
 
 
@@ -349,10 +349,9 @@ def test_a_block_that_is_wired_otherwise_stays_apart():
 
 
 def test_branches_that_are_alike_are_drawn_once():
-    nodes = [Node(0, "CatBackward0", "op", 50, (META,), tuple(Edge(at, 0) for at in range(1, 5)))]
+    nodes = [Node(0, "CatBackward0", "op", 50, (META,), tuple(Edge(i, 0) for i in range(1, 5)))]
     nodes += [
-        Node(at, "ExpBackward0", "op", 40 - at, (META,), (Edge(5, 0),), module=f"b.{at}")
-        for at in range(1, 5)
+        Node(i, "ExpBackward0", "op", 40 - i, (META,), (Edge(5, 0),), module=f"b.{i}") for i in range(1, 5)
     ]
     found = plan(Graph((*nodes, leaf(5, "x")), ()), repeats=True)
     assert [part.times for part in found.parts] == [1, 4, 1]
@@ -367,10 +366,10 @@ def graphs(draw):
     count = draw(st.integers(1, 14))
     paths = st.lists(st.sampled_from(["a", "b", "0", "1", "1#2"]), max_size=3).map(".".join)
     nodes = []
-    for at in range(count):
+    for index in range(count):
         later = (
-            st.none() | st.builds(Edge, st.integers(at + 1, count - 1), st.just(0))
-            if at + 1 < count
+            st.none() | st.builds(Edge, st.integers(index + 1, count - 1), st.just(0))
+            if index + 1 < count
             else st.none()
         )
         edges = tuple(draw(st.lists(later, max_size=3)))
@@ -378,20 +377,26 @@ def graphs(draw):
             module = draw(st.none() | paths)
             nodes.append(
                 Node(
-                    at, draw(st.sampled_from(["Exp", "Sin"])), "op", count - at, (META,), edges, module=module
+                    index,
+                    draw(st.sampled_from(["Exp", "Sin"])),
+                    "op",
+                    count - index,
+                    (META,),
+                    edges,
+                    module=module,
                 )
             )
         else:
-            nodes.append(leaf(at, draw(paths.map(lambda path: f"{path}.w".lstrip(".")))))
+            nodes.append(leaf(index, draw(paths.map(lambda path: f"{path}.w".lstrip(".")))))
     return Graph(tuple(nodes), (Edge(0, 0),))
 
 
 @given(graphs() | st.builds(blocks, st.integers(1, 5)), st.none() | st.integers(0, 4), st.booleans())
 def test_every_node_is_in_one_box_and_every_edge_in_one_place(graph, depth, repeats):
     found = plan(graph, depth=depth, repeats=repeats)
-    assert sorted(at for part in found.parts for at in part.nodes) == list(range(len(graph)))
-    for number, part in enumerate(found.parts):
-        assert {found.part_of[at] for at in part.nodes} == {number}
+    assert sorted(i for part in found.parts for i in part.nodes) == list(range(len(graph)))
+    for index, part in enumerate(found.parts):
+        assert {found.part_of[i] for i in part.nodes} == {index}
     counted = Counter(edge for links in found.links for link in links for edge in link.edges)
     inside = Counter(
         (tail, slot)
@@ -418,7 +423,7 @@ def test_a_part_stands_for_nodes_that_are_alike(graph, repeats):
         assert part.module is None
         assert len(part.nodes) == part.times
         assert part.node in part.nodes
-        assert len({graph.nodes[at].name for at in part.nodes}) == 1
+        assert len({graph.nodes[i].name for i in part.nodes}) == 1
 
 
 def test_blocks_that_send_to_each_other_stay_apart():
@@ -441,15 +446,15 @@ def rewired(draw):
     last = len(nodes) - 1
     for _ in range(draw(st.integers(0, 2))):
         tails = draw(
-            st.just([1 + 3 * at for at in range(count)]) | st.lists(st.integers(1, last - 2), max_size=2)
+            st.just([1 + 3 * i for i in range(count)]) | st.lists(st.integers(1, last - 2), max_size=2)
         )
         away = draw(st.integers(0, 2))
         for tail in tails:
             if nodes[tail].next:
                 target = last if not away else min(tail + 3 * away, last)
                 nodes[tail] = nodes[tail]._replace(next=(nodes[tail].next[0], Edge(target, 0)))
-    further = draw(st.lists(st.integers(1, last), max_size=2) | st.just([1 + 3 * at for at in range(count)]))
-    nodes[0] = nodes[0]._replace(next=(*nodes[0].next, *(Edge(at, 0) for at in further)))
+    further = draw(st.lists(st.integers(1, last), max_size=2) | st.just([1 + 3 * i for i in range(count)]))
+    nodes[0] = nodes[0]._replace(next=(*nodes[0].next, *(Edge(i, 0) for i in further)))
     return Graph(tuple(nodes), (Edge(0, 0),))
 
 
@@ -474,7 +479,7 @@ def test_repeated_blocks_are_wired_alike_but_for_the_ends(graph):
                 graph.nodes[node].next[slot].node for node, slot in link.edges
             )
     for (_, head), counts in arrived.items():  # as many to each block, or more where the chain begins
-        first, second, *others = (counts[at] for at in found.parts[head].nodes)
+        first, second, *others = (counts[i] for i in found.parts[head].nodes)
         assert set(others) <= {second}
         assert first == second or (first > second and head in fed)
 
@@ -489,10 +494,10 @@ def ran(graph: Graph) -> Trace:
         graph,
         tuple(
             Step(
-                at, at, (three,), tuple(edge and three for edge in node.next), at, 1_000_000,
-                contributions=(Contribution(0, None),) if at == 0 else (),
+                i, i, (three,), tuple(edge and three for edge in node.next), i, 1_000_000,
+                contributions=(Contribution(0, None),) if i == 0 else (),
             )
-            for at, node in enumerate(graph.nodes)
+            for i, node in enumerate(graph.nodes)
         ),
     )  # fmt: skip
 

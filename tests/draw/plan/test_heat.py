@@ -25,19 +25,19 @@ def ran(*values: float | None, module: str | None = None) -> Trace:
     sizes = [0 if value is None or not math.isfinite(value) else int(value) for value in values]
     nodes = [
         Node(
-            at, "ExpBackward0", "op", 99 - at, (META,), (Edge(at + 1, 0),) if at + 1 < len(values) else (None,),
-            (Saved("result", META, nbytes=size, storage=at, storage_nbytes=size),) if size else (), module=module,
+            i, "ExpBackward0", "op", 99 - i, (META,), (Edge(i + 1, 0),) if i + 1 < len(values) else (None,),
+            (Saved("result", META, nbytes=size, storage=i, storage_nbytes=size),) if size else (), module=module,
         )
-        for at, size in enumerate(sizes)
+        for i, size in enumerate(sizes)
     ]  # fmt: skip
     steps = [
         Step(
-            at,
-            at,
+            i,
+            i,
             (None if value is None else GradStats(META, value),),
-            duration_ns=1_000 * sizes[at] or None,
+            duration_ns=1_000 * sizes[i] or None,
         )
-        for at, value in enumerate(values)
+        for i, value in enumerate(values)
     ]
     return Trace(Graph(tuple(nodes), (Edge(0, 0, "loss"),)), tuple(steps))
 
@@ -128,7 +128,7 @@ def test_what_has_no_such_values_says_so_in_one_line(of, options, message):
 
 
 def test_the_scale_grows_darker_and_wider_and_can_be_read():
-    steps = [HEATS[str(at)] for at in range(STEPS)]
+    steps = [HEATS[str(i)] for i in range(STEPS)]
     assert [step.width for step in steps] == sorted({step.width for step in steps})
     light = [luminance(step.fill) for step in steps]
     assert light == sorted(light, reverse=True)

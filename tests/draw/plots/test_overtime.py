@@ -18,7 +18,7 @@ NORMS = [
 
 
 def test_a_lines_colour_says_how_deep_its_layer_lies():
-    found = [{f"h.{at}": 1.0 for at in range(9)}] * 2
+    found = [{f"h.{i}": 1.0 for i in range(9)}] * 2
     _, axes = lines([0, 1], found)
     drawn = [line.get_color() for line in axes.lines if line.get_label().startswith("h.")]
     assert drawn == list(scales.DEPTHS)

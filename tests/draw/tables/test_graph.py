@@ -9,9 +9,7 @@ from autograd_lab.records import Edge, Graph, Node, Saved, ScalarGraph, Source, 
 
 
 def chain(length: int) -> Graph:
-    nodes = [
-        Node(at, f"Op{at}Backward0", "op", length - at, next=(Edge(at + 1, 0),)) for at in range(length - 1)
-    ]
+    nodes = [Node(i, f"Op{i}Backward0", "op", length - i, next=(Edge(i + 1, 0),)) for i in range(length - 1)]
     return Graph((*nodes, Node(length - 1, "LastBackward0", "op", 0)), (Edge(0, 0),))
 
 
@@ -47,7 +45,7 @@ def test_the_summary_counts(residual, every_kind):
 
 
 def test_many_outputs_are_cut_short():
-    graph = Graph((Node(0, "UnbindBackward0", "op", 0),), tuple(Edge(0, at) for at in range(100)))
+    graph = Graph((Node(0, "UnbindBackward0", "op", 0),), tuple(Edge(0, i) for i in range(100)))
     assert (
         graph_table(graph).splitlines()[0].endswith("100 outputs: → 0, 0:1, 0:2, 0:3, 0:4, 0:5, 0:6, 0:7, …")
     )

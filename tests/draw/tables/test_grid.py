@@ -16,7 +16,7 @@ CELLS = {"number": NUMBERS, "name": NAMES, "words": WORDS}
 @st.composite
 def tables(draw):
     kinds = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, max_size=9))
-    columns = [Column(f"column{at}", at, kind) for at, kind in enumerate(kinds)]
+    columns = [Column(f"column{i}", i, kind) for i, kind in enumerate(kinds)]
     rows = draw(st.lists(st.tuples(*(CELLS[kind] for kind in kinds)), min_size=1, max_size=5))
     return columns, rows
 
@@ -28,11 +28,9 @@ def test_lines_fit_and_nothing_is_broken(drawn, width):
     lines = text.splitlines()
     assert max(map(cell_len, lines)) <= width or lines[-1].startswith(" no room for")
     left_out = lines[-1].removeprefix(" no room for: ").split(", ") if "no room" in lines[-1] else []
-    kept = [at for at, column in enumerate(columns) if column.name not in left_out]
+    kept = [i for i, column in enumerate(columns) if column.name not in left_out]
     assert kept == list(range(len(kept)))  # ranks grow from left to right, so the last ones went
-    whole = {word for row in rows for at in kept for word in row[at].split()} | {
-        columns[at].name for at in kept
-    }
+    whole = {word for row in rows for i in kept for word in row[i].split()} | {columns[i].name for i in kept}
     for word in " ".join(lines[2 : len(lines) - bool(left_out)]).split():
         start, cut, end = word.partition("…")
         assert word in whole or (cut and any(each.startswith(start) and each.endswith(end) for each in whole))
@@ -43,7 +41,7 @@ def test_lines_fit_and_nothing_is_broken(drawn, width):
 
 
 def numbers(columns, rows):
-    return {row[at] for row in rows for at, column in enumerate(columns) if column.kind == "number"}
+    return {row[i] for row in rows for i, column in enumerate(columns) if column.kind == "number"}
 
 
 def test_a_column_of_rank_0_stays():

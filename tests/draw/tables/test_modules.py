@@ -15,18 +15,18 @@ META = TensorMeta((2,), "float32", "cpu")
 
 def layers(count: int, each: int = 1) -> Graph:
     """A chain of modules, each with so many nodes, behind a loss."""
-    names = [None, *(f"net.layer{at}.part" for at in range(count) for _ in range(each))]
+    names = [None, *(f"net.layer{i}.part" for i in range(count) for _ in range(each))]
     nodes = [
         Node(
-            at,
+            i,
             "ExpBackward0",
             "op",
-            99 - at,
+            99 - i,
             (META,),
-            (Edge(at + 1, 0),) if at + 1 < len(names) else (),
+            (Edge(i + 1, 0),) if i + 1 < len(names) else (),
             module=name,
         )
-        for at, name in enumerate(names)
+        for i, name in enumerate(names)
     ]
     return Graph(tuple(nodes), (Edge(0, 0, "loss"),))
 
@@ -67,7 +67,7 @@ def test_large_graphs_are_shown_by_module_as_deep_as_fits():
 
 
 def test_without_modules_a_large_graph_is_listed():
-    nodes = [Node(at, "ExpBackward0", "op", 99 - at) for at in range(MOST + 5)]
+    nodes = [Node(i, "ExpBackward0", "op", 99 - i) for i in range(MOST + 5)]
     assert "… 5 more nodes …" in str(Graph(tuple(nodes), ()))
 
 

@@ -114,7 +114,7 @@ def test_a_backward_that_raised():
 
 def test_parameters_without_a_gradient_and_many_outputs():
     model = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(30))
-    outputs = {f"of layer number {at}": model[at](torch.ones(1, 2)).sum() for at in range(12)}
+    outputs = {f"of layer number {i}": model[i](torch.ones(1, 2)).sum() for i in range(12)}
     assert_readable(functools.partial(drawn, lab.capture(outputs, model=model)))
     assert_readable(functools.partial(drawn, lab.trace(outputs, model=model)))
 

@@ -16,17 +16,17 @@ def line(
     count = len(locals_)
     kinds = ["output"] + ["intermediate"] * (count - 1) + ["leaf"]
     variables = tuple(
-        Variable(at, kind, f"v{at}" if names else None, 0.0, grad) for at, kind in enumerate(kinds)
+        Variable(i, kind, f"v{i}" if names else None, 0.0, grad) for i, kind in enumerate(kinds)
     )
     operations = tuple(
-        Operation(at, "X", "x", (Operand(at + 1, local, arrives),), at) for at, local in enumerate(locals_)
+        Operation(i, "X", "x", (Operand(i + 1, local, arrives),), i) for i, local in enumerate(locals_)
     )
     return " ".join(ChainRule(ScalarGraph(variables, operations)).lines(variables[-1]))
 
 
 def fan(*locals_: float, grad: float, arrives: tuple[float | None, ...] | None = None) -> str:
     """The text for a leaf that goes straight into the output, this often."""
-    operands = tuple(Operand(1, local, arrives[at] if arrives else local) for at, local in enumerate(locals_))
+    operands = tuple(Operand(1, local, arrives[i] if arrives else local) for i, local in enumerate(locals_))
     y, w = Variable(0, "output", "y", 0.0, 1.0), Variable(1, "leaf", "w", 0.0, grad)
     return " ".join(ChainRule(ScalarGraph((y, w), (Operation(0, "X", "x", operands, 0),))).lines(w))
 
@@ -79,10 +79,10 @@ def test_nan_equals_nothing():
 def test_paths_that_double_at_each_step_cost_nothing():
     depth = 2_000
     variables = tuple(
-        Variable(at, "output" if at == 0 else "leaf" if at == depth else "intermediate", f"v{at}", 0.0, 1.0)
-        for at in range(depth + 1)
+        Variable(i, "output" if i == 0 else "leaf" if i == depth else "intermediate", f"v{i}", 0.0, 1.0)
+        for i in range(depth + 1)
     )
-    operations = tuple(Operation(at, "X", "+", (Operand(at + 1, 0.5, 0.5),) * 2, at) for at in range(depth))
+    operations = tuple(Operation(i, "X", "+", (Operand(i + 1, 0.5, 0.5),) * 2, i) for i in range(depth))
     chain = ChainRule(ScalarGraph(variables, operations))
     assert chain.lines(variables[-1]) == [f"∂v0/∂v{depth} = 0.5 + 0.5 = 1"]
 
@@ -124,7 +124,7 @@ def test_paths_of_several_steps_are_products_that_are_added():
 def test_long_sums_have_a_line_for_each_path(first, second, written):
     variables = (
         Variable(0, "output", "y", 0.0, 1.0),
-        *(Variable(at, "intermediate", None, 0.0, 0.0) for at in (1, 2)),
+        *(Variable(i, "intermediate", None, 0.0, 0.0) for i in (1, 2)),
         Variable(3, "leaf", "w", 0.0, (first + second) * -0.5678),
     )
     operations = (

@@ -22,11 +22,11 @@ def test_every_node_output_and_edge_is_drawn(residual, every_kind, in_modules):
         picture = graph_picture(graph)
         keys = [box.key for box in picture.boxes]
         assert sorted(keys) == sorted(
-            [f"n{node.id}" for node in graph.nodes] + [f"r{at}" for at in range(len(graph.roots))]
+            [f"n{node.id}" for node in graph.nodes] + [f"r{i}" for i in range(len(graph.roots))]
         )
         drawn = [(arrow.tail, arrow.head) for arrow in picture.arrows]
         edges = [(f"n{tail}", f"n{edge.node}") for tail, _, edge in graph.edges]
-        roots = [(f"r{at}", f"n{edge.node}") for at, edge in enumerate(graph.roots)]
+        roots = [(f"r{i}", f"n{edge.node}") for i, edge in enumerate(graph.roots)]
         assert sorted(drawn) == sorted(edges + roots)
 
 
@@ -108,11 +108,11 @@ def test_a_python_function_shows_where_it_was_written_and_its_hooks(every_kind):
     picture = graph_picture(every_kind)
     assert texts(picture, "n1") == ["ScaleBackward", "f32[2,3]", "my_ops.py:12", "↪ clip (post hook)"]
     assert "C:\\work\\my_ops.py:12 in forward" in box(picture, "n1").tooltip
-    assert [box(picture, f"n{at}").look for at in (1, 2)] == ["function", "compiled"]
+    assert [box(picture, f"n{i}").look for i in (1, 2)] == ["function", "compiled"]
 
 
 def test_many_hooks_are_counted():
-    hooks = tuple(Hook("pre_hook", f"h{at}") for at in range(5))
+    hooks = tuple(Hook("pre_hook", f"h{i}") for i in range(5))
     picture = graph_picture(Graph((Node(0, "ExpBackward0", "op", 0, hooks=hooks),), ()))
     assert texts(picture, "n0")[1:] == [
         "↪ h0 (pre hook)",
@@ -123,9 +123,9 @@ def test_many_hooks_are_counted():
 
 
 def test_four_hooks_are_all_written_as_a_count_would_take_the_room_of_the_fourth():
-    hooks = tuple(Hook("pre_hook", f"h{at}") for at in range(4))
+    hooks = tuple(Hook("pre_hook", f"h{i}") for i in range(4))
     picture = graph_picture(Graph((Node(0, "ExpBackward0", "op", 0, hooks=hooks),), ()))
-    assert texts(picture, "n0")[1:] == [f"↪ h{at} (pre hook)" for at in range(4)]
+    assert texts(picture, "n0")[1:] == [f"↪ h{i} (pre hook)" for i in range(4)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_four_hooks_are_all_written_as_a_count_would_take_the_room_of_the_fourth
         ([(2,), (3,)], "f32[2], f32[3]"),
         ([(2,)] * 2, "f32[2], f32[2]"),
         ([(2,)] * 64, "64 × f32[2]"),
-        ([(at,) for at in range(6)], "f32[0], f32[1], f32[2], … 3 more"),
+        ([(i,) for i in range(6)], "f32[0], f32[1], f32[2], … 3 more"),
     ],
 )
 def test_shapes_of_many_slots_are_written_briefly(shapes, text):
@@ -185,14 +185,14 @@ def test_a_kind_that_is_not_known_looks_like_an_operation():
 def test_a_short_chain_runs_to_the_right(nodes, module, wanted):
     chain = tuple(
         Node(
-            at,
+            i,
             "ExpBackward0",
             "op",
-            9 - at,
-            next=(Edge(at + 1, 0) if at + 1 < nodes else None,),
+            9 - i,
+            next=(Edge(i + 1, 0) if i + 1 < nodes else None,),
             module=module,
         )
-        for at in range(nodes)
+        for i in range(nodes)
     )
     graph = Graph(chain, (Edge(0, 0),))
     assert graph_picture(graph).direction == wanted

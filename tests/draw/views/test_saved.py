@@ -62,7 +62,7 @@ def test_tensors_that_share_memory_carry_the_same_tag(residual):
 
 
 def test_tensors_of_different_nodes_can_share_memory():
-    nodes = tuple(Node(at, "XBackward0", "op", 0, saved=(Saved("result", META, storage=7),)) for at in (0, 1))
+    nodes = tuple(Node(i, "XBackward0", "op", 0, saved=(Saved("result", META, storage=7),)) for i in (0, 1))
     view = SavedView(Graph(nodes, ()))
     assert [texts(view.boxes(node, ())[0].lines)[1] for node in nodes] == ["result f32[2,3] • storage 7"] * 2
 
@@ -91,7 +91,7 @@ def test_values_that_are_no_tensors_stand_in_the_nodes_own_box(every_kind):
 
 
 def test_many_values_are_counted_and_long_ones_are_cut():
-    view, node = view_of(*(Saved(f"v{at}", value=at) for at in range(11)))
+    view, node = view_of(*(Saved(f"v{i}", value=i) for i in range(11)))
     assert texts(view.lines(node))[-2:] == ["v7 = 7", "… 3 more values"]
     assert value(Saved("long", value=tuple(range(99)))) == "(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …"
     assert value(Saved("text", value="sum")) == "'sum'"

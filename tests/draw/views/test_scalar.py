@@ -31,7 +31,7 @@ def test_the_expression_shows_names_and_signs_alone(seed):
 
 def test_the_values_are_the_forwards(seed):
     found = texts(scalar_picture(seed, detail="values"))
-    assert [found[f"v{at}"] for at in range(6)] == [
+    assert [found[f"v{i}"] for i in range(6)] == [
         ["loss", "16"],
         ["s", "−4"],
         ["ŷ", "0"],
@@ -65,7 +65,7 @@ def test_the_chain_rule_stands_beside_the_leaf(seed):
 
 def test_kinds_of_variables_look_different(seed):
     looks = {box.key: box.look for box in scalar_picture(seed).boxes}
-    assert [looks[f"v{at}"] for at in range(6)] == [
+    assert [looks[f"v{i}"] for i in range(6)] == [
         "output",
         "variable",
         "variable",

@@ -44,7 +44,7 @@ def test_golden_seed(seed, golden, detail):
 
 def stairs(picture: Picture) -> Placement:
     """Each box lower and further right than the one before; each arrow straight."""
-    middles = [(50.0 * at, -30.5 * at) for at in range(len(picture.boxes))]
+    middles = [(50.0 * i, -30.5 * i) for i in range(len(picture.boxes))]
     of_key = {box.key: middle for box, middle in zip(picture.boxes, middles, strict=True)}
     routes = tuple(
         Route((of_key[arrow.tail], of_key[arrow.tail], of_key[arrow.head], of_key[arrow.head]), True)
@@ -150,7 +150,7 @@ def test_a_gradient_on_its_way_back_does_not_turn_the_layout(seed):
 
 
 def test_looks_and_strokes_reach_graphviz():
-    boxes = tuple(Box(f"n{at}", (Line("x"),), look) for at, look in enumerate(LOOKS))
+    boxes = tuple(Box(f"n{i}", (Line("x"),), look) for i, look in enumerate(LOOKS))
     arrows = tuple(Arrow("n0", "n1", look=look) for look in STROKES)
     parsed = read(Picture(boxes, arrows))
     usual = parsed.node_attr, parsed.edge_attr
@@ -177,7 +177,7 @@ def test_placed_arrows_that_say_the_same_say_it_once(residual):
     for direction, which in (("down", 1), ("right", 0)):
         picture = graph_picture(residual, direction=direction, legend=False)
         lines = [line for line in to_dot(picture, stairs(picture)).splitlines() if "n1 -> n2 " in line]
-        assert ["ĥ" in line for line in lines] == [at == which for at in range(2)]
+        assert ["ĥ" in line for line in lines] == [i == which for i in range(2)]
 
 
 def test_placed_arrows_back_point_back(seed):

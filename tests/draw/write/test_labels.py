@@ -40,7 +40,7 @@ def found(lines: list[str]) -> list[str]:
 @given(TEXTS)
 @example(NASTY)
 def test_any_text_of_a_box_survives(node_texts, texts):
-    boxes = tuple(Box(f"n{number}", (Line("first"), Line(text))) for number, text in enumerate(texts))
+    boxes = tuple(Box(f"n{i}", (Line("first"), Line(text))) for i, text in enumerate(texts))
     read = node_texts(to_dot(Picture(boxes, ())))
     for box, text in zip(boxes, texts, strict=True):
         assert found(read[box.key]) == ["first", *[line.replace("\xa0", " ") for line in expected(text)]]
@@ -54,7 +54,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 @given(TEXTS)
 @example(NASTY)
 def test_any_tooltip_survives(svg_of, texts):
-    boxes = tuple(Box(f"n{number}", (), tooltip=f"tip {text}.") for number, text in enumerate(texts))
+    boxes = tuple(Box(f"n{i}", (), tooltip=f"tip {text}.") for i, text in enumerate(texts))
     links = [
         link.get(XLINK, "").replace("\xa0", " ")
         for link in svg_of(to_dot(Picture(boxes, ()))).iter(f"{SVG}a")

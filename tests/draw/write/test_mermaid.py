@@ -79,12 +79,12 @@ def test_a_gradient_on_its_way_back_points_against_the_arrow(seed):
 
 
 def test_every_look_and_stroke_has_a_style():
-    boxes = tuple(Box(f"n{at}", (Line("x"),), look) for at, look in enumerate(LOOKS))
+    boxes = tuple(Box(f"n{i}", (Line("x"),), look) for i, look in enumerate(LOOKS))
     text = to_mermaid(Picture(boxes, tuple(Arrow("n0", "n1", look=look) for look in STROKES)))
     for name, look in LOOKS.items():
         assert f"classDef lab_{name} fill:{look.fill},stroke:{look.line},color:{look.ink}," in text
-    for at, stroke in enumerate(STROKES.values()):
-        assert f"linkStyle {at} stroke:{stroke.line},stroke-width:{stroke.width:g}px" in text
+    for index, stroke in enumerate(STROKES.values()):
+        assert f"linkStyle {index} stroke:{stroke.line},stroke-width:{stroke.width:g}px" in text
 
 
 def test_clusters_are_subgraphs_inside_each_other(in_modules):
