@@ -57,16 +57,19 @@ def _users(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-def started_on() -> str | None:
-    """Returns what the user calls the tensor whose backward begins: ``loss`` where the line is ``loss.backward()``.
+def start() -> tuple[Source | None, str | None]:
+    """Finds the user's line that starts a backward, and what the user calls the tensor there.
 
-    It's read from the line itself: a frame's variables, once looked at, would hold their values for as long as it runs.
+    The name is read from the line itself: a frame's variables, once looked at, would hold their values for as long as
+    it runs.
 
     Returns:
-        The name; ``None`` where the line can't be read, or what the backward begins at has no name there.
+        The line, and ``loss`` where it is ``loss.backward()``; ``None`` in place of what can't be read or isn't there.
     """
     frame = _users(inspect.currentframe())
-    return None if frame is None else _begun_at(frame.f_code, frame.f_lasti)
+    if frame is None:
+        return None, None
+    return source(Place(frame.f_code, frame.f_lineno)), _begun_at(frame.f_code, frame.f_lasti)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -30,9 +30,9 @@ from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
+from autograd_lab.backward import places
 from autograd_lab.backward.forward import Forward, ForwardLevel
 from autograd_lab.backward.modules import RootModules
-from autograd_lab.backward.places import place, source, started_on
 from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser
 from autograd_lab.backward.stats import Meter, StatsLevel, checked
 from autograd_lab.capture.graph import live
@@ -372,7 +372,7 @@ class Watcher(Hold):
             return recorder.run(run, start.grad_tensors)
 
     def _begin(self, held: Hold, start: _engine.Start, number: int, outer: _Backward | None) -> _Backward:
-        began, name = source(place()), started_on()
+        began, name = places.start()
         with self._lock:
             order = self._begun
             self._begun += 1
