@@ -131,20 +131,14 @@ def table_text(
     """Returns a graph or a trace as a table for the terminal, and how to see more of it.
 
     Args:
-        record: The graph or trace. Of a list of traces there's a row for each, and where one of the options is given a
-            table for each below.
+        record: The graph, the trace or the list of traces.
         whole: Whether there's a row for each node, however many.
         depth: Modules this deep are one row each.
         repeats: Whether blocks that are alike are one row.
     """
-    from autograd_lab.draw import on_screen, traces_table
-    from autograd_lab.draw.tables.grid import terminal_width
+    from autograd_lab.draw import on_screen
 
-    if isinstance(record, Graph | Trace):
-        return on_screen(record, _more, whole=whole, depth=depth, repeats=repeats)
-    each = record if whole or depth is not None or repeats else ()
-    tables = [table_text(trace, whole=whole, depth=depth, repeats=repeats) for trace in each]
-    return "\n".join([traces_table(record, width=terminal_width()).rstrip("\n"), *tables])
+    return on_screen(record, _more, whole=whole, depth=depth, repeats=repeats)
 
 
 def must_be_one_table(*, whole: bool, depth: int | None, repeats: bool) -> None:

@@ -19,7 +19,7 @@ from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
 from autograd_lab.draw.tables.grid import WIDTH
 from autograd_lab.draw.tables.modules import must_know_modules, table_depth
-from autograd_lab.draw.tables.trace import trace_table, traces_table
+from autograd_lab.draw.tables.trace import trace_table, traces_one_by_one
 from autograd_lab.draw.views.registry import VIEWS, chosen, picture_maker
 from autograd_lab.draw.write.dot import to_dot
 from autograd_lab.draw.write.mermaid import to_mermaid
@@ -340,7 +340,7 @@ def _txt(record: Record, settings: Settings) -> str:
 
 
 def _txt_of_several(traces: Sequence[Trace], settings: Settings) -> str:
-    return "\n".join([traces_table(traces, width=settings.width), *(_txt(each, settings) for each in traces)])
+    return traces_one_by_one(traces, lambda each: _txt(each, settings), width=settings.width)
 
 
 def _json(record: Record | Sequence[Trace], settings: Settings) -> str:

@@ -7,13 +7,13 @@ Relies on the tables. Promises at most ``MOST`` rows unless all are asked for. I
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from autograd_lab.draw.tables.folding import paragraph, together
 from autograd_lab.draw.tables.graph import graph_table
 from autograd_lab.draw.tables.grid import MOST, terminal_width
 from autograd_lab.draw.tables.modules import module_depth, table_depth
-from autograd_lab.draw.tables.trace import trace_table, traces_table
+from autograd_lab.draw.tables.trace import trace_table, traces_one_by_one, traces_table
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Trace, Traces
 from autograd_lab.records.display import as_text
@@ -26,7 +26,7 @@ _READABLE = 3
 
 
 def on_screen(
-    record: Graph | Trace,
+    record: Graph | Trace | Sequence[Trace],
     more: More,
     *,
     depth: int | None = None,
@@ -36,7 +36,8 @@ def on_screen(
     """Writes a record as wide as the terminal.
 
     Args:
-        record: The record.
+        record: The record. Of several traces there's a row for each and, where one of the options is given, the table
+            of each below these.
         more: How to see more of a large one.
         depth: Modules this deep are one row each. ``None`` shows a large record as deep as fits.
         repeats: Whether, by module, blocks that are alike are one row.
@@ -48,6 +49,12 @@ def on_screen(
     Raises:
         RenderError: Modules are asked for and none is known, or each node is asked for too.
     """
+    if not isinstance(record, Graph | Trace):
+        if depth is None and not (repeats or whole):
+            return traces_table(record, width=terminal_width()).rstrip("\n")
+        alike = functools.partial(on_screen, more=more, depth=depth, repeats=repeats, whole=whole)
+        text = traces_one_by_one(record, lambda trace: f"{alike(trace)}\n", width=terminal_width())
+        return text.rstrip("\n")
     graph, rows = (record.graph, record.steps) if isinstance(record, Trace) else (record, record.nodes)
     large = len(graph) > MOST and not whole
     fits = module_depth(graph) if large else None
@@ -80,7 +87,7 @@ def _(graph: Graph) -> str:
 
 @as_text.register(Traces)
 def _(traces: Traces) -> str:
-    return traces_table(traces, width=terminal_width()).rstrip("\n")
+    return on_screen(traces, functools.partial(_more_in_python, "trace"))
 
 
 @as_text.register(Trace)

@@ -140,6 +140,17 @@ def traces_table(traces: Sequence[Trace], *, width: int = WIDTH) -> str:
     return table_of(_TRACE_COLUMNS, traces, width, always=("backward", "steps", "raised"))
 
 
+def traces_one_by_one(traces: Sequence[Trace], table: Callable[[Trace], str], *, width: int) -> str:
+    """Writes a row for each of several backwards, and below the table of each.
+
+    Args:
+        traces: The backwards, in the order in which they began.
+        table: Writes the table of one.
+        width: Characters in a line of the rows.
+    """
+    return "\n".join([traces_table(traces, width=width), *map(table, traces)])
+
+
 # --- rows ----------------------------------------------------------------------------
 
 
