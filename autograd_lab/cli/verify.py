@@ -47,7 +47,6 @@ def verify(
     from autograd_lab.cli.target import built, defined, find, is_saved, made
     from autograd_lab.verify import verify as run
 
-    names = None if swap is None else [name.strip() for name in swap.split(",") if name.strip()]
     found: Any = target if ":" not in target and not is_saved(target) else find(target)
     if swap is not None and inputs:
         found = built(target, found)
@@ -56,7 +55,7 @@ def verify(
     plain = None if native is None else find(native)
     report = _ran(
         target,
-        lambda: run(found, made(inputs) or None, native=plain, swap=names, skip=skip, seed=seed),
+        lambda: run(found, made(inputs) or None, native=plain, swap=swap, skip=skip, seed=seed),
         defined(found),
     )
     click.echo(report)

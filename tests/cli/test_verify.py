@@ -86,7 +86,7 @@ def test_wrong_calls_get_one_line(lab):
         (["verify", "models.py:model", "--input", "2x3", "--swap", "mult"], "there is no rule 'mult'"),
         (
             ["verify", "models.py:loss_and_model", "--swap", " , "],
-            "swap= holds nothing; give the name of a rule",
+            "there is no rule ' , '",
         ),
         (
             ["verify", "models.py:loss_and_model", "--swap", "mul", "--native", "torch:mul"],
