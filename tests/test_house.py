@@ -351,18 +351,49 @@ def test_what_tests_share_lies_in_one_folder():
     assert {path.parent for path in loose} == {TESTS / "support"}
 
 
-@pytest.mark.parametrize("room", ["capture", "functions", "records"])
-def test_an_index_is_called_so(room):
-    """Not a place, a number or ``at``, which mean other things."""
-    counted = {
-        ast.unparse(node.target.elts[0])
-        for path in (PACKAGE / room).rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.For | ast.comprehension)
-        and ast.unparse(node.iter).startswith("enumerate(")
-        and isinstance(node.target, ast.Tuple)
-    }
-    assert counted <= {"index", "i", "slot", "dim", "input_nr"}
+def counted(tree: ast.AST) -> Iterator[str]:
+    """The names of what counts from 0."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For | ast.comprehension) and isinstance(node.iter, ast.Call):
+            function, given = ast.unparse(node.iter.func), len(node.iter.args) + len(node.iter.keywords)
+            if function == "range" and given == 1:
+                yield ast.unparse(node.target)
+            elif function == "enumerate" and given == 1 and isinstance(node.target, ast.Tuple):
+                yield ast.unparse(node.target.elts[0])
+
+
+def whole_numbers_passed(tree: ast.AST) -> Iterator[str]:
+    """The names of arguments that are whole numbers."""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.arg)
+            and node.annotation is not None
+            and ast.unparse(node.annotation) == "int"
+        ):
+            yield node.arg
+
+
+def test_an_index_is_called_so():
+    """Not a place, a number or ``at``, which mean other things; a backward and a chapter have a number."""
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in FILES}
+    assert not {path for path, tree in trees.items() if {"at", "place", "number"} & set(counted(tree))}
+    assert not {path for path, tree in trees.items() if {"at", "place"} & set(whole_numbers_passed(tree))}
+
+
+def test_two_types_share_no_name():
+    """A class that begins with "_" is a module's own; what is public is told apart by its name alone."""
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                name = node.name
+            elif isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+                name = ast.unparse(node.target)
+            else:
+                continue
+            if not name.startswith("_"):
+                homes.setdefault(name, []).append(str(path.relative_to(PACKAGE)))
+    assert not {name: where for name, where in homes.items() if len(where) > 1}
 
 
 MOST_FLOORS = 8

@@ -22,7 +22,7 @@ import torch
 from torch.autograd.function import BackwardCFunction
 from torch.nn.modules._functions import BackwardHookFunction
 
-Told = Callable[[type], object]
+TellFunction = Callable[[type], object]
 """Is called with a Function that is applied, in the thread that applies it."""
 
 
@@ -30,10 +30,10 @@ class Noticing:
     """The change that has somebody told of each Function that is applied; see `changes.Change`.
 
     Args:
-        tell: See `Told`.
+        tell: See `TellFunction`.
     """
 
-    def __init__(self, tell: Told) -> None:
+    def __init__(self, tell: TellFunction) -> None:
         self._tell = tell
 
     def make(self) -> None:
@@ -49,7 +49,7 @@ class Noticing:
             del BackwardCFunction.__init__
 
 
-_told: dict[Noticing, Told] = {}
+_told: dict[Noticing, TellFunction] = {}
 
 
 def _begins(self: Any, *args: Any, **kwargs: Any) -> None:

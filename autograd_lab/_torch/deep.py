@@ -82,12 +82,12 @@ STRIDE = 16 if PUTS_OFF_EARLY else 1
 KEY = "autograd_lab: lets go of a deep graph without recursion"
 """The entry in ``Node.metadata``."""
 
-Target: TypeAlias = tuple[int, int]
+NodeSlot: TypeAlias = tuple[int, int]
 """Where an edge leads: the index of a node, and which of its inputs, as ``next_functions`` has it."""
 
 
 def keep_deletable(
-    nodes: Sequence[Node], nexts: Sequence[Sequence[Target | None]], order: Sequence[int]
+    nodes: Sequence[Node], nexts: Sequence[Sequence[NodeSlot | None]], order: Sequence[int]
 ) -> None:
     """Makes sure that a graph whose nodes all have a Python object can be deleted. See Note [Deep graphs].
 
@@ -137,7 +137,7 @@ def _smallest_stack() -> int:
     )  # 0 and -1: the system's own, and no limit
 
 
-def _levels(nexts: Sequence[Sequence[Target | None]], order: Sequence[int]) -> int:
+def _levels(nexts: Sequence[Sequence[NodeSlot | None]], order: Sequence[int]) -> int:
     """Counts the nodes on the longest path."""
     levels = [1] * len(nexts)
     for index in order:

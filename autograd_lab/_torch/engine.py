@@ -58,10 +58,10 @@ class Start(NamedTuple):
     name: str
 
 
-Run = Callable[[], Any]
+RunEngine = Callable[[], Any]
 """Runs the engine, as if nobody were watching."""
 
-Visitor = Callable[[Start, Run], Any]
+Visitor = Callable[[Start, RunEngine], Any]
 """Is called in the engine's place; returns what running it returned."""
 
 
@@ -154,7 +154,7 @@ def _visited(door: _Door, t_outputs: Any, *args: Any, **kwargs: Any) -> Any:
         return door.native(t_outputs, *args, **kwargs)
     grad_tensors, retain_graph, create_graph, *_ = args
 
-    run: Run = functools.partial(door.native, t_outputs, *args, **kwargs)
+    run: RunEngine = functools.partial(door.native, t_outputs, *args, **kwargs)
     if any(map(is_batched, t_outputs)) or any(map(is_batched, grad_tensors)) or in_transform():
         _count_transformed(visits)
         return run()

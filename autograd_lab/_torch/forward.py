@@ -66,7 +66,7 @@ _COMPILED_WITH_HOOKS = "Using `torch.compile\\(module\\)` when there are global 
 _DEPRECATED = ".*is deprecated, please use.*"
 _NAMES = ("resolve_name", "_get_overridable_functions", "get_ignored_functions", "get_testing_overrides")
 
-Tell = Callable[[Any, int, Any], None]
+TellCall = Callable[[Any, int, Any], None]
 
 _FAST_PATHS = (torch.nn.MultiheadAttention, torch.nn.TransformerEncoderLayer, torch.nn.TransformerEncoder)
 
@@ -113,7 +113,7 @@ class CallWatch(TorchFunctionMode):
             Note [A mode that goes by itself].
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: TellCall) -> None:
         super().__init__()
         self.listens = False
         self._tell = tell

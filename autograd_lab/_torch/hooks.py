@@ -359,7 +359,7 @@ class _Front:
     def __init__(self, hook: Callable[..., Any]) -> None:
         functools.update_wrapper(self, hook)  # whoever asks what this hook is finds the user's
         self.hook = hook
-        self.lookers: list[Look] = []
+        self.lookers: list[LookAt] = []
 
     def __call__(self, leaf: torch.Tensor) -> Any:
         __tracebackhide__ = True
@@ -368,12 +368,12 @@ class _Front:
         return self.hook(leaf)
 
 
-Look: TypeAlias = Callable[[], None]
+LookAt: TypeAlias = Callable[[], None]
 
 _fronts = threading.RLock()
 
 
-def look_before_those_after_accumulation(leaf: torch.Tensor, look: Look) -> None:
+def look_before_those_after_accumulation(leaf: torch.Tensor, look: LookAt) -> None:
     """Has a function called when a leaf's gradient was accumulated, before the hooks of the user's that come then.
 
     Args:
@@ -388,7 +388,7 @@ def look_before_those_after_accumulation(leaf: torch.Tensor, look: Look) -> None
             hooks[number] = front
 
 
-def look_no_more(leaf: torch.Tensor, look: Look) -> None:
+def look_no_more(leaf: torch.Tensor, look: LookAt) -> None:
     """Undoes ``look_before_those_after_accumulation``, if it was done.
 
     Args:

@@ -60,7 +60,7 @@ Stack = Any
 Frames: TypeAlias = Sequence[str]
 """The functions on a stack by name, the innermost first."""
 
-Tell = Callable[[str, Stack], None]
+TellKernel = Callable[[str, Stack], None]
 
 _CAN_TELL = sys.platform == "linux"
 
@@ -84,7 +84,7 @@ class KernelWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     supports_higher_order_operators = True
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: TellKernel) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._tell = tell
 
@@ -126,7 +126,7 @@ def _name(func: Any) -> str:
     return name if "::" in name else f"{func.namespace}::{name}"
 
 
-def watch_kernels(held: Hold, tell: Tell) -> None:
+def watch_kernels(held: Hold, tell: TellKernel) -> None:
     """Tells about each kernel before it runs, and runs it unchanged.
 
     Args:

@@ -26,7 +26,7 @@ import torch
 from torch.nn.modules import module as _module
 from torch.utils.hooks import BackwardHook
 
-Begins = Callable[[torch.nn.Module, Any], None]
+ModuleBegins = Callable[[torch.nn.Module, Any], None]
 """A forward pre-hook: is called with the module and its arguments."""
 
 Ends = Callable[[torch.nn.Module, Any, Any], None]
@@ -43,7 +43,7 @@ class AroundEveryModule:
         ends: Is called after it.
     """
 
-    def __init__(self, begins: Begins, ends: Ends) -> None:
+    def __init__(self, begins: ModuleBegins, ends: Ends) -> None:
         self._number = next(_numbers)
         self._begins = begins
         self._ends = ends

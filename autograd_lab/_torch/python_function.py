@@ -34,7 +34,7 @@ from autograd_lab._torch.retained import NothingRetained
 from autograd_lab._torch.run_node import Grads
 from autograd_lab.hold import Hold
 
-Begins = Callable[[Grads, int], object]
+NodeBegins = Callable[[Grads, int], object]
 """Is called when a Function's backward begins, with its gradients and the time."""
 
 
@@ -79,7 +79,7 @@ def run(
     *,
     create_graph: bool,
     writes_grad: bool,
-    begins: Begins,
+    begins: NodeBegins,
 ) -> Ran:
     """Runs a Python Function's node, all but its post-hooks. See Note [A Function's turn].
 
@@ -125,7 +125,7 @@ def run(
 class _Turn(_hooks.Own):
     """What stands in a node's place while the native engine runs it."""
 
-    def __init__(self, node: Any, begins: Begins, *, undefined: bool) -> None:
+    def __init__(self, node: Any, begins: NodeBegins, *, undefined: bool) -> None:
         self.node = node
         self.begins = begins
         self.undefined = undefined

@@ -153,7 +153,7 @@ def run_function(
     *,
     create_graph: bool,
     writes_grad: bool,
-    begins: _python_function.Begins,
+    begins: _python_function.NodeBegins,
 ) -> _python_function.Ran:
     """Runs a Python Function's node with the hooks before it. See Note [What a Python Function returns].
 

@@ -94,7 +94,7 @@ def _record(held: Hold, recorder: Recorder) -> None:
     waiting = [recorder]
     thread = threading.get_ident()
 
-    def visit(start: _engine.Start, run: _engine.Run) -> Any:
+    def visit(start: _engine.Start, run: _engine.RunEngine) -> Any:
         __tracebackhide__ = True
         if not waiting or threading.get_ident() != thread:
             return run()

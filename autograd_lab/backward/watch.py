@@ -323,7 +323,7 @@ class Watcher(Hold):
 
     # --- what happens ------------------------------------------------------------------
 
-    def _visit(self, start: _engine.Start, run: _engine.Run) -> Any:
+    def _visit(self, start: _engine.Start, run: _engine.RunEngine) -> Any:
         """A backward starts.
 
         See Note [Backwards deep inside one another].
@@ -337,7 +337,7 @@ class Watcher(Hold):
             return run()
         return self._traced(start, run, outer.number, outer)
 
-    def _outermost(self, start: _engine.Start, run: _engine.Run) -> Any:
+    def _outermost(self, start: _engine.Start, run: _engine.RunEngine) -> Any:
         __tracebackhide__ = True
         with self._lock:
             number = self.count
@@ -352,7 +352,7 @@ class Watcher(Hold):
         return result
 
     def _traced(
-        self, start: _engine.Start, run: _engine.Run, number: int, outer: _Backward | None = None
+        self, start: _engine.Start, run: _engine.RunEngine, number: int, outer: _Backward | None = None
     ) -> Any:
         __tracebackhide__ = True
         with Hold() as held:
@@ -365,7 +365,7 @@ class Watcher(Hold):
             self._end(backward, start, None)
         return result
 
-    def _recorded(self, recorder: Recorder, start: _engine.Start, run: _engine.Run) -> Any:
+    def _recorded(self, recorder: Recorder, start: _engine.Start, run: _engine.RunEngine) -> Any:
         __tracebackhide__ = True
         with Hold() as held:
             self._forward.backward(held, start.name)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from autograd_lab._torch.deep import Target
+from autograd_lab._torch.deep import NodeSlot
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ class ReadyQueue(Generic[T]):
         return hole
 
 
-def dependencies(nexts: Sequence[Sequence[Target | None]], roots: Sequence[Target]) -> list[int]:
+def dependencies(nexts: Sequence[Sequence[NodeSlot | None]], roots: Sequence[NodeSlot]) -> list[int]:
     """Counts the gradients that each node waits for.
 
     Args:
@@ -111,7 +111,7 @@ def dependencies(nexts: Sequence[Sequence[Target | None]], roots: Sequence[Targe
 
 
 def execution_order(
-    sequence_nrs: Sequence[int], nexts: Sequence[Sequence[Target | None]], roots: Sequence[Target]
+    sequence_nrs: Sequence[int], nexts: Sequence[Sequence[NodeSlot | None]], roots: Sequence[NodeSlot]
 ) -> list[int]:
     """Returns the order in which the native engine would run the nodes.
 
@@ -132,7 +132,7 @@ def execution_order(
     awaited = dependencies(nexts, roots)
     queue: ReadyQueue[int] = ReadyQueue()
     order: list[int] = []
-    edges: Sequence[Target | None] = roots
+    edges: Sequence[NodeSlot | None] = roots
     while True:
         ready = []
         for edge in edges:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import deep, nodes as _nodes
-from autograd_lab._torch.deep import Target
+from autograd_lab._torch.deep import NodeSlot
 from autograd_lab.capture.order import execution_order
 from autograd_lab.capture.outputs import RootEdge
 from autograd_lab.errors import GraphError
@@ -67,7 +67,7 @@ def walk(roots: Iterable[RootEdge]) -> Walk:
 
 def _walked(roots: list[RootEdge], met: dict[TorchNode, int]) -> Walk:
     nexts = _meet(roots, met)
-    starts: list[Target] = [(met[node], input_nr) for node, input_nr in roots]
+    starts: list[NodeSlot] = [(met[node], input_nr) for node, input_nr in roots]
     sequence_nrs = [_nodes.sequence_nr(node) for node in met]
     order = execution_order(sequence_nrs, nexts, starts)
     ids = [0] * len(order)
@@ -83,18 +83,18 @@ def _walked(roots: list[RootEdge], met: dict[TorchNode, int]) -> Walk:
     )
 
 
-def _meet(roots: Iterable[RootEdge], met: dict[TorchNode, int]) -> list[list[Target | None]]:
+def _meet(roots: Iterable[RootEdge], met: dict[TorchNode, int]) -> list[list[NodeSlot | None]]:
     """Numbers every node in the order met, and lists where its edges lead."""
     most = deep.most_nodes()
     for node, _ in roots:
         met.setdefault(node, len(met))
     waiting = list(met)
-    slots: dict[int, list[Target | None]] = {}
+    slots: dict[int, list[NodeSlot | None]] = {}
     while waiting:
         if most is not None and len(met) > most:
             raise GraphError(_TOO_MANY.format(most=most))
         node = waiting.pop()
-        found: list[Target | None] = []
+        found: list[NodeSlot | None] = []
         for target, input_nr in node.next_functions:
             if target is None:
                 found.append(None)

@@ -317,7 +317,7 @@ def _call_module(text: str, model: torch.nn.Module, made: Sequence[torch.Tensor]
     loss = losses[0]
     for other in losses[1:]:
         loss = loss + other
-    return Target(loss, model, {}, {f"input{number}": tensor for number, tensor in enumerate(made)})
+    return Target(loss, model, {}, {f"input{index}": tensor for index, tensor in enumerate(made)})
 
 
 def _make_input(text: str) -> torch.Tensor:

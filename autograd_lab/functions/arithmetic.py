@@ -14,27 +14,29 @@ import torch
 
 from autograd_lab.functions.elementwise import Elementwise
 from autograd_lab.functions.formula import conj, times
-from autograd_lab.functions.operands import Broadcast, Number, Operand
+from autograd_lab.functions.operands import Broadcast, PythonNumber, TensorOrNumber
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, pairs, tensor
 
 
-def two(self: Operand, other: Operand) -> tuple[Any, ...]:
+def two(self: TensorOrNumber, other: TensorOrNumber) -> tuple[Any, ...]:
     """Returns the arguments of an operation on two operands, as they are."""
     return self, other
 
 
-def with_alpha(self: Operand, other: Operand, alpha: Number = 1) -> tuple[Any, ...]:
+def with_alpha(self: TensorOrNumber, other: TensorOrNumber, alpha: PythonNumber = 1) -> tuple[Any, ...]:
     """Returns the arguments of a sum or a difference."""
     return self, other, alpha
 
 
-def turned(self: Operand, other: Operand, alpha: Number = 1) -> tuple[Any, ...]:
+def turned(self: TensorOrNumber, other: TensorOrNumber, alpha: PythonNumber = 1) -> tuple[Any, ...]:
     """``rsub(self, other)`` is ``other - alpha * self``."""
     return other, self, alpha
 
 
-def with_rounding(self: Operand, other: Operand, rounding_mode: str | None = None) -> tuple[Any, ...]:
+def with_rounding(
+    self: TensorOrNumber, other: TensorOrNumber, rounding_mode: str | None = None
+) -> tuple[Any, ...]:
     """Returns the arguments of a quotient."""
     return self, other, rounding_mode
 
@@ -59,7 +61,7 @@ class Mul(Broadcast):
     }
 
     @staticmethod
-    def forward(self: Operand, other: Operand) -> torch.Tensor:
+    def forward(self: TensorOrNumber, other: TensorOrNumber) -> torch.Tensor:
         return self * other  # type: ignore[return-value]
 
     @staticmethod
@@ -90,7 +92,7 @@ class Add(Broadcast):
     }
 
     @staticmethod
-    def forward(self: Operand, other: Operand, alpha: Number = 1) -> torch.Tensor:
+    def forward(self: TensorOrNumber, other: TensorOrNumber, alpha: PythonNumber = 1) -> torch.Tensor:
         if not isinstance(self, torch.Tensor):
             return torch.rsub(other, self, alpha=-alpha)  # type: ignore[arg-type]
         return torch.add(self, other, alpha=alpha)
@@ -125,7 +127,7 @@ class Sub(Broadcast):
     }
 
     @staticmethod
-    def forward(self: Operand, other: Operand, alpha: Number = 1) -> torch.Tensor:
+    def forward(self: TensorOrNumber, other: TensorOrNumber, alpha: PythonNumber = 1) -> torch.Tensor:
         if not isinstance(self, torch.Tensor):
             return torch.rsub(other, self, alpha=alpha)  # type: ignore[arg-type]
         return torch.sub(self, other, alpha=alpha)
@@ -169,7 +171,9 @@ class Div(Broadcast):
     }
 
     @staticmethod
-    def forward(self: Operand, other: Operand, rounding_mode: str | None = None) -> torch.Tensor:
+    def forward(
+        self: TensorOrNumber, other: TensorOrNumber, rounding_mode: str | None = None
+    ) -> torch.Tensor:
         if not isinstance(self, torch.Tensor):
             assert isinstance(other, torch.Tensor)
             self = torch.tensor(self, dtype=torch.result_type(self, other), device=other.device)

@@ -24,12 +24,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from autograd_lab.functions.operands import Operand
+from autograd_lab.functions.operands import TensorOrNumber
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, tensor
 from autograd_lab.functions.selection import Selection, only
 
-Bound: TypeAlias = Operand | None
+Bound: TypeAlias = TensorOrNumber | None
 
 
 class Kinks(NamedTuple):
@@ -75,12 +75,12 @@ def within(self: torch.Tensor, min: Bound = None, max: Bound = None) -> tuple[to
     return self, min, max
 
 
-def from_below(self: torch.Tensor, min: Operand) -> tuple[torch.Tensor, Bound, Bound]:
+def from_below(self: torch.Tensor, min: TensorOrNumber) -> tuple[torch.Tensor, Bound, Bound]:
     """The arguments of ``clamp_min``."""
     return self, min, None
 
 
-def from_above(self: torch.Tensor, max: Operand) -> tuple[torch.Tensor, Bound, Bound]:
+def from_above(self: torch.Tensor, max: TensorOrNumber) -> tuple[torch.Tensor, Bound, Bound]:
     """The arguments of ``clamp_max``."""
     return self, None, max
 
@@ -126,7 +126,7 @@ def inside(self: torch.Tensor, min: Bound, max: Bound, *, closed: bool) -> torch
     return _all(over, under)
 
 
-def on(self: torch.Tensor, bound: Operand, ordered: torch.Tensor | None) -> torch.Tensor:
+def on(self: torch.Tensor, bound: TensorOrNumber, ordered: torch.Tensor | None) -> torch.Tensor:
     """Returns where an element is on a bound, and the bounds are in order, if there are two."""
     return _all(self == bound, ordered)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from autograd_lab.functions.formula import Gradient, Texts, names
+from autograd_lab.functions.formula import GradientFormula, Texts, names
 from autograd_lab.functions.precision import wide
 from autograd_lab.functions.rule import Rule
 from autograd_lab.functions.samples import Sample, tensor
@@ -36,7 +36,7 @@ class Elementwise(Rule):
     """
 
     generate_vmap_rule = True
-    gradients: ClassVar[Mapping[str, Gradient]]
+    gradients: ClassVar[Mapping[str, GradientFormula]]
     formula = Texts()
     _saves: ClassVar[str]
 

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-Gradient: TypeAlias = Callable[..., torch.Tensor]
+GradientFormula: TypeAlias = Callable[..., torch.Tensor]
 """From what flows, and the values that it names (arguments of ``forward``, ``result``), to an operand's gradient."""
 
 
@@ -35,7 +35,7 @@ def times(value: torch.Tensor, number: Any) -> torch.Tensor:
     return value if number == 1 else value * number
 
 
-def names(gradient: Gradient) -> tuple[str, ...]:
+def names(gradient: GradientFormula) -> tuple[str, ...]:
     """Returns which values a formula names, besides what flows.
 
     Example:
@@ -74,7 +74,7 @@ def _written(rule: type[Any]) -> dict[str, ast.expr]:
     raise AssertionError(rule)
 
 
-def _body(written: ast.expr, gradient: Gradient) -> ast.expr:
+def _body(written: ast.expr, gradient: GradientFormula) -> ast.expr:
     """Returns what a gradient computes: a lambda's body, or the call of a function that is named."""
     if isinstance(written, ast.Lambda):
         return written.body

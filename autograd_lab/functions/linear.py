@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from autograd_lab.functions.arithmetic import two
 from autograd_lab.functions.formula import conj, times
-from autograd_lab.functions.operands import Number, OptionalTensor
+from autograd_lab.functions.operands import OptionalTensor, PythonNumber
 from autograd_lab.functions.rule import Rule, rule
 from autograd_lab.functions.samples import Sample, each_alone, tensor
 from autograd_lab.functions.unbroadcast import fit, like
@@ -110,7 +110,11 @@ class Addmm(Rule):
 
     @staticmethod
     def forward(
-        self: torch.Tensor, mat1: torch.Tensor, mat2: torch.Tensor, beta: Number = 1, alpha: Number = 1
+        self: torch.Tensor,
+        mat1: torch.Tensor,
+        mat2: torch.Tensor,
+        beta: PythonNumber = 1,
+        alpha: PythonNumber = 1,
     ) -> torch.Tensor:
         return torch.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
 

@@ -118,7 +118,7 @@ def added_up(grad: torch.Tensor, indices: torch.Tensor, shape: torch.Size) -> to
     return grad.new_zeros(shape).index_add(0, every, grad.reshape(every.shape[0], *shape[1:]))
 
 
-class Taken(Rule):
+class AlongDimension(Rule):
     """Elements that are taken along a dimension, by their indices; a subclass says how they are put back."""
 
     generate_vmap_rule = True
@@ -150,7 +150,7 @@ class Taken(Rule):
 
 
 @rule
-class IndexSelect(Taken):
+class IndexSelect(AlongDimension):
     r"""Slices along a dimension, by their numbers.
 
     .. math:: z_i = x_{n_i}, \qquad \bar x_r = \sum_{i:\, n_i = r} \bar z_i, \qquad \dot z_i = \dot x_{n_i}
@@ -187,7 +187,7 @@ class IndexSelect(Taken):
 
 
 @rule
-class Gather(Taken):
+class Gather(AlongDimension):
     r"""Elements along a dimension, by their numbers, for each place a number.
 
     .. math:: z_{ij} = x_{n_{ij} j}, \qquad \bar x_{rj} = \sum_{i:\, n_{ij} = r} \bar z_{ij}, \qquad

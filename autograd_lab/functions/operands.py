@@ -14,12 +14,12 @@ from typing import Any, ClassVar, TypeAlias
 
 import torch
 
-from autograd_lab.functions.formula import Gradient, Texts, names
+from autograd_lab.functions.formula import GradientFormula, Texts, names
 from autograd_lab.functions.rule import Rule
 from autograd_lab.functions.unbroadcast import fit, like
 
-Number: TypeAlias = bool | int | float | complex
-Operand: TypeAlias = torch.Tensor | Number
+PythonNumber: TypeAlias = bool | int | float | complex
+TensorOrNumber: TypeAlias = torch.Tensor | PythonNumber
 OptionalTensor: TypeAlias = torch.Tensor | None
 
 
@@ -34,9 +34,9 @@ class ByFormula(Rule):
             and of the values that it needs, under the names of ``forward``'s arguments, or ``result``.
     """
 
-    gradients: ClassVar[Mapping[str, Gradient]]
+    gradients: ClassVar[Mapping[str, GradientFormula]]
     formula = Texts()
-    _terms: ClassVar[Sequence[tuple[int, Gradient, Sequence[int]]]]
+    _terms: ClassVar[Sequence[tuple[int, GradientFormula, Sequence[int]]]]
     """The index of an argument, its formula, and the indices of the values that this names; the result's is last."""
     _keeps: ClassVar[dict[tuple[bool, ...], list[bool]]]
     """By which arguments need a gradient, which values are saved for it."""
@@ -161,7 +161,7 @@ def batched(
         else value.new_empty([size for index, size in enumerate(value.shape) if index != dim])
         for value, dim in zip(args, in_dims, strict=True)
     ]
-    operands: list[Any] = [value for value in one[:2] if isinstance(value, torch.Tensor | Number)]
+    operands: list[Any] = [value for value in one[:2] if isinstance(value, torch.Tensor | PythonNumber)]
     rank = max(value.dim() for value in operands if isinstance(value, torch.Tensor))
     dtype = torch.result_type(*operands) if len(operands) == 2 else operands[0].dtype
     moved = []

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from autograd_lab.functions.formula import conj
-from autograd_lab.functions.operands import Broadcast, Number, Operand, save
+from autograd_lab.functions.operands import Broadcast, PythonNumber, TensorOrNumber, save
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, pairs, tensor
 
 
-def _self_grad(grad: torch.Tensor, self: torch.Tensor, exponent: Operand) -> torch.Tensor:
+def _self_grad(grad: torch.Tensor, self: torch.Tensor, exponent: TensorOrNumber) -> torch.Tensor:
     if isinstance(exponent, torch.Tensor):
         flat = exponent == 0
         return torch.where(flat, grad.new_zeros(()), grad * conj(exponent * self.pow(exponent - 1)))
@@ -27,7 +27,7 @@ def _self_grad(grad: torch.Tensor, self: torch.Tensor, exponent: Operand) -> tor
 
 
 def _exponent_grad(
-    grad: torch.Tensor, self: Operand, exponent: torch.Tensor, result: torch.Tensor
+    grad: torch.Tensor, self: TensorOrNumber, exponent: torch.Tensor, result: torch.Tensor
 ) -> torch.Tensor:
     if isinstance(self, torch.Tensor):
         log = self.to(torch.result_type(self, exponent)).log()
@@ -45,7 +45,7 @@ def not_negative(exponent: torch.Tensor) -> torch.Tensor:
     return exponent >= 0
 
 
-def _log(number: Number) -> Number:
+def _log(number: PythonNumber) -> PythonNumber:
     """The logarithm as C++ has it: of zero minus infinity, of a negative real number NaN."""
     if number == 0:
         return complex(-math.inf, 0.0) if isinstance(number, complex) else -math.inf
@@ -95,7 +95,7 @@ class Pow(Broadcast):
     gradients = {"self": _self_grad, "exponent": _exponent_grad}
 
     @staticmethod
-    def forward(self: Operand, exponent: Operand) -> torch.Tensor:
+    def forward(self: TensorOrNumber, exponent: TensorOrNumber) -> torch.Tensor:
         return torch.pow(self, exponent)  # type: ignore[arg-type]
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from autograd_lab.functions.operands import ByFormula, Operand
+from autograd_lab.functions.operands import ByFormula, TensorOrNumber
 from autograd_lab.functions.rule import rule
 from autograd_lab.functions.samples import Sample, tensor
 
@@ -55,7 +55,7 @@ class Where(Selection):
     }
 
     @staticmethod
-    def forward(condition: torch.Tensor, self: Operand, other: Operand) -> torch.Tensor:
+    def forward(condition: torch.Tensor, self: TensorOrNumber, other: TensorOrNumber) -> torch.Tensor:
         return torch.where(condition, self, other)
 
     @staticmethod
@@ -87,7 +87,7 @@ class Where(Selection):
         yield Sample("an operand twice", (_mask((3,)), both, both))
 
 
-def whole(self: torch.Tensor, mask: torch.Tensor, value: Operand) -> tuple[Any, ...] | None:
+def whole(self: torch.Tensor, mask: torch.Tensor, value: TensorOrNumber) -> tuple[Any, ...] | None:
     """The arguments of ``masked_fill_``; of an expanded tensor only PyTorch's own form fills the memory, and warns."""
     expanded = any(size > 1 and stride == 0 for size, stride in zip(self.shape, self.stride(), strict=True))
     return None if expanded else (self, mask, value)
@@ -117,7 +117,7 @@ class MaskedFill(Selection):
     }
 
     @staticmethod
-    def forward(self: torch.Tensor, mask: torch.Tensor, value: Operand) -> torch.Tensor:
+    def forward(self: torch.Tensor, mask: torch.Tensor, value: TensorOrNumber) -> torch.Tensor:
         return self.masked_fill(mask, value)
 
     @staticmethod

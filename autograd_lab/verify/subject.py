@@ -56,7 +56,7 @@ class Subject(NamedTuple):
     early: Sequence[Taken | None] | None = None
 
 
-class Told:
+class ToldContext:
     """Stands for ``ctx`` where a forward runs by itself: takes whatever is put on it, and notes what is marked."""
 
     def __init__(self, args: Args) -> None:
@@ -86,7 +86,7 @@ def modern(function: type[torch.autograd.Function]) -> bool:
     return function.setup_context is not torch.autograd.Function.setup_context
 
 
-def told(function: type[torch.autograd.Function], args: Args) -> tuple[Any, Told]:
+def told(function: type[torch.autograd.Function], args: Args) -> tuple[Any, ToldContext]:
     """Runs a Function's forward by itself.
 
     Args:
@@ -97,11 +97,11 @@ def told(function: type[torch.autograd.Function], args: Args) -> tuple[Any, Told
         What the forward returned, and what it said to its ``ctx``.
     """
     if not modern(function):
-        ctx: Any = Told(args)
+        ctx: Any = ToldContext(args)
         return function.forward(ctx, *args), ctx
     bound = inspect.signature(function.forward).bind(*args)
     bound.apply_defaults()  # as apply does
-    ctx = Told(bound.args)
+    ctx = ToldContext(bound.args)
     made = function.forward(*bound.args)
     function.setup_context(ctx, bound.args, made)
     return made, ctx

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import autograd_lab as lab
-from autograd_lab.backward.modules import Roots
+from autograd_lab.backward.modules import RootModules
 from autograd_lab.cli.target import watched
 from autograd_lab.errors import GraphError
 
@@ -349,7 +349,7 @@ def test_tied_parameters_that_are_replaced_show_every_name():
 
 def test_replaced_tensors_are_not_held():
     model = nn.Linear(3, 3)
-    roots = Roots(model)
+    roots = RootModules(model)
     for _ in range(500):
         tensors = replaced(model)
         with torch.nn.utils.stateless._reparametrize_module(model, tensors):

@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from autograd_lab.draw.layout.layers import Layered, layered
 from autograd_lab.draw.layout.routes import Point, Route
-from autograd_lab.draw.layout.sheet import LANE_GAP, Path, Sheet, Size, draw_sheet
+from autograd_lab.draw.layout.sheet import LANE_GAP, EdgePath, Sheet, Size, draw_sheet
 from autograd_lab.draw.native.isolated import call
 from autograd_lab.errors import RenderError
 
@@ -201,7 +201,7 @@ def _paths(
     sizes: Sequence[Size],
     edges: Sequence[tuple[int, int]],
     ends: Sequence[tuple[float, float]] | None,
-) -> list[Path]:
+) -> list[EdgePath]:
     """Returns how the way of each edge is drawn; a way that was turned round is drawn from its upper end."""
     times, seen = Counter(edges), Counter[tuple[int, int]]()
     paths = []
@@ -210,7 +210,7 @@ def _paths(
         beside = (seen[edge] - (times[edge] - 1) / 2) * _SIDE_BY_SIDE
         seen[edge] += 1
         if not path:
-            paths.append(Path(()))
+            paths.append(EdgePath(()))
             continue
         room = min(sizes[edge[0]][0], sizes[edge[1]][0]) / 2 - 2
         if len(path) > 2:
@@ -220,7 +220,9 @@ def _paths(
         leaves, arrives = (leaves if path[0] == edge[0] else 0.0), (arrives if path[-1] == edge[1] else 0.0)
         upwards = graph.layer[path[0]] > graph.layer[path[-1]]
         paths.append(
-            Path(path[::-1], arrives, leaves, beside) if upwards else Path(path, leaves, arrives, beside)
+            EdgePath(path[::-1], arrives, leaves, beside)
+            if upwards
+            else EdgePath(path, leaves, arrives, beside)
         )
     return paths
 

@@ -59,7 +59,7 @@ class Sheet(NamedTuple):
     height: float
 
 
-class Path(NamedTuple):
+class EdgePath(NamedTuple):
     """An edge's way.
 
     Attributes:
@@ -69,7 +69,7 @@ class Path(NamedTuple):
         beside: Points by which the whole way is shifted, for parallel edges.
 
     Example:
-        >>> Path((0, 1), leaves=5.0).arrives
+        >>> EdgePath((0, 1), leaves=5.0).arrives
         0.0
     """
 
@@ -93,7 +93,7 @@ def draw_sheet(
     rows: Sequence[Sequence[int]],
     below: Sequence[Sequence[int]],
     sizes: Sequence[Size],
-    paths: Sequence[Path],
+    paths: Sequence[EdgePath],
     *,
     fold: bool,
 ) -> Sheet:
@@ -110,7 +110,7 @@ def draw_sheet(
         The sheet.
 
     Example:
-        >>> sheet = draw_sheet([[0], [1]], [[1], []], [(40, 20), (60, 20)], [Path((0, 1))], fold=False)
+        >>> sheet = draw_sheet([[0], [1]], [[1], []], [(40, 20), (60, 20)], [EdgePath((0, 1))], fold=False)
         >>> sheet.centres, sheet.height
         ({0: (30.0, 10.0), 1: (30.0, 54.0)}, 64.0)
     """
@@ -140,7 +140,7 @@ class _Drawing:
         ]
         self._track = self._tracks()
 
-    def sheet(self, paths: Sequence[Path]) -> Sheet:
+    def sheet(self, paths: Sequence[EdgePath]) -> Sheet:
         centres = {}
         for vertex, row in self._row.items():
             if vertex < len(self._sizes):
@@ -220,7 +220,7 @@ class _Drawing:
 
     # --- curves ------------------------------------------------------------------------
 
-    def _curve(self, path: Path) -> tuple[Point, ...]:
+    def _curve(self, path: EdgePath) -> tuple[Point, ...]:
         first, last = path.vertices[0], path.vertices[-1]
         band, x = self._at(first, path)
         start = self._bottom[self._row[first]]
@@ -243,7 +243,7 @@ class _Drawing:
             pen.down_to(top + (self._bottom[row] - self._top[row] - self._sizes[last][1]) / 2)
         return pen.points()
 
-    def _at(self, vertex: int, path: Path) -> tuple[_Band, float]:
+    def _at(self, vertex: int, path: EdgePath) -> tuple[_Band, float]:
         band = self._bands[self._band_of_row[self._row[vertex]]]
         x = self._x[vertex] + band.right + path.beside
         if vertex == path.vertices[0]:

@@ -24,8 +24,8 @@ from autograd_lab.draw.native.isolated import LONGEST, call
 from autograd_lab.errors import RenderError
 from autograd_lab.hold import Hold
 
-Format: TypeAlias = Literal["svg", "png", "pdf"]
-FORMATS: tuple[Format, ...] = ("svg", "png", "pdf")
+ImageFormat: TypeAlias = Literal["svg", "png", "pdf"]
+FORMATS: tuple[ImageFormat, ...] = ("svg", "png", "pdf")
 
 PNG_DPI = 96
 """Pixels per inch of a PNG for which nothing else was asked: Graphviz's own."""
@@ -103,7 +103,7 @@ def which() -> Graphviz:
 
 def run(
     dot_text: str,
-    format: Format,  # noqa: A002
+    format: ImageFormat,  # noqa: A002
     *,
     pinned: bool = False,
     dpi: int | None = None,
@@ -176,7 +176,7 @@ def _extent(text: str, engine: str, variables: dict[str, str], until: float) -> 
     return float(scale) * float(width) * _POINTS, float(scale) * float(height) * _POINTS
 
 
-def _fit(width: float, height: float, format: Format, dpi: float) -> dict[str, str]:  # noqa: A002
+def _fit(width: float, height: float, format: ImageFormat, dpi: float) -> dict[str, str]:  # noqa: A002
     """Chooses the attributes that keep a picture of so many points within what can be made and opened."""
     if format == "pdf":
         side = PDF_SIDE - 2 * _PDF_MARGIN

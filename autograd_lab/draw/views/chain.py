@@ -34,7 +34,7 @@ class _Factor(NamedTuple):
 _Paths = list[tuple[_Factor, ...]]
 
 
-class ChainRule:
+class WrittenChain:
     """Knows the paths from the output to every variable of one computation, where they're few and short.
 
     Args:
@@ -45,7 +45,7 @@ class ChainRule:
         >>> from autograd_lab.records import Operand, Operation
         >>> y, w = Variable(0, "output", "y", 6.0, 1.0), Variable(1, "leaf", "w", 3.0, 2.0)
         >>> graph = ScalarGraph((y, w), (Operation(0, "MulBackward0", "×", (Operand(1, 2.0, 2.0),), 0),))
-        >>> ChainRule(graph).lines(w)
+        >>> WrittenChain(graph).lines(w)
         ['∂y/∂w = 2']
     """
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from autograd_lab.draw.digits import number, superscript
 from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.views.caption import scalar_summary, scalar_title
-from autograd_lab.draw.views.chain import ChainRule
+from autograd_lab.draw.views.chain import WrittenChain
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.records import Number, Operand, Operation, ScalarGraph, Variable
 
@@ -60,7 +60,7 @@ def scalar_picture(
         boxes.append(_operation(operation))
         arrows += _arrows(operation, graph, gradients)
     if gradients and graph.variables:
-        chain = ChainRule(graph)
+        chain = WrittenChain(graph)
         for variable in graph.variables:
             if variable.kind == "leaf" and variable.grad is not None:
                 boxes.append(_answer(variable, chain))
@@ -136,7 +136,7 @@ def _local(operation: Operation, operand: Operand, graph: ScalarGraph) -> str | 
     return f"∂{result}/∂{variable} = {number(operand.local)}"
 
 
-def _answer(variable: Variable, chain: ChainRule) -> Box:
+def _answer(variable: Variable, chain: WrittenChain) -> Box:
     *names, numbers = chain.lines(variable)
     lines = (*(Line(text, "rule") for text in names), Line(numbers, "gradient"))
     return Box(f"c{variable.id}", lines, "answer")

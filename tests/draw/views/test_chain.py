@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, strategies as st
 
-from autograd_lab.draw.views.chain import ChainRule
+from autograd_lab.draw.views.chain import WrittenChain
 from autograd_lab.records import Operand, Operation, ScalarGraph, Variable
 
 
@@ -21,14 +21,14 @@ def line(
     operations = tuple(
         Operation(i, "X", "x", (Operand(i + 1, local, arrives),), i) for i, local in enumerate(locals_)
     )
-    return " ".join(ChainRule(ScalarGraph(variables, operations)).lines(variables[-1]))
+    return " ".join(WrittenChain(ScalarGraph(variables, operations)).lines(variables[-1]))
 
 
 def fan(*locals_: float, grad: float, arrives: tuple[float | None, ...] | None = None) -> str:
     """The text for a leaf that goes straight into the output, this often."""
     operands = tuple(Operand(1, local, arrives[i] if arrives else local) for i, local in enumerate(locals_))
     y, w = Variable(0, "output", "y", 0.0, 1.0), Variable(1, "leaf", "w", 0.0, grad)
-    return " ".join(ChainRule(ScalarGraph((y, w), (Operation(0, "X", "x", operands, 0),))).lines(w))
+    return " ".join(WrittenChain(ScalarGraph((y, w), (Operation(0, "X", "x", operands, 0),))).lines(w))
 
 
 def test_a_path_is_a_product():
@@ -83,7 +83,7 @@ def test_paths_that_double_at_each_step_cost_nothing():
         for i in range(depth + 1)
     )
     operations = tuple(Operation(i, "X", "+", (Operand(i + 1, 0.5, 0.5),) * 2, i) for i in range(depth))
-    chain = ChainRule(ScalarGraph(variables, operations))
+    chain = WrittenChain(ScalarGraph(variables, operations))
     assert chain.lines(variables[-1]) == [f"∂v0/∂v{depth} = 0.5 + 0.5 = 1"]
 
 
@@ -110,7 +110,7 @@ def test_paths_of_several_steps_are_products_that_are_added():
         Operation(1, "X", "x", (Operand(3, 3.0),), 1),
         Operation(2, "X", "x", (Operand(3, 3.0),), 2),
     )
-    chain = ChainRule(ScalarGraph(variables, operations))
+    chain = WrittenChain(ScalarGraph(variables, operations))
     assert chain.lines(variables[3]) == ["∂y/∂w = −2 · 3 + 5 · 3 = 9"]
 
 
@@ -132,4 +132,4 @@ def test_long_sums_have_a_line_for_each_path(first, second, written):
         Operation(1, "X", "x", (Operand(3, -0.5678),), 1),
         Operation(2, "X", "x", (Operand(3, -0.5678),), 2),
     )
-    assert ChainRule(ScalarGraph(variables, operations)).lines(variables[3]) == written
+    assert WrittenChain(ScalarGraph(variables, operations)).lines(variables[3]) == written
