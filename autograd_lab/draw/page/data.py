@@ -269,10 +269,10 @@ def shared(graphs: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list
             "graph": index,
             "sequence0": graph["sequence0"],
             "versions": [
-                [node, at, version]
+                [node, index, version]
                 for node, versions in enumerate(graph["nodes"]["versions"])
-                for at, version in enumerate(versions)
-                if version != first[node][at]
+                for index, version in enumerate(versions)
+                if version != first[node][index]
             ],
         })  # fmt: skip
     return distinct, which

@@ -64,25 +64,25 @@ def played(graph: ScalarGraph) -> Trace:
         (['MulBackward0', 'AccumulateGrad'], 2.0)
     """
     laid = _laid(graph)
-    at = {each.variable.id: number for number, each in enumerate(laid)}
-    nodes = tuple(_node(number, each, at, graph) for number, each in enumerate(laid))
+    index_of = {each.variable.id: index for index, each in enumerate(laid)}
+    nodes = tuple(_node(index, each, index_of, graph) for index, each in enumerate(laid))
     arrived: dict[int, list[Contribution]] = defaultdict(list)
     roots: tuple[Edge, ...] = ()
     if laid:
-        root = at[graph.variables[0].id]
+        root = index_of[graph.variables[0].id]
         roots = (Edge(root, 0, graph.variables[0].name),)
         arrived[root].append(Contribution(0, None, 0, _ONE))
     steps = []
-    for number, each in enumerate(laid):
+    for index, each in enumerate(laid):
         out = []
-        for slot, edge in enumerate(nodes[number].next):
+        for slot, edge in enumerate(nodes[index].next):
             assert each.operation is not None or edge is None
             arrives = None if each.operation is None else _stats(each.operation.operands[slot].arrives)
             out.append(None if edge is None else arrives)
             if edge is not None:
-                arrived[edge.node].append(Contribution(0, number, slot, arrives))
+                arrived[edge.node].append(Contribution(0, index, slot, arrives))
         came = _stats(each.variable.grad)
-        steps.append(Step(number, number, (came,), tuple(out), contributions=tuple(arrived[number])))
+        steps.append(Step(index, index, (came,), tuple(out), contributions=tuple(arrived[index])))
     return Trace(Graph(nodes, roots), tuple(steps))
 
 
@@ -135,17 +135,17 @@ def _laid(graph: ScalarGraph) -> list[_Laid]:
     return laid
 
 
-def _node(number: int, each: _Laid, at: dict[int, int], graph: ScalarGraph) -> Node:
+def _node(index: int, each: _Laid, index_of: dict[int, int], graph: ScalarGraph) -> Node:
     if each.operation is None:
-        return Node(number, "AccumulateGrad", "accumulate", _LEAF, variable=each.variable.name)
+        return Node(index, "AccumulateGrad", "accumulate", _LEAF, variable=each.variable.name)
     operands = each.operation.operands
     into = tuple(
-        Edge(at[operand.variable], 0, graph.variables[operand.variable].name)
-        if operand.variable in at
+        Edge(index_of[operand.variable], 0, graph.variables[operand.variable].name)
+        if operand.variable in index_of
         else None
         for operand in operands
     )
-    return Node(number, each.operation.node, "op", len(graph.operations) - each.operation.id, next=into)
+    return Node(index, each.operation.node, "op", len(graph.operations) - each.operation.id, next=into)
 
 
 def _constants(

@@ -30,7 +30,7 @@ NOTES = {TOP: "fold graph", MODULE: "fold module", REPEATS: "fold repeats"}
 """Kind of a box → key of the sentence in ``words/`` that says what it folds; a segment has one of those above."""
 
 
-class Box(NamedTuple):
+class TreeBox(NamedTuple):
     """A box of the page.
 
     Attributes:
@@ -73,7 +73,7 @@ class Tree(NamedTuple):
         []
     """
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[TreeBox, ...]
     box_of: list[int]
 
 
@@ -158,7 +158,7 @@ def _gather(top: _Draft, repeats: Repeats) -> None:
                 members.append(member)
                 continue
             level = len(member.path)
-            run = next((run for run in repeats.places[member.node] if levels[run] == level), None)
+            run = next((run for run in repeats.blocks[member.node] if levels[run] == level), None)
             if run is None:
                 members.append(member)
                 continue
@@ -185,7 +185,7 @@ def _joined(member: int | _Draft) -> int | _Draft:
 def _cut(draft: _Draft) -> None:
     """Cuts what lies in a box into segments, and these again, until there are few enough."""
     while len(draft.members) > MOST:
-        pieces = (draft.members[at : at + SEGMENT] for at in range(0, len(draft.members), SEGMENT))
+        pieces = (draft.members[i : i + SEGMENT] for i in range(0, len(draft.members), SEGMENT))
         draft.members = [_segment(piece) if len(piece) > 1 else piece[0] for piece in pieces]
 
 
@@ -208,34 +208,38 @@ def _ends(box: _Draft) -> tuple[str, str]:
 
 def _numbered(top: _Draft, nodes: int, class_of: Callable[[Path], str | None]) -> Tree:
     drafts = _all(top)
-    number = {id(draft): at for at, draft in enumerate(drafts)}
+    index_of = {id(draft): index for index, draft in enumerate(drafts)}
     parent, box_of = [-1] * len(drafts), [0] * nodes
     first, last, count = [nodes] * len(drafts), [-1] * len(drafts), [0] * len(drafts)
-    for at, draft in enumerate(drafts):
+    for index, draft in enumerate(drafts):
         for member in draft.members:
             if isinstance(member, _Draft):
-                parent[number[id(member)]] = at
+                parent[index_of[id(member)]] = index
             else:
-                box_of[member] = at
-                first[at], last[at], count[at] = min(first[at], member), max(last[at], member), count[at] + 1
-    for at in range(len(drafts) - 1, 0, -1):  # the innermost first
-        around = parent[at]
-        first[around], last[around] = min(first[around], first[at]), max(last[around], last[at])
-        count[around] += count[at]
+                box_of[member] = index
+                first[index], last[index], count[index] = (
+                    min(first[index], member),
+                    max(last[index], member),
+                    count[index] + 1,
+                )
+    for index in range(len(drafts) - 1, 0, -1):  # the innermost first
+        around = parent[index]
+        first[around], last[around] = min(first[around], first[index]), max(last[around], last[index])
+        count[around] += count[index]
     return Tree(
         tuple(
-            Box(
-                parent[at],
+            TreeBox(
+                parent[index],
                 draft.kind,
-                f"{first[at]} … {last[at]}" if draft.note == OF_NODES else draft.title,
+                f"{first[index]} … {last[index]}" if draft.note == OF_NODES else draft.title,
                 class_of(draft.path) if draft.path is not None else None,
                 draft.times,
                 draft.note or NOTES[draft.kind],
-                min(first[at], last[at]),
-                last[at],
-                count[at],
+                min(first[index], last[index]),
+                last[index],
+                count[index],
             )
-            for at, draft in enumerate(drafts)
+            for index, draft in enumerate(drafts)
         ),
         box_of,
     )
