@@ -129,6 +129,8 @@ export function createGraph(columns, decode) {
     edgesIn: (node) => once("edgesIn", () => listsOf(nodeCount, (edge) => edges.head[edge], edgeCount))[node],
     edge: (edge) => edgeAt(columns, edge, text),
     node: (id) => nodeAt(columns, id, decode),
+    /** Whether an edge carries the gradient of a tensor that has a name. */
+    isNamed: (edge) => (edge < edgeCount ? edges.name[edge] >= 0 : false),
     rootName: (root) => text(roots.name[root]),
     rootOf: (item) => item - firstRoot,
     nameOf: (id) => text(nodes.name[id]),
@@ -150,6 +152,7 @@ export function createGraph(columns, decode) {
       count: boxes.count[index],
     }),
     links: (open) => linksOf({ edgesByBox: meetings().byBox, boxes, isNode, boxItem, shownFor, tailOf, headOf, pathOf }, open),
+    hooksOf: (id) => nodes.hooks[id].map(decode.hook),
     savedBytes: (id) => bytesOf(nodes.saved[id].map(decode.saved)),
     savedOf: (id) => nodes.saved[id].map(decode.saved),
   };

@@ -4,14 +4,14 @@
  * Relies on `levels.js`, `strands.js`, `placing.js` and `tracks.js`. Promises that a box's inside depends only on what is open in it, so
  * that opening a box moves only what stands beside it and around it; what is folded isn't laid out.
  *
- * A layout: `{box, width, height, items, wires, ports}`, measured from the frame's upper left corner. `items` are
- * `{item, x, y, width, height, inner}`, where `inner` is the layout of an open box; `wires` are `{key, tail, head, edges, points,
- * ends}`: `tail` and `head` are the items that are seen, null for what lies beyond the frame; `ends` says whether an arrow
- * ends there at its very head. `ports` are how far to the right each port stands: see `portKey`.
+ * A layout: `{box, width, height, items, wires, ports, portAt}`, measured from the frame's upper left corner. `items` are
+ * `{item, x, y, width, height, inner}`, where `inner` is the layout of an open box; `wires` are `{key, edges, net, points,
+ * isEnd, tag}`: `isEnd` says whether the arrow ends here, at its very head, and not at a port; `tag` is what is written
+ * there. `ports` says how far to the right each port stands, `portAt` by which port an edge passes the frame.
  */
 
 import { place } from "./placing.js";
-import { strandsOf } from "./strands.js";
+import { portKey, strandsOf } from "./strands.js";
 import { tracksOf } from "./tracks.js";
 
 export const HEADER = 26;
@@ -73,8 +73,26 @@ function layOut(graph, level, inners, open, measure) {
   });
   return {
     box: level.box, width: frame.width, height: rows.at(-1).bottom, items, ports,
-    wires: links.map((link) => wireOf(link, rows, level.box)),
+    portAt: new Map(level.crossing.map((crossing) => [crossing.edge, portKey(graph, crossing, inners, open)])),
+    wires: tagged(graph, links.map((link) => wireOf(link, rows, level))),
   };
+}
+
+/**
+ * Gives each arrow's head one tag, on one of the wires that end there: the name of what it carries, and how many it counts
+ * where one of them stands for several.
+ */
+function tagged(graph, wires) {
+  const byHead = new Map();
+  for (const wire of wires) if (wire.isEnd) byHead.set(wire.net, [...(byHead.get(wire.net) ?? []), wire]);
+  for (const group of byHead.values()) {
+    const edges = group.flatMap((wire) => wire.edges);
+    const names = new Set(edges.filter(graph.isNamed).map((edge) => graph.edge(edge).name));
+    const isCounted = group.some((wire) => wire.edges.length > 1);
+    const parts = [names.size === 1 ? [...names][0] : null, isCounted ? `× ${edges.length}` : null];
+    group[0].tag = parts.filter(Boolean).join(" ");
+  }
+  return wires;
 }
 
 /** How far apart two neighbours in a layer stand. */
@@ -108,7 +126,7 @@ function stack(layers, joints, header) {
       lower: joint.lower.x + joint.lowerAt,
     }));
     const tracks = tracksOf(pieces);
-    const labelled = joints[layer].some((joint) => joint.lower.item !== null);
+    const labelled = joints[layer].some((joint) => joint.isTagged && joint.lower.item !== null);
     const room = gapBelow(layer, layers, tracks.count, labelled);
     rows.push({ top, bottom, trackAt: (net) => bottom + GAP + (tracks.of.get(net) ?? 0) * TRACK });
     top = bottom + room;
@@ -126,7 +144,7 @@ function gapBelow(layer, layers, tracks, labelled) {
 }
 
 /** The points of a link's way, from its tail to its head. */
-function wireOf(link, rows, box) {
+function wireOf(link, rows, level) {
   const points = [];
   const add = (x, y) => {
     const last = points.at(-1);
@@ -144,7 +162,7 @@ function wireOf(link, rows, box) {
   });
   if (link.upward) points.reverse();
   return {
-    key: `${box}:${link.tail ?? "in"}>${link.head ?? "out"}:${link.tailKey}:${link.headKey}`,
-    tail: link.tail, head: link.head, edges: link.edges, points, upward: link.upward,
+    key: `${level.box}|${link.key}`, edges: link.edges, net: link.net, points,
+    isEnd: String(level.vertices[link.headVertex].item) === link.headKey,
   };
 }

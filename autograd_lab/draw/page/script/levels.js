@@ -19,8 +19,13 @@ export const PORTS = Object.freeze({
  * Returns a function from a box to its level, each made once.
  *
  * A level has `children` (items), `vertices`, `layers` and `below` (as of `arrange`), `vertexOf(item)`,
- * `portOf(child, kind)`, `isUpward(tail item, head item)`, and `crossing`: `{edge, child, item, port}` for each edge that
- * passes its frame, where `item` is the edge's end inside and `child` the child that holds it.
+ * `portOf(edge)`, `isUpward(tail item, head item)`, and `crossing`: `{edge, child, item, kind, joined, port}` for each edge
+ * that passes its frame, where `item` is the edge's end inside, `child` the child that holds it, and `port` the vertex of
+ * its port.
+ *
+ * Note [Ports that are shared] Arrows from several nodes in a box to one node outside leave by one port: the uses of a
+ * weight in an unrolled network run together as soon as they can. `joined` is that node, or null. All other ports belong
+ * to what is seen inside, and so depend on nothing outside.
  *
  * @param {Object} graph From `createGraph`.
  */
@@ -46,19 +51,19 @@ function makeLevel(graph, box, levelOf) {
     add(indexOf.get(graph.tailAt(edge)), indexOf.get(graph.headAt(edge)), undefined);
   }
   const crossing = crossingEdges(graph, box, levelOf);
-  const ports = addPorts(crossing, indexOf, vertices);
-  for (const { child, kind } of crossing) {
-    const [vertex, port] = [indexOf.get(child), ports.get(`${kind}${child}`)];
+  addPorts(crossing, indexOf, vertices);
+  for (const { child, kind, port } of crossing) {
     const { inward, upward } = PORTS[kind];
-    if (inward) add(port, vertex, upward);
-    else add(vertex, port, upward);
+    if (inward) add(port, indexOf.get(child), upward);
+    else add(indexOf.get(child), port, upward);
   }
+  const portOf = new Map(crossing.map(({ edge, port }) => [edge, port]));
   const all = [...strands.values()];
   const { layers, below, layerOf } = arrange(vertices, all);
   return {
     box, children, vertices, layers, below, layerOf, crossing,
     vertexOf: (item) => indexOf.get(item),
-    portOf: (child, kind) => ports.get(`${kind}${child}`),
+    portOf: (edge) => portOf.get(edge),
     isUpward: (tail, head) => strands.get(indexOf.get(tail) * 65536 + indexOf.get(head)).upward,
     placeOf: placeFinder(layers, layerOf),
   };
@@ -80,10 +85,25 @@ function crossingEdges(graph, box, levelOf) {
       if (child === null) continue;
       const upward = levelOf(around).isUpward(tail, head);
       const kind = Object.keys(PORTS).find((name) => PORTS[name].inward === inward && PORTS[name].upward === upward);
-      found.push({ edge, child, item, kind, hint: hintOf(graph, levelOf(path.at(-1)), inside, edge, kind) });
+      found.push({ edge, child, item, kind, joined: null, hint: hintOf(graph, levelOf(path.at(-1)), inside, edge, kind) });
     }
   }
-  return found;
+  return joinHeads(graph, found);
+}
+
+/** See Note [Ports that are shared]. */
+function joinHeads(graph, crossing) {
+  const tails = new Map();
+  const outward = crossing.filter(({ kind }) => !PORTS[kind].inward);
+  for (const { edge, item, kind } of outward) {
+    const key = `${kind}${graph.headOf(edge)}`;
+    tails.set(key, (tails.get(key) ?? new Set()).add(item));
+  }
+  for (const found of outward) {
+    const head = graph.headOf(found.edge);
+    if (tails.get(`${found.kind}${head}`).size > 1) found.joined = head;
+  }
+  return crossing;
 }
 
 /** The child of a box that an item lies in, or null. */
@@ -101,28 +121,28 @@ function childOn(graph, item, box) {
 function hintOf(graph, level, inside, edge, kind) {
   const { inward, upward, row } = PORTS[kind];
   const here = level.vertexOf(inside);
-  const near = level.vertexOf(inward ? graph.tailAt(edge) : graph.headAt(edge)) ?? level.portOf(inside, kind);
+  const near = level.vertexOf(inward ? graph.tailAt(edge) : graph.headAt(edge)) ?? level.portOf(edge);
   return level.placeOf(here, near, netOf(inward ? here : near, upward), row === "last");
 }
 
-/** Adds a port for each child and way through the frame; those of a row stand by where they lead. */
+/** Adds a port for each child and way through the frame, or for each node that several lead to; those of a row stand by where they lead. */
 function addPorts(crossing, indexOf, vertices) {
-  const hints = new Map();
-  for (const { child, kind, hint } of crossing) {
-    const key = `${kind}${child}`;
-    const known = hints.get(key) ?? { child, kind, sum: 0, count: 0 };
-    known.sum += hint;
-    known.count += 1;
-    hints.set(key, known);
-  }
   const ports = new Map();
-  const sorted = [...hints].map(([key, { child, kind, sum, count }]) => ({ key, child, kind, hint: sum / count }));
-  sorted.sort((left, right) => left.hint - right.hint || indexOf.get(left.child) - indexOf.get(right.child));
-  for (const { key, child, kind, hint } of sorted) {
-    ports.set(key, vertices.length);
-    vertices.push({ item: null, child, kind, row: PORTS[kind].row, rank: -1, hint });
+  for (const found of crossing) {
+    const key = found.joined === null ? `${found.kind}${found.child}` : `${found.kind}to${found.joined}`;
+    if (!ports.has(key)) ports.set(key, []);
+    ports.get(key).push(found);
   }
-  return ports;
+  const mean = (group, value) => group.reduce((sum, each) => sum + value(each), 0) / group.length;
+  const sorted = [...ports.values()].map((group) => ({
+    group, hint: mean(group, ({ hint }) => hint), place: mean(group, ({ child }) => indexOf.get(child)),
+  }));
+  sorted.sort((left, right) => left.hint - right.hint || left.place - right.place);
+  for (const { group, hint } of sorted) {
+    const { kind, child, joined } = group[0];
+    for (const found of group) found.port = vertices.length;
+    vertices.push({ item: null, child: joined === null ? child : null, kind, row: PORTS[kind].row, rank: -1, hint });
+  }
 }
 
 /** A function: where in the layer next to a vertex (the one below, or above) the way to another vertex goes on. */

@@ -1,6 +1,78 @@
-/** The page's entry: reads the data and the words, and says what there is. */
-const data = JSON.parse(document.getElementById("data").textContent);
+/**
+ * The page's entry: reads the data and the words, and puts the parts together.
+ *
+ * Relies on every part.
+ *
+ * Note [Another language] A page whose language is changed is built anew from the state that it has: no part keeps
+ * texts of its own up to date. `signal` ends what a part has put outside its own elements.
+ */
 
-const title = document.createElement("h1");
-title.textContent = data.title ?? "autograd_lab";
-document.getElementById("top").append(title);
+import { mount as mountAddress, read as readAddress } from "./address.js";
+import { mount as mountCard } from "./card.js";
+import { element, fill } from "./dom.js";
+import { createModel } from "./model.js";
+import { firstOpen, namedBy } from "./opening.js";
+import { mount as mountPanels } from "./panels.js";
+import { mount as mountPlay } from "./play.js";
+import { playerAt } from "./player.js";
+import { mountStage } from "./stage.js";
+import { createStore } from "./state.js";
+import { mountTop } from "./top.js";
+import { mount as mountBackwards } from "./traces.js";
+import { createWords } from "./words.js";
+
+const LANGUAGES = [{ key: "en", code: "en", name: "English" }, { key: "zh", code: "zh-Hant-TW", name: "中文" }];
+
+const read = (id) => JSON.parse(document.getElementById(id).textContent);
+const [data, words] = [read("data"), read("words")];
+const model = createModel(data);
+
+/** The state that a page opens with. */
+function firstState() {
+  const state = { trace: model.traces.length ? 0 : null, graph: 0, language: data.language, colour: model.traces.length ? "norm" : "kind" };
+  const named = { ...state, ...readAddress(location.hash, model, state) };
+  return { ...named, open: firstOpen(model.graphOf(named)) };
+}
+
+/** Builds the page for a state. See Note [Another language]. */
+function build(state) {
+  const ended = new AbortController();
+  const { selected, ...others } = state;
+  const store = createStore(others);
+  const t = createWords(words, state.language);
+  const choose = (item) => store.set({ selected: namedBy(model.graphOf(store.get()), item) });
+  const context = { data, model, store, t, element, playerAt, choose, signal: ended.signal, languages: LANGUAGES };
+  const host = (id) => {
+    const found = document.getElementById(id);
+    fill(found);
+    return found;
+  };
+  document.documentElement.lang = LANGUAGES.find(({ key }) => key === state.language).code;
+
+  const stage = mountStage(host("stage"), context);
+  const parts = { ...context, ...stage };
+  const backwards = element("div", { class: "backwards" });
+  mountTop(host("top"), parts, backwards);
+  mountBackwards(backwards, parts);
+  mountCard(host("card"), parts);
+  mountPlay(host("player"), parts);
+  mountPanels(host("panels"), parts);
+  mountAddress(parts);
+
+  store.subscribe((now, changed) => {
+    if (changed.has("theme")) showTheme(now);
+    if (changed.has("graph")) store.set({ open: firstOpen(model.graphOf(now)) });
+    if (!changed.has("language")) return;
+    ended.abort();
+    build(store.get());
+  });
+  showTheme(state);
+  if (selected) store.set({ selected });
+}
+
+function showTheme({ theme }) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+}
+
+build(firstState());

@@ -11,16 +11,12 @@ import { PORTS } from "./levels.js";
 const SLOT = 14; // points between two places at which arrows leave a node
 const RAIL = 1e6; // pieces of one long arrow are straight before all else
 
-/** What a port is called: its kind, and the item inside whose arrows it lets through. */
-export function portKey(kind, item) {
-  return `${kind}:${item}`;
-}
 
 /**
  * Returns the cells in their layers, the pieces between layers and the links that they make up.
  *
- * A cell: `{item, port, width, height}`, `item` null for ports and rails. A link: `{tail, head, tailKey, headKey, edges,
- * upward, joints}`, its joints from the top down.
+ * A cell: `{item, port, width, height}`, `item` null for ports and rails. A link: `{key, tailVertex, tailKey, headVertex,
+ * headKey, net, edges, upward, joints}`, its joints from the top down.
  *
  * @param {Object} graph
  * @param {Object} level
@@ -38,36 +34,43 @@ export function strandsOf(graph, level, inners, open, sizeOf) {
   return { layers, joints: joints.map((found) => [...found.values()]), links };
 }
 
-/** What is seen of the level's edges: one link for each pair of ends. */
+/**
+ * What is seen of the level's edges: one link for each pair of ends. The key of an end is what tells it from others at
+ * the same vertex: an item, or in an open box the port.
+ */
 function linksOf(graph, level, inners, open) {
   const found = new Map();
-  const seen = (child, item) => (inners.has(child) ? graph.shownFor(item, open) : child);
+  const keyAt = (child, edge) => inners.get(child)?.portAt.get(edge) ?? String(child);
   const add = (tailVertex, tailKey, headVertex, headKey, upward, edge) => {
     const key = `${tailVertex}:${tailKey}>${headVertex}:${headKey}`;
     if (!found.has(key)) {
       found.set(key, {
-        tailVertex, tailKey, headVertex, headKey, upward, edges: [],
-        tail: level.vertices[tailVertex].row ? null : tailKey,
-        head: level.vertices[headVertex].row ? null : headKey,
+        key, tailVertex, tailKey, headVertex, headKey, upward, edges: [], isTagged: false,
         net: `${netOf(headVertex, upward)}:${headKey}`,
       });
     }
-    found.get(key).edges.push(edge);
+    const link = found.get(key);
+    link.edges.push(edge);
+    link.isTagged ||= link.edges.length > 1 || graph.isNamed(edge);
   };
   for (const edge of graph.edgesAt(level.box)) {
     const [tail, head] = [graph.tailAt(edge), graph.headAt(edge)];
-    add(
-      level.vertexOf(tail), seen(tail, graph.tailOf(edge)), level.vertexOf(head), seen(head, graph.headOf(edge)),
-      level.isUpward(tail, head), edge,
-    );
+    add(level.vertexOf(tail), keyAt(tail, edge), level.vertexOf(head), keyAt(head, edge), level.isUpward(tail, head), edge);
   }
-  for (const { edge, child, item, kind } of level.crossing) {
+  for (const crossing of level.crossing) {
+    const { edge, child, kind, port } = crossing;
     const { inward, upward } = PORTS[kind];
-    const [vertex, port, key] = [level.vertexOf(child), level.portOf(child, kind), seen(child, item)];
-    if (inward) add(port, key, vertex, key, upward, edge);
-    else add(vertex, key, port, key, upward, edge);
+    const [vertex, key, own] = [level.vertexOf(child), keyAt(child, edge), portKey(graph, crossing, inners, open)];
+    if (inward) add(port, own, vertex, key, upward, edge);
+    else add(vertex, key, port, own, upward, edge);
   }
   return [...found.values()];
+}
+
+/** What the port is called by which an edge passes the frame. See Note [Ports that are shared] in `levels.js`. */
+export function portKey(graph, { child, item, kind, joined }, inners, open) {
+  if (joined !== null) return `${kind}:to${joined}`;
+  return `${kind}:${inners.has(child) ? graph.shownFor(item, open) : child}`;
 }
 
 /** The nets that are seen: `{head, key, upward, from, to}`, `from` and `to` the layers that they pass. */
@@ -83,19 +86,18 @@ function netsOf(links, level) {
   return nets;
 }
 
-/** How far to the right, in an open box, the port of an item inside stands; 0 for what is closed. */
-function portPlace(inners, child, kind, key) {
-  return inners.get(child)?.ports.get(portKey(kind, key)) ?? 0;
+/** How far to the right a port of an open box stands; 0 for what is closed. */
+function portPlace(inners, child, key) {
+  return inners.get(child)?.ports.get(key) ?? 0;
 }
 
 function cellsOf(level, inners, links, nets, sizeOf) {
+  const portOrder = orderAtPorts(links, level, inners);
   const byHead = new Map();
   for (const [name, net] of nets) {
     const number = netOf(net.head, net.upward);
     const { item, child, kind } = level.vertices[net.head];
-    const at = kind
-      ? portPlace(inners, child, kind, net.key)
-      : portPlace(inners, item, net.upward ? "bottomIn" : "topIn", net.key);
+    const at = kind ? portOrder(child, net.key) : portPlace(inners, item, net.key);
     if (!byHead.has(number)) byHead.set(number, []);
     byHead.get(number).push({ name, net, at });
   }
@@ -119,8 +121,8 @@ function cellsOf(level, inners, links, nets, sizeOf) {
       return [kept(cellOf, `${vertex}`, { item, port: null, width, height })];
     }
     const keys = [...keysAt.get(vertex)];
-    keys.sort((left, right) => portPlace(inners, child, kind, left) - portPlace(inners, child, kind, right));
-    return keys.map((key) => kept(cellOf, `${vertex}:${key}`, bare(portKey(kind, key))));
+    keys.sort((left, right) => portOrder(child, left) - portOrder(child, right));
+    return keys.map((key) => kept(cellOf, `${vertex}:${key}`, bare(key)));
   }));
   layers.forEach((cells) => cells.forEach((cell, index) => {
     cell.index = index;
@@ -130,6 +132,16 @@ function cellsOf(level, inners, links, nets, sizeOf) {
     cellOf: (vertex, key) => cellOf.get(level.vertices[vertex].row ? `${vertex}:${key}` : `${vertex}`),
     railOf: (layer, net) => railOf.get(`${layer}|${net}`),
   };
+}
+
+/** A function: how far to the right, in a child, that lies which a port of the frame lets through. */
+function orderAtPorts(links, level, inners) {
+  const inside = new Map();
+  for (const { tailVertex, tailKey, headVertex, headKey } of links) {
+    if (level.vertices[headVertex].row) inside.set(headKey, tailKey);
+    if (level.vertices[tailVertex].row) inside.set(tailKey, headKey);
+  }
+  return (child, key) => (child === null ? 0 : portPlace(inners, child, inside.get(key)));
 }
 
 function bare(port) {
@@ -170,11 +182,10 @@ function endsOf(links, level, inners, cellOf, railOf) {
   for (const [key, found] of sides) places.set(key, spread(found, cellOf(Number(key.split(":")[0])).width));
 
   return (link, isTail) => {
-    const [vertex, item] = isTail ? [link.tailVertex, link.tailKey] : [link.headVertex, link.headKey];
+    const [vertex, key] = isTail ? [link.tailVertex, link.tailKey] : [link.headVertex, link.headKey];
     if (level.vertices[vertex].row) return 0;
     if (isFree(vertex)) return places.get(`${vertex}:${isTail !== link.upward}`).get(link.net);
-    const kind = Object.keys(PORTS).find((name) => PORTS[name].inward !== isTail && PORTS[name].upward === link.upward);
-    return inners.get(level.vertices[vertex].item).ports.get(portKey(kind, item));
+    return inners.get(level.vertices[vertex].item).ports.get(key);
   };
 }
 
@@ -204,7 +215,7 @@ function jointsOf(link, level, cellOf, railOf, ends, joints) {
       const isRail = gap > first && gap + 1 < last;
       const weight = isRail ? RAIL : link.upward ? 0.5 : level.below[link.headVertex] + 1;
       joints[gap].set(key, {
-        gap, net: link.net, weight,
+        gap, net: link.net, weight, isTagged: link.isTagged && gap + 1 === last,
         upper: upper.cell, upperAt: upper.at, lower: lower.cell, lowerAt: lower.at,
       });
     }

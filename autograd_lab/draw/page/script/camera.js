@@ -1,0 +1,195 @@
+/**
+ * From where the drawing is looked at: panning and zooming by mouse, trackpad, touch and keys, and finding an item.
+ *
+ * Relies on `dom.js` and `opening.js`. Promises that what is opened or closed stays where it is on the screen.
+ */
+
+import { change, oncePerFrame } from "./dom.js";
+import { itemOf } from "./opening.js";
+
+const LEAST = 0.02;
+const MOST = 4;
+const LEGIBLE = 0.8;
+const BARELY = 0.6; // at the beginning a drawing is seen whole if that makes it no smaller; else it begins at the top
+const MARGIN = 28;
+const FOOT = 76; // below, for the legend
+const STILL = 5; // pixels that a pointer may move in a click
+const MOVE_MS = 180; // as in drawing.css
+
+/**
+ * Returns the camera of a scene.
+ *
+ * @param {Object} scene From `createScene`.
+ * @param {Object} context `{store, signal}`.
+ */
+export function createCamera(scene, { store, signal }) {
+  const { svg: root, world } = scene;
+  let view = { x: 0, y: 0, scale: 1 };
+  let places = new Map();
+  let graph = null;
+  let settled = null;
+  let isFitted = false;
+  const listeners = new Set();
+  const tell = oncePerFrame(() => listeners.forEach((listener) => listener(view)));
+  const size = () => ({ width: root.clientWidth, height: root.clientHeight });
+
+  function set(next, isMove = false) {
+    view = next;
+    if (isMove) moving();
+    world.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
+    tell();
+  }
+
+  /** Has everything move together for a moment, rather than jump. */
+  function moving() {
+    root.classList.add("moving");
+    clearTimeout(settled);
+    settled = setTimeout(() => root.classList.remove("moving"), MOVE_MS);
+  }
+
+  function zoom(factor, at = { x: size().width / 2, y: size().height / 2 }, isMove = false) {
+    const scale = Math.min(MOST, Math.max(LEAST, view.scale * factor));
+    const by = scale / view.scale;
+    set({ scale, x: at.x - (at.x - view.x) * by, y: at.y - (at.y - view.y) * by }, isMove);
+  }
+
+  function pan(x, y, isMove = false) {
+    set({ ...view, x: view.x + x, y: view.y + y }, isMove);
+  }
+
+  /** Shows all; `legibly` rather begins at the top than makes it too small to read. */
+  function fit(legibly = false, isMove = false) {
+    const { width, height } = size();
+    isFitted = width > 0;
+    const { flat } = scene;
+    const whole = Math.min((width - 2 * MARGIN) / flat.width, (height - MARGIN - FOOT) / flat.height, 1.25);
+    const scale = Math.max(LEAST, legibly && whole < BARELY ? LEGIBLE : whole);
+    const root_ = flat.items.find(({ item }) => scene.graph.isRoot(item));
+    const fits = flat.width * scale <= width - MARGIN;
+    const x = fits || !root_ ? (width - flat.width * scale) / 2 : width / 2 - (root_.x + root_.width / 2) * scale;
+    const rest = height - flat.height * scale - MARGIN - FOOT;
+    const y = MARGIN + Math.max(0, rest / 2);
+    set({ scale, x, y }, isMove);
+  }
+
+  /** Brings an item into view, if it isn't there yet. */
+  function show(item) {
+    const place = scene.places.get(item);
+    if (!place) return;
+    const { width, height } = size();
+    const scale = view.scale < 0.35 ? 1 : view.scale;
+    const [left, top] = [place.x * view.scale + view.x, place.y * view.scale + view.y];
+    const [wide, high] = [place.width * view.scale, Math.min(place.height * view.scale, height / 2)];
+    const isSeen = left > MARGIN / 2 && top > MARGIN / 2 && left + wide < width - MARGIN / 2 && top + high < height - MARGIN / 2;
+    if (isSeen && scale === view.scale) return;
+    const tall = Math.min(place.height, (height - 2 * MARGIN) / scale);
+    set({
+      scale,
+      x: width / 2 - (place.x + place.width / 2) * scale,
+      y: height / 2 - (place.y + tall / 2) * scale,
+    }, true);
+  }
+
+  scene.subscribe((state, changedBox) => {
+    const before = places;
+    places = new Map(scene.places);
+    if (graph !== scene.graph) {
+      graph = scene.graph;
+      fit(true);
+      return;
+    }
+    const item = changedBox === null ? middleItem(before) : graph.boxItem(changedBox);
+    const [old, now] = [before.get(item), places.get(item)];
+    if (old && now) pan((old.x - now.x) * view.scale, (old.y - now.y) * view.scale, true);
+  });
+
+  /** The item nearest to the middle of what was seen. */
+  function middleItem(before) {
+    const { width, height } = size();
+    const [x, y] = [(width / 2 - view.x) / view.scale, (height / 2 - view.y) / view.scale];
+    let [nearest, least] = [null, Infinity];
+    for (const [item, place] of before) {
+      const far = Math.hypot(place.x + place.width / 2 - x, place.y + place.height / 2 - y);
+      if (far < least && places.has(item)) [nearest, least] = [item, far];
+    }
+    return nearest;
+  }
+
+  store.subscribe((state, changed) => {
+    if (changed.has("selected") && state.selected) {
+      requestAnimationFrame(() => {
+        if (store.get().selected === state.selected) show(itemOf(scene.graph, state.selected));
+      });
+    }
+  });
+  let known = null;
+  const observer = new ResizeObserver(() => {
+    const now = size();
+    if (known && known.width && now.width) pan((now.width - known.width) / 2, 0);
+    else if (now.width && scene.flat && !isFitted) fit(true);
+    known = now;
+  });
+  observer.observe(root);
+  signal.addEventListener("abort", () => observer.disconnect());
+  byPointer(root, { pan, zoom });
+
+  return {
+    fit, zoom, pan, show, set,
+    get view() { return view; },
+    size,
+    subscribe: (listener) => listeners.add(listener),
+  };
+}
+
+/** Dragging, the wheel, and two fingers. */
+function byPointer(root, { pan, zoom }) {
+  const held = new Map();
+  let isDragged = false;
+  const at = (event) => {
+    const { left, top } = root.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  };
+  const between = () => {
+    const [one, other] = [...held.values()];
+    return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, apart: Math.hypot(one.x - other.x, one.y - other.y) || 1 };
+  };
+  function end(event) {
+    held.delete(event.pointerId);
+    if (!held.size) setTimeout(() => root.classList.toggle("dragged", false));
+  }
+  change(root, {
+    onpointerdown: (event) => {
+      if (event.button !== 0) return;
+      if (!held.size) isDragged = false;
+      held.set(event.pointerId, at(event));
+    },
+    onpointermove: (event) => {
+      const from = held.get(event.pointerId);
+      if (!from) return;
+      const to = at(event);
+      if (!isDragged && held.size === 1 && Math.hypot(to.x - from.x, to.y - from.y) < STILL) return;
+      isDragged = true;
+      root.classList.add("dragged");
+      if (!root.hasPointerCapture(event.pointerId)) root.setPointerCapture(event.pointerId);
+      if (held.size === 1) {
+        pan(to.x - from.x, to.y - from.y);
+        held.set(event.pointerId, to);
+        return;
+      }
+      const before = between();
+      held.set(event.pointerId, to);
+      const after = between();
+      pan(after.x - before.x, after.y - before.y);
+      zoom(after.apart / before.apart, after);
+    },
+    onpointerup: end,
+    onpointercancel: end,
+  });
+  root.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const unit = [1, 16, root.clientHeight][event.deltaMode];
+    if (event.ctrlKey || event.metaKey) zoom(Math.exp(-Math.max(-60, Math.min(60, event.deltaY * unit)) * 0.01), at(event));
+    else if (event.shiftKey && !event.deltaX) pan(-event.deltaY * unit, 0);
+    else pan(-event.deltaX * unit, -event.deltaY * unit);
+  }, { passive: false });
+}

@@ -1,0 +1,80 @@
+/**
+ * The card of a box: what is inside, and what went through it.
+ *
+ * Relies on `card_parts.js`, `digits.js` and `opening.js`.
+ */
+
+import { facts, nodeLink, place, section, shown, trail } from "./card_parts.js";
+import { count, duration, nbytes } from "./digits.js";
+import { element } from "./dom.js";
+import { openedBelow, toggle } from "./opening.js";
+
+const LISTED = 12;
+const MOST_OPENED = 400; // items: more at once help nobody
+
+/** Returns what stands in the card of a box; of the top one, what is to be said of the whole. */
+export function boxCard(index, context) {
+  const { model, store, t, choose, marks } = context;
+  const state = store.get();
+  const graph = model.graphOf(state);
+  const trace = model.traceAt(state);
+  const box = graph.box(index);
+  const { inside } = marks.measures();
+  return [
+    trail(graph, graph.boxItem(index), choose),
+    element("h2", {}, element("bdi", {}, box.title)),
+    element("p", { class: "card-kind" }, box.class && [element("code", {}, box.class), " · "], t(`kind ${box.kind}`)),
+    element("p", {}, t(box.note, { count: count(box.count), times: box.times, first: box.first, last: box.last })),
+    buttons(index, graph, state, context),
+    section("facts", t("facts"), boxFacts(index, graph, trace, inside, t)),
+    section("leaves", t("parameters inside"), leaves(index, graph, trace, t, choose)),
+    index === 0 ? section("keys", t("keys"), keys(t)) : null,
+  ];
+}
+
+function buttons(index, graph, { open }, { store, t }) {
+  if (index === 0) return null;
+  const button = (key, onclick) => element("button", { type: "button", onclick }, t(key));
+  const hasBoxes = graph.childrenOf(index).some(graph.isBox);
+  return element("p", { class: "buttons" },
+    button(open.has(index) ? "close box" : "open box", () => toggle(store, index)),
+    hasBoxes ? button("open all inside", () => store.set({ open: openedBelow(graph, store.get().open, index, MOST_OPENED) })) : null);
+}
+
+function boxFacts(index, graph, trace, inside, t) {
+  const saved = inside.saved(index);
+  const time = inside.time(index);
+  const share = index > 0 && time !== null && trace.totalNs ? ` (${Math.round((100 * time) / trace.totalNs)} %)` : "";
+  return facts([
+    [t("norm came in"), norm(inside.cameIn(index))],
+    [t("norm went out"), index === 0 ? null : norm(inside.wentOut(index))],
+    [t("time of nodes"), time === null ? null : duration(time) + share],
+    [t("time of all"), index === 0 && trace?.totalNs ? duration(trace.totalNs) : null],
+    [t("saved activations"), saved.activations ? nbytes(saved.activations) : null],
+    [t("saved parameters"), saved.parameters ? nbytes(saved.parameters) : null],
+    [t("started at"), index === 0 && trace?.started ? place(trace.started.file, trace.started.line, trace.started.function) : null],
+  ]);
+}
+
+function norm(value) {
+  return value === null ? null : shown(value);
+}
+
+/** The parameters inside with the norms of their gradients; of many, those that stand out at both ends. */
+function leaves(index, graph, trace, t, choose) {
+  const found = graph.nodesIn(index).filter((node) => graph.kindOf(node) === "accumulate");
+  const rows = found.map((node) => ({ node, norm: trace?.normOf(node) ?? null }));
+  rows.sort((left, right) => (right.norm ?? -1) - (left.norm ?? -1) || left.node - right.node);
+  const few = rows.length <= LISTED ? rows : [...rows.slice(0, LISTED / 2), null, ...rows.slice(-LISTED / 2)];
+  const lines = few.map((row) => (row === null
+    ? element("li", { class: "quiet" }, t("leaves between", { count: count(rows.length - LISTED) }))
+    : element("li", {}, nodeLink(graph, row.node, choose), row.norm === null ? null : element("span", { class: "norm" }, `‖g‖ ${shown(row.norm)}`))));
+  return lines.length ? element("ul", { class: "list" }, lines) : null;
+}
+
+function keys(t) {
+  const rows = ["move", "zoom", "fit", "next", "open", "select", "search"];
+  return element("dl", { class: "keys" }, rows.map((key) => [
+    element("dt", {}, t(`keys ${key}`).split(" ").map((one) => [element("kbd", {}, one), " "])), element("dd", {}, t(`keys to ${key}`)),
+  ]));
+}

@@ -1,0 +1,75 @@
+/**
+ * What the drawing is coloured by: the choice, and the legend.
+ *
+ * Relies on `dom.js` and `measures.js`.
+ */
+
+import { change, element, fill } from "./dom.js";
+import { isNumeric } from "./measures.js";
+
+const KINDS = ["op", "accumulate", "function", "compiled", "module", "repeats", "segment"];
+
+/** Builds the choice. */
+export function mountChoice(host, { store, t, marks }) {
+  const choice = element("select", { id: "colour", onchange: () => store.set({ colour: choice.value }) });
+  fill(host, element("label", { for: "colour" }, t("colour by")), choice);
+  function draw({ colour }) {
+    const offered = marks.measures().offered();
+    fill(choice, offered.map((measure) => element("option", { value: measure }, t(`colour ${measure}`))));
+    choice.value = offered.includes(colour) ? colour : "kind";
+  }
+  store.subscribe((state, changed) => {
+    if (changed.has("trace") || changed.has("graph") || changed.has("colour")) draw(state);
+  });
+  draw(store.get());
+}
+
+/** Builds the legend: what the colours mean that are seen. */
+export function mountLegend(host, { store, t, marks, scene }) {
+  change(host, { class: "legend", role: "region", "aria-label": t("legend") });
+  function draw({ colour, step }) {
+    const rows = isNumeric(colour) ? scaleRows(colour) : colour === "kind" ? kindRows() : hueRows();
+    fill(host, element("h2", {}, t(`legend ${colour}`)), element("ul", {}, rows), step === null ? null : statusRows());
+  }
+  const row = (mark, text) => element("li", {}, element("span", { class: `swatch ${mark}`, "aria-hidden": "true" }), text);
+
+  /** The steps side by side, from little to much, with numbers under both ends and the middle. */
+  function scaleRows(colour) {
+    const { scale, steps } = marks;
+    const text = (value) => marks.measures().textOf(colour, Number(value.toPrecision(2)));
+    const beside = ["zero", "wild", "none"].filter((step) => steps.has(step)).map((step) => row(`heat-${step}`, t(`heat ${step}`)));
+    if (!scale) return beside;
+    const { bounds } = scale;
+    const bar = bounds.slice(0, -1).map((bound, at) => element("span", {
+      class: `step heat-${at}`, title: `${text(bound)} – ${text(bounds[at + 1])}`,
+    }));
+    const ends = bounds.length > 2 ? [bounds[0], bounds[bounds.length >> 1], bounds.at(-1)] : [bounds[0]];
+    return [
+      element("li", { class: "scale" }, element("div", { class: "steps", "aria-hidden": "true" }, bar),
+        element("div", { class: "ends" }, ends.map((bound) => element("span", {}, text(bound))))),
+      ...beside,
+    ];
+  }
+
+  function hueRows() {
+    const rows = [...marks.hues].slice(0, 7).map(([name, hue]) => row(`hue-${hue}`, element("bdi", {}, name)));
+    if (marks.hues.size > 7) rows.push(row("hue-7", t("others")));
+    return rows;
+  }
+
+  function kindRows() {
+    const seen = new Set(scene.flat.items.map(({ item }) => scene.lookOf(item).kind));
+    return KINDS.filter((kind) => seen.has(kind)).map((kind) => row(`kind-${kind}`, t(`kind ${kind}`)));
+  }
+
+  function statusRows() {
+    const rows = ["running", "ready", "filling", "done"].map((status) => row(`status-${status}`, t(`status ${status}`)));
+    return element("ul", { class: "statuses" }, rows);
+  }
+
+  marks.subscribe(draw);
+  store.subscribe((state, changed) => {
+    if (changed.has("step")) draw(state);
+  });
+  draw(store.get());
+}
