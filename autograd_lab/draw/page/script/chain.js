@@ -22,8 +22,9 @@ export function chainRule(trace, node, text) {
   const { graph } = trace;
   const { scalar } = graph.columns;
   if (!scalar) return [];
-  const nameOf = (at) => text(scalar.name[at]) ?? `v${at}`;
-  const output = nameOf(graph.edge(graph.edgeCount).head);
+  const root = graph.edge(graph.edgeCount).head;
+  const nameOf = (at) => text(scalar.name[at]) ?? (at === root ? "output" : `v${at}`);
+  const output = nameOf(root);
   const gradient = trace.gradOutputs(node)[0]?.mean ?? null;
   return graph.edgesOut(node).map((edge) => {
     const { head } = graph.edge(edge);
@@ -32,7 +33,7 @@ export function chainRule(trace, node, text) {
     const names = `∂${output}/∂${nameOf(node)} · ∂${nameOf(node)}/∂${nameOf(head)}`;
     return {
       left: `∂${output}/∂${nameOf(head)}`,
-      names: whole && node !== graph.edge(graph.edgeCount).head ? names : null,
+      names: whole && node !== root ? names : null,
       product: comesTo(gradient, local, arrives) ? `${shown(gradient)} × ${bracketed(shown(local))}` : null,
       result: shown(arrives),
       part: !whole,

@@ -42,11 +42,12 @@ export function createNow({ model, store, t }) {
     fill(parts[key].body, ...children);
   }
 
-  /** A button that selects a node. */
-  function link(graph, node, ...more) {
-    const name = graph.variableOf(node) ?? graph.nameOf(node);
+  /** A button that selects a node. A leaf's name is enough to know it by. */
+  function link(graph, node) {
+    const variable = graph.variableOf(node);
     return element("button", { type: "button", class: "now-node", onclick: () => store.set({ selected: { node } }) },
-      element("span", { class: "now-name" }, element("bdi", {}, name)), element("small", {}, ` #${node}`), ...more);
+      element("span", { class: variable === null ? "now-name" : "now-name leaf" }, element("bdi", {}, variable ?? graph.nameOf(node))),
+      variable === null ? element("small", {}, ` #${node}`) : null);
   }
 
   function running(state, graph, trace) {

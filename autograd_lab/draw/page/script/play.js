@@ -1,7 +1,7 @@
 /**
  * Playing the backward: the bar with its buttons and scrubber, and beside it what the engine holds after each step.
  *
- * Relies on `player.js` and `now.js`.
+ * Relies on `player.js`, `now.js` and `follow.js`.
  *
  * Note [Time in steps]
  * The store's `step` is how many steps have been taken: 0 is the start, before any node has run, `null` is not playing.
@@ -11,6 +11,7 @@
 import { count } from "./digits.js";
 import { change, element, fill, svg } from "./dom.js";
 import { createClock } from "./clock.js";
+import { follow } from "./follow.js";
 import { createNow } from "./now.js";
 import { playerOf } from "./player.js";
 
@@ -57,8 +58,7 @@ export function mount(host, context) {
   }
 
   function move(by) {
-    const { step } = store.get();
-    go(step === null ? Math.max(0, by - 1) : step + by);
+    go((store.get().step ?? 0) + by);
   }
 
   function toggle() {
@@ -98,7 +98,7 @@ export function mount(host, context) {
   function sentence(player, step) {
     if (step === null) return t(player.planned ? "steps planned" : "steps to play", { count: count(player.length) });
     const { current, error, time } = player.at(step);
-    const name = current === null ? t("the start") : player.graph.variableOf(current) ?? player.graph.nameOf(current);
+    const name = current === null ? t("nothing yet") : player.graph.variableOf(current) ?? player.graph.nameOf(current);
     const at = t("step of", { step: count(time), count: count(player.length), name });
     return error === null ? at : `${at} · ${t("raised", { error })}`;
   }
@@ -117,6 +117,7 @@ export function mount(host, context) {
     if (["step", "playing", "trace", "graph", "language"].some((field) => changed.has(field))) draw(state);
   });
   document.addEventListener("keydown", (event) => keys(event, { toggle, move, go, store, playerNow }), { signal });
+  follow(context);
   begin();
   draw(store.get());
 }

@@ -1,0 +1,34 @@
+/**
+ * Keeps what runs in view while the backward is played.
+ *
+ * Relies on `player.js`, and on the camera and the places of the drawing.
+ */
+
+import { playerAt } from "./player.js";
+
+const MARGIN = 24; // pixels
+
+/** Has the camera follow the node that runs: it moves only when the node, or the closed box around it, is out of view. */
+export function follow({ model, store, scene, camera }) {
+  function look(state) {
+    const { current } = playerAt(model.traceAt(state) ?? model.graphOf(state), state.step);
+    const place = current === null ? null : scene.places.get(scene.graph.shownFor(current, state.open));
+    if (!place) return;
+    const { width, height } = camera.size();
+    const x = needed(place.x, place.width, camera.view.x, width);
+    const y = needed(place.y, place.height, camera.view.y, height);
+    if (x || y) camera.pan(x, y, true);
+  }
+
+  /** How far to move in one direction so that something is in the middle; 0 where it's in view. */
+  function needed(from, length, offset, room) {
+    const { scale } = camera.view;
+    const start = from * scale + offset;
+    const end = start + length * scale;
+    return start < MARGIN || end > room - MARGIN ? (room - start - end) / 2 : 0;
+  }
+
+  store.subscribe((state, changed) => {
+    if (changed.has("step") && state.step !== null) look(state);
+  });
+}
