@@ -147,13 +147,17 @@ export function createHeatmap({ label, onHover, onPick }) {
   function drawHead(pen, width) {
     pen.fillStyle = colours.paper;
     pen.fillRect(0, 0, width, HEAD);
-    pen.fillStyle = colours.quiet;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     const widest = pen.measureText(String(map.numbers[map.numbers.length - 1])).width + 10;
     const every = Math.max(1, Math.ceil(widest / shape.width));
-    for (let column = 0; column < map.numbers.length; column += every) {
-      pen.fillText(String(map.numbers[column]), across(column) + shape.width / 2, HEAD / 2);
+    const shown = map.here.column;
+    for (let column = 0; column < map.numbers.length; column += 1) {
+      const isHere = column === shown;
+      if (!isHere && (column % every !== 0 || Math.abs(column - shown) < every)) continue;
+      pen.fillStyle = isHere ? colours.ink : colours.quiet;
+      pen.fillText(String(map.numbers[column]), across(column) + shape.width / 2, HEAD / 2 - 1);
+      if (isHere) pen.fillRect(across(column), HEAD - 3, shape.width - 0.5, 2);
     }
   }
 
@@ -227,7 +231,7 @@ function coloursOf(host) {
     probe.style.color = `var(--${name})`;
     return style.color;
   };
-  const shades = Array.from({ length: SHADES }, (_, shade) => of(`shade-${shade}`));
+  const shades = Array.from({ length: SHADES }, (_, shade) => of(`map-${shade}`));
   const others = Object.fromEntries(["paper", "ink", "quiet", "raised", "wild", "accent"].map((name) => [name, of(name)]));
   probe.remove();
   return { shades, ...others };

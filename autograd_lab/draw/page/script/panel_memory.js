@@ -87,7 +87,7 @@ export function mount(host, { model, store, t }) {
   function sentence(time) {
     const state = player.at(time);
     const { activations, parameters } = state.saved;
-    const node = state.current === null ? t("the start") : `${player.graph.nameOf(state.current)} #${state.current}`;
+    const node = state.current === null ? t("nothing yet") : `${player.graph.nameOf(state.current)} #${state.current}`;
     return t("held after", {
       step: count(state.time), node, activations: nbytes(activations), parameters: nbytes(parameters) });
   }

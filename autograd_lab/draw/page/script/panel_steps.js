@@ -85,7 +85,7 @@ function legendOf({ cells, low, high }, t) {
   return [
     high > 0 ? element("span", { class: "heat-scale" }, number(low),
       element("span", { class: "heat-shades", "aria-hidden": "true" },
-        Array.from({ length: SHADES }, (_, shade) => element("i", { style: { background: `var(--shade-${shade})` } }))),
+        Array.from({ length: SHADES }, (_, shade) => element("i", { style: { background: `var(--map-${shade})` } }))),
       number(high)) : null,
     Object.keys(SIGNS).filter((word) => words.has(word)).map((word) => element("span", {},
       element("b", {}, { ...SIGNS, zero: "○", infinite: "✳" }[word]), ` ${t(word)}`)),

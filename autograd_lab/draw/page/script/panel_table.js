@@ -13,9 +13,9 @@ import { createRows } from "./virtual.js";
 
 export const KEY = "nodes";
 const HEIGHT = 24;
-const WIDTHS = { "node id": 58, name: 150, place: 150, step: 52, "saved bytes": 76, gradient: 96, line: 96 };
+const WIDTHS = { "node id": 58, name: 140, place: 130, step: 50, "saved bytes": 74, gradient: 92, line: 92 };
 const ENDS = new Set(["place", "line"]); // columns of whose texts the end says the most
-const WIDTH = 74; // pixels, of any other column
+const WIDTH = 70; // pixels, of any other column
 
 /** Builds the panel. */
 export function mount(host, { model, store, t }) {

@@ -54,14 +54,20 @@ function around(path) {
  * forward makes a leaf: its name says to which module it belongs, or to which one around that.
  */
 export function modulesOf(graph) {
-  const paths = Array.from({ length: graph.nodeCount }, (_, node) => (
-    graph.moduleOf(node)?.replaceAll(/#\d+(?=\.|$)/g, "") ?? OUTSIDE));
+  const model = graph.box(0).title; // the model's own second call is "Net#2", after its class
+  const bare = (path) => {
+    const names = path.replaceAll(/#\d+(?=\.|$)/g, "").split(".");
+    return (path.startsWith(`${model}#`) && names[0] === model ? names.slice(1) : names).join(".");
+  };
+  const paths = Array.from({ length: graph.nodeCount }, (_, node) => {
+    const path = graph.moduleOf(node);
+    return path === null ? OUTSIDE : bare(path);
+  });
   const known = new Set(paths.filter((path) => path !== OUTSIDE));
   if (!known.size) return paths;
   return paths.map((path, node) => {
     const variable = path === OUTSIDE && graph.kindOf(node) === "accumulate" ? graph.variableOf(node) : null;
     if (variable === null) return path;
-    const home = around(variable).slice(1).find((each) => known.has(each) && each !== "");
-    return home ?? (variable.includes(".") ? "" : OUTSIDE);
+    return around(variable).slice(1).find((each) => known.has(each)) ?? (variable.includes(".") ? "" : OUTSIDE);
   });
 }
