@@ -35,7 +35,7 @@ STATS = GradStats(META, 1.5, None, None, None, None, None)
 HOSTILE = [
     "a\x00b", "\x1b[31m", "\ud800", "\udcff.py", "\uffff", "]]>", "<!--", "-->", "--", "&amp;", "&#0;", "<b>", '"',
     "\\", "\\N", "$x$", r"$\frac$", "$", "%s", "{}", "\n", "\r\n", "\u2028", "a\tb", "漢字", "👍", "\u202e", "", " ",
-    "_", "_x", "#", "```", "|", ";",
+    "_", "_x", "#", "```", "|", ";", "</script>", "<!--<script>",
 ]  # fmt: skip
 """What some reader of a picture takes for something else than text."""
 
@@ -91,7 +91,7 @@ def is_valid(kind: str, found: str | bytes) -> bool:
 @settings(deadline=None, max_examples=60)
 def test_formats_of_text(words):
     for record in (trace_of(words), trace_of(words).graph, scalar_of(words)):
-        for kind in ("txt", "dot", "md", "json"):
+        for kind in ("txt", "dot", "md", "json", "html"):
             assert is_valid(kind, draw(record, kind))
         assert records.loads(draw(record, "json")) == record
     for kind in ("perfetto", "model-explorer", "node-data"):
