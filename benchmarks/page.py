@@ -75,7 +75,7 @@ def main() -> None:
         "program",
         "nodes",
         "to a page, s",
-        "of the processor, s",
+        "CPU, s",
         "size, MB",
         "boxes",
         f"most in a box (≤ {MOST})",

@@ -78,12 +78,6 @@ def test_each_module_of_the_script_can_be_had_by_itself():
         assert f'globalThis["x"] = modules["{name}"];' in page.script(name, "x")
 
 
-def test_no_module_of_the_script_is_left_out():
-    """Each is imported by ``main.js`` or by what that imports."""
-    code = page.script()
-    assert not [file for file in FILES if f'modules["{file.removeprefix("script/")}"] =' not in code]
-
-
 # --- words ---------------------------------------------------------------------------
 
 
