@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         load as load,
         save as save,
     )
+    from autograd_lab.show import show as show
     from autograd_lab.summaries import to_tensorboard as to_tensorboard
     from autograd_lab.swap import swap as swap
     from autograd_lab.verify import verify as verify
@@ -83,6 +84,7 @@ _NEEDS_TORCH = {
     "capture": ("capture",),
     "functions": ("functions",),
     "pictures": ("render",),
+    "show": ("show",),
     "swap": ("swap",),
     "verify": ("verify",),
 }

@@ -38,13 +38,13 @@ def render(
 
     Args:
         record: A ``Graph``, ``Trace`` or ``ScalarGraph``, or live outputs, which are captured first. For the view
-            ``"norms"`` and the formats ``"txt"``, ``"json"``, ``"perfetto"``, ``"model-explorer"`` and ``"node-data"``
-            also a list of traces.
+            ``"norms"`` and the formats ``"html"``, ``"txt"``, ``"json"``, ``"perfetto"``, ``"model-explorer"`` and
+            ``"node-data"`` also a list of traces.
         path: Where to write the picture; it is there whole or not at all.
-        format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"txt"``, ``"md"`` (a Mermaid diagram), ``"json"``
-            or, of traces, ``"perfetto"`` (a time line for ui.perfetto.dev); also ``"model-explorer"`` (a path ends in
-            ``.me.json``: a graph for Google's Model Explorer) and ``"node-data"`` (``.nd.json``: what it colours
-            that graph by, chosen by ``heat``).
+        format: ``"dot"``, ``"svg"``, ``"png"``, ``"pdf"``, ``"html"`` (a page to look around in), ``"txt"``, ``"md"``
+            (a Mermaid diagram), ``"json"`` or, of traces, ``"perfetto"`` (a time line for ui.perfetto.dev); also
+            ``"model-explorer"`` (a path ends in ``.me.json``: a graph for Google's Model Explorer) and
+            ``"node-data"`` (``.nd.json``: what it colours that graph by, chosen by ``heat``).
             Without it, what the path's ending says; without a path, ``"txt"``.
         view: ``"graph"`` shows operations, leaves and, with ``saved=True``, what the forward saved. ``"scalar"``
             shows values, local gradients and the chain rule of live outputs whose tensors all have one element;
@@ -80,6 +80,8 @@ def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
     live = not isinstance(record, Record) and not are_traces(record)
+    if chosen == "html" and not live:
+        options = {"histograms": _histograms(record), **options}
     if not live:
         if view == "torchviz":
             raise RenderError(
@@ -94,6 +96,16 @@ def _draw(
             )
         raise RenderError(f"no view {name!r}: {nearest(name, LIVE)}")
     return LIVE[name](record, chosen, reading, options)
+
+
+def _histograms(record: Any) -> list[dict[str, Any]]:
+    """Counts the elements of gradients that were kept, for the page."""
+    traces = [record] if isinstance(record, Trace) else record if are_traces(record) else []
+    if not any(trace.kept for trace in traces):
+        return []
+    from autograd_lab.backward.histograms import histograms
+
+    return [histograms(trace) for trace in traces]
 
 
 def _graph(outputs: Outputs, chosen: str, reading: dict[str, Any], options: dict[str, Any]) -> str | bytes:

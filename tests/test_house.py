@@ -51,12 +51,13 @@ MAY_IMPORT = {
     },
     "testing": {"pytest", "records", "draw", "verify"},
     "pictures": {"torch", "torchviz", "errors", "records", "capture", "backward", "draw"},
+    "show": {"torch", "errors", "hold", "records", "capture", "pictures"},
     "tour": {"errors", "records", "draw", "pictures", "tour"},
     "byhand": {"numpy", "errors"},
     "bytorch": {"torch", "byhand", "errors", "numpy"},
     "cli": {
         "torch", "click", "rich", "errors", "exceptions", "hold", "chosen", "records", "_torch", "capture", "backward",
-        "draw", "pictures", "byhand", "bytorch",
+        "draw", "pictures", "show", "byhand", "bytorch",
         "verify", "tour", "cli", "_version", "",
     },
     "__main__": {"cli"},
@@ -108,7 +109,7 @@ def test_capture_runs_nothing(path):
     assert not {name for name in modules_imported(path) if any(name.startswith(door) for door in doors)}
 
 
-BOTH = {"bits", "leaf", "numbers", "stats"}
+BOTH = {"bits", "histograms", "leaf", "numbers", "stats"}
 NATIVE = {
     "forward", "kernels", "modules", "places", "recorder", "timeline", "trace", "turn", "watch"
 }  # fmt: skip
@@ -189,7 +190,13 @@ def test_private_attributes_of_torch_are_named_only_behind_the_door(path):
         return
     tree = ast.parse(path.read_text("utf-8"))
     own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    allowed = {"_replace", "_fields", "_field_defaults", "_repr_mimebundle_"}  # named tuples', and IPython's
+    allowed = {
+        "_replace",
+        "_fields",
+        "_asdict",
+        "_field_defaults",
+        "_repr_mimebundle_",
+    }  # named tuples', and IPython's
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.startswith("__"):
             continue

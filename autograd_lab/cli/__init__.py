@@ -18,6 +18,7 @@ from autograd_lab.cli.doctor import doctor
 from autograd_lab.cli.options import WRONG_CALL
 from autograd_lab.cli.render import render
 from autograd_lab.cli.run import run
+from autograd_lab.cli.show import show
 from autograd_lab.cli.step import step
 from autograd_lab.cli.tour import tour
 from autograd_lab.cli.trace import trace
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (render, trace, run, step, verify, tour, demo, doctor):
+for command in (render, trace, run, show, step, verify, tour, demo, doctor):
     cli.add_command(command)
 
 

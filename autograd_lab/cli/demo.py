@@ -16,6 +16,7 @@ DETAILS = {
 NEXT = """
 What to try next:
   autograd-lab tour                       how it all works, from one weight to a real model
+  autograd-lab show FILE.py:FUNCTION      your own model's backward, to look around in
   autograd-lab run train.py               your own script, unchanged: what its backward did
   autograd-lab render FILE.py:FUNCTION -o graph.svg --depth 2    your own model's graph
   autograd-lab step FILE.py:FUNCTION      a debugger that stops at every node
@@ -57,6 +58,7 @@ def _seed(folder: Path) -> str:
         output = y_hat if name == "1_expression" else loss
         lab.render(output, folder / f"seed_{name}.svg", view="scalar", names=names, detail=detail)
         lab.render(output, folder / f"seed_{name}.png", view="scalar", names=names, detail=detail)
+    lab.render(loss, folder / "seed.html", view="scalar", names=names)
     graph = lab.capture(loss, names=names)
     lab.save(graph, folder / "seed.json")
     torch.autograd.backward(loss)
@@ -93,6 +95,7 @@ def _transformer(folder: Path) -> str:
     for ending in ("svg", "png", "md"):
         lab.render(trace, folder / f"transformer.{ending}", depth=2)
     lab.render(trace, folder / "transformer_norms.svg", view="norms")
+    lab.render(trace, folder / "transformer.html")
     lab.save(trace, folder / "transformer.json")
     lab.render(loss, folder / "transformer_torchviz.svg", view="torchviz", model=model)
     return "\n".join([

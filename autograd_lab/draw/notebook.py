@@ -16,7 +16,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from typing import Any
 
+from autograd_lab.draw.digits import nbytes
 from autograd_lab.draw.formats import draw
 from autograd_lab.draw.svg import CLASS, DARK
 from autograd_lab.errors import RenderError
@@ -78,6 +80,28 @@ class Markdown(str):
         return str(self)
 
 
+class Page(str):
+    """A page that a notebook shows below the cell, in a frame from which nothing of the notebook can be reached.
+
+    Example:
+        >>> Page("<!doctype html>")._repr_html_().startswith("<iframe")
+        True
+    """
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{html.escape(self)}" sandbox="allow-scripts allow-downloads" title="autograd_lab" '
+            'style="width:100%;height:680px;border:0;resize:vertical;overflow:auto"></iframe>'
+        )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Says what it is: a notebook keeps this text beside the page, which is long."""
+        del cycle
+        printer.text(f"<a page of {nbytes(len(self))}>")
+
+
 class Table(str):
     r"""A text that a notebook shows line by line, as wide as it is.
 
@@ -105,7 +129,7 @@ def shown(picture: str | bytes, format: str) -> str | bytes:  # noqa: A002 - as 
     """
     if isinstance(picture, bytes):
         return Png(picture) if format == "png" else picture
-    kinds: dict[str, type[str]] = {"svg": Svg, "md": Markdown, "txt": Table}
+    kinds: dict[str, type[str]] = {"svg": Svg, "md": Markdown, "txt": Table, "html": Page}
     return kinds[format](picture) if format in kinds else picture
 
 

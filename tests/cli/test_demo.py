@@ -15,7 +15,7 @@ def test_what_it_prints_and_what_it_writes(lab):
     written = {path.name for path in Path("pictures").iterdir()}
     seeds = {"1_expression", "2_loss", "3_values", "4_gradients"}
     assert {f"seed_{name}.{ending}" for name in seeds for ending in ("svg", "png")} <= written
-    assert {"seed.json", "transformer.svg", "transformer.png", "transformer.json"} <= written
+    assert {"seed.json", "seed.html", "transformer.svg", "transformer.png", "transformer.json"} <= written
     assert str(Path("pictures").resolve()) in ran.out
     for name in written:
         assert name in ran.out
@@ -34,6 +34,8 @@ def prints_the_numbers_of_the_worked_example(out):
 
 def wrote_what_can_be_read():
     assert len(load("pictures/seed.json")) == 4
+    for page in ("seed.html", "transformer.html"):
+        assert Path("pictures", page).read_text("utf-8").startswith("<!doctype html>")
     trace = load("pictures/transformer.json")
     assert len(trace.graph.leaves) == 24
     norms = [step.accumulation.after.norm for step in trace.steps if step.accumulation]

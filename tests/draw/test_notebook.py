@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import autograd_lab as lab
 from autograd_lab.draw.native import graphviz
-from autograd_lab.draw.notebook import MOST, Markdown, Png, Svg, Table
+from autograd_lab.draw.notebook import MOST, Markdown, Page, Png, Svg, Table
 from autograd_lab.draw.svg import DARK
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Node, Trace, Traces
@@ -64,7 +65,9 @@ def test_no_backward_is_no_row():
     assert Traces()._repr_mimebundle_()["text/plain"] == str(Traces())
 
 
-@pytest.mark.parametrize(("kind_of", "kind"), [("svg", Svg), ("png", Png), ("md", Markdown), ("txt", Table)])
+@pytest.mark.parametrize(
+    ("kind_of", "kind"), [("svg", Svg), ("png", Png), ("md", Markdown), ("txt", Table), ("html", Page)]
+)
 def test_what_render_returns_shows_itself(residual, kind_of, kind):
     picture = lab.render(residual, format=kind_of)
     assert type(picture) is kind
@@ -74,8 +77,19 @@ def test_what_render_returns_shows_itself(residual, kind_of, kind):
         "png": ["_repr_png_"],
         "md": ["_repr_markdown_"],
         "txt": ["_repr_html_"],
+        "html": ["_repr_html_"],
     }
     assert all(getattr(picture, method)() for method in methods[kind_of])
+
+
+def test_a_page_is_shown_in_a_frame_of_its_own(residual):
+    page = lab.render(residual, format="html")
+    frame = ElementTree.fromstring(page._repr_html_())
+    assert frame.get("srcdoc") == page.replace("\n", " ")  # as an XML reader has it
+    assert frame.get("sandbox") == "allow-scripts allow-downloads"  # not allow-same-origin
+    said: list[str] = []
+    page._repr_pretty_(SimpleNamespace(text=said.append), False)
+    assert re.fullmatch(r"<a page of .* KiB>", said[0])
 
 
 def test_what_shows_nothing_by_itself_stays_what_it_was(residual):
