@@ -46,7 +46,7 @@ def to_html(
         connect: See ``bundle.policy``.
 
     Returns:
-        The file's text, ASCII alone.
+        The file's text.
 
     Raises:
         RenderError: There's no such language, or the record has no page.

@@ -66,9 +66,11 @@ HOSTILE = [
 def test_a_name_is_never_markup(name):
     text = of(name, name)
     page = Page(text)
-    assert text.isascii()
     assert page.tags == HARMLESS.tags
     assert page.policy == HARMLESS.policy
+    assert page.inside["script#data"].isascii()
+    assert page.inside["title#"].isprintable()
+    assert text.encode("utf-8")
     data = json.loads(page.inside["script#data"])
     assert data["strings"][data["graphs"][0]["nodes"]["name"][0]] == name
     assert data["title"] == name
