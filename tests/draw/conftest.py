@@ -5,6 +5,7 @@ After a wanted change of a picture: ``UPDATE_GOLDEN=1 pytest tests/draw``, then 
 
 from __future__ import annotations
 
+import math
 import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -15,16 +16,22 @@ import pytest
 
 import autograd_lab
 from autograd_lab.records import (
+    Accumulation,
+    Contribution,
     Edge,
+    GradStats,
     Graph,
     Hook,
+    Kernel,
     Node,
     Operand,
     Operation,
     Saved,
     ScalarGraph,
     Source,
+    Step,
     TensorMeta,
+    Trace,
     Variable,
 )
 
@@ -187,3 +194,31 @@ def node_texts(svg_of: Callable[[str], ElementTree.Element]) -> Callable[[str], 
         }
 
     return texts
+
+
+def _stats(norm: float, **others: int) -> GradStats:
+    return GradStats(_meta(), norm=norm, **others)
+
+
+@pytest.fixture
+def trace() -> Trace:
+    """The backward of a sum of one leaf with itself, with a gradient that isn't finite."""
+    graph = Graph(
+        (
+            Node(0, "AddBackward0", "op", 1, (_meta(),), (Edge(1, 0), Edge(1, 0))),
+            Node(1, "AccumulateGrad", "accumulate", 2**64 - 1, (_meta(),), variable="w"),
+        ),
+        (Edge(0, 0, "loss"),),
+    )
+    steps = (
+        Step(
+            0, 0, (_stats(1.0),), (_stats(1.0), _stats(math.inf, nans=0, infs=1)), 0, 2_000_000,
+            kernels=(Kernel("aten::add.Tensor", "input_buffer"),), contributions=(Contribution(0, None),),
+        ),
+        Step(
+            1, 1, (_stats(2.0),), (), 3_000_000, 500_000,
+            contributions=(Contribution(0, 0, 0, _stats(1.0)), Contribution(0, 0, 1, _stats(1.0))),
+            accumulation=Accumulation("added", _stats(1.0), _stats(3.0)),
+        ),
+    )  # fmt: skip
+    return Trace(graph, steps, 4_000_000)
