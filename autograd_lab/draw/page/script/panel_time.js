@@ -16,7 +16,7 @@ const HEIGHT = 22;
 
 /** Builds the panel. */
 export function mount(host, { model, store, t }) {
-  let rows = [];
+  let rows = []; // those that are shown, in their order
   let known = 0;
   let axis = null;
   let by = "self";
@@ -39,26 +39,28 @@ export function mount(host, { model, store, t }) {
 
   function draw(state) {
     const trace = model.traceAt(state);
-    ({ rows, known } = trace ? moduleTimes(trace) : { rows: [], known: 0 });
+    const found = trace ? moduleTimes(trace) : { rows: [], known: 0 };
+    ({ known } = found);
+    rows = found.rows.filter((each) => each[by].nodes.length > 0).sort((one, other) => other[by].time - one[by].time);
     body.hidden = !rows.length;
     for (const choice of choices) choice.hidden = !rows.length;
     if (!rows.length) {
       note.textContent = t(trace ? "no times" : "not run");
       return;
     }
-    rows.sort((one, other) => other[by] - one[by]);
     const whole = trace.totalNs === null ? duration(known) : t("of which nodes", {
       nodes: duration(known), total: duration(trace.totalNs) });
     note.textContent = `${t("modules count", { count: rows.length })} · ${whole}`;
-    axis = linearAxis(rows[0][by]);
+    axis = linearAxis(rows[0][by].time);
     fill(ticks, axis.ticks.map(({ at, value }) => element("span", { style: { left: `${100 * at}%` } }, duration(value))));
     list.show(rows.length);
   }
 
   function make(index) {
-    const { path, nodes, count: ran, ...times } = rows[index];
+    const { path, self } = rows[index];
+    const { time, nodes } = rows[index][by];
     const name = path === null ? t("no module") : path === "" ? t("the model") : path;
-    const text = `${duration(times[by])} · ${share(times[by] / known)} · ${t("nodes count", { count: count(ran) })}`;
+    const text = `${duration(time)} · ${share(time / known)} · ${t("nodes count", { count: count(nodes.length) })}`;
     return element("div", { class: "bars-row", role: "listitem" },
       element("button", {
         class: "bars-name", type: "button", title: name, "aria-label": `${name}: ${text}`,
@@ -66,8 +68,8 @@ export function mount(host, { model, store, t }) {
       }, element("bdi", {}, name)),
       element("div", { class: "bars-track" },
         axis.ticks.map(({ at }) => element("i", { class: "bars-line", style: { left: `${100 * at}%` } })),
-        by === "self" ? null : element("div", { class: "bars-bar inner", style: { width: `${100 * axis.at(times.total)}%` } }),
-        element("div", { class: "bars-bar", style: { width: `${100 * axis.at(times.self)}%` } })),
+        by === "self" ? null : element("div", { class: "bars-bar inner", style: { width: `${100 * axis.at(time)}%` } }),
+        element("div", { class: "bars-bar", style: { width: `${100 * axis.at(self.time)}%` } })),
       element("span", { class: "bars-value" }, text));
   }
 

@@ -8,12 +8,12 @@
 export const OUTSIDE = null;
 
 /**
- * Returns the modules of a backward with the time of their nodes, the longest first.
+ * Returns the modules of a backward with the time of their nodes.
  *
  * @param {Object} trace
- * @returns {{rows: {path: (string|null), self: number, total: number, count: number, nodes: number[]}[], known: number}}
- *   `self` is the time of the nodes that lie in the module itself, `total` with those of the modules inside it; `known` is
- *   the time of all nodes, in nanoseconds. Several calls of one module are taken together.
+ * @returns {{rows: {path: (string|null), self: Object, total: Object}[], known: number}} `self` is about the nodes that lie
+ *   in the module itself, `total` about those of the modules inside it, too: `{time, nodes}`, in nanoseconds; `known` is the
+ *   time of all nodes. Several calls of one module are taken together.
  */
 export function moduleTimes(trace) {
   const { graph } = trace;
@@ -24,19 +24,20 @@ export function moduleTimes(trace) {
     const duration = trace.durationOf(node);
     if (duration === null) continue;
     known += duration;
-    const own = row(found, paths[node]);
-    own.self += duration;
-    own.count += 1;
-    own.nodes.push(node);
-    for (const path of around(paths[node])) row(found, path).total += duration;
+    add(row(found, paths[node]).self, node, duration);
+    for (const path of around(paths[node])) add(row(found, path).total, node, duration);
   }
-  const rows = [...found.values()].filter(({ count }) => count > 0);
-  return { rows: rows.sort((one, other) => other.self - one.self), known };
+  return { rows: [...found.values()], known };
 }
 
 function row(found, path) {
-  if (!found.has(path)) found.set(path, { path, self: 0, total: 0, count: 0, nodes: [] });
+  if (!found.has(path)) found.set(path, { path, self: { time: 0, nodes: [] }, total: { time: 0, nodes: [] } });
   return found.get(path);
+}
+
+function add(sum, node, duration) {
+  sum.time += duration;
+  sum.nodes.push(node);
 }
 
 /** A module's path, and those of the modules around it. */
