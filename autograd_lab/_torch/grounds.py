@@ -139,6 +139,8 @@ GROUNDS = (
             "torch.nn.modules.module._global_forward_pre_hooks",
             "torch.nn.modules.module._global_forward_hooks",
             "torch.nn.modules.module._global_forward_hooks_always_called",
+            "torch.nn.modules.module._global_backward_pre_hooks",
+            "torch.nn.modules.module._global_backward_hooks",
             "torch.nn.Module._call_impl",
         ),
         tries_backward.module_hooks,

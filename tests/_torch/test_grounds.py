@@ -29,6 +29,8 @@ UNTRIED = {
     "_fsdp_param_group": "of a sharded module, as before",
     "_module_info": "of a sharded module, as before",
     "_forward_hooks": "a module has it, not its type",
+    "_forward_pre_hooks": "a module has it, not its type",
+    "_backward_pre_hooks": "a module has it, not its type",
     "_forward_hooks_always_called": "a module has it, not its type",
 }
 """Names that can't be looked up, or not quickly; the tries use all but the first."""
