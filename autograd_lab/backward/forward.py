@@ -100,6 +100,7 @@ class Forward:
         """
         self._thread = threading.get_ident()
         held.add(self._leave)
+        self._roots.hold()
         _forward.quiet(held)
         _warned_at.undisturbed(held)
         self._timeline()
@@ -160,6 +161,7 @@ class Forward:
             self._on = False
             self._note_no_more()
             self._settle()
+        self._roots.let_go()
         self._timelines.clear()
         self._ages.clear()
         self._stacks = threading.local()

@@ -15,67 +15,19 @@ from __future__ import annotations
 import re
 import sys
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 
-from autograd_lab._torch.modules import Module, weak
-from autograd_lab.capture.models import Models, named_modules
+from autograd_lab._torch.modules import Module
+from autograd_lab.backward.root import Named, RootModule, by_tensor, there
+from autograd_lab.capture.models import Models
 
 _NUMBER = re.compile(r"#\d+$")
 
 _FEW = 64
 """So many tensors that replaced parameters are noted before those that are gone are struck out."""
-
-
-class RootModule:
-    """A model, or what is taken for one.
-
-    Args:
-        module: The module. It's held weakly.
-        name: What the user calls it; ``None`` for one that was passed as *the* model.
-
-    Attributes:
-        kind: Its class's name.
-        kinds: The class's name of each module in it, by its path.
-        within: A root that was found to contain it, and its path in there.
-    """
-
-    def __init__(self, module: Module, name: str | None) -> None:
-        self.name = name
-        self.kind = type(module).__name__
-        self.kinds: dict[str, str] = {}
-        self.within: tuple[RootModule, str] | None = None
-        self._module = weakref.ref(module)
-        self._paths: weakref.WeakKeyDictionary[Module, str] = weakref.WeakKeyDictionary()
-        self._read(module)
-
-    @property
-    def module(self) -> Module | None:
-        """The module, while it's there."""
-        return self._module()
-
-    @property
-    def trains(self) -> bool:
-        """Whether it has parameters."""
-        module = self._module()
-        return module is not None and next(module.parameters(), None) is not None
-
-    def path(self, module: Module | None) -> str | None:
-        """Returns a module's path as ``named_modules()`` says it; ``None`` if it isn't in here."""
-        return None if module is None else self._paths.get(module)
-
-    def look_again(self) -> None:
-        """Looks for modules that were added since."""
-        module = self._module()
-        if module is not None:
-            self._read(module)
-
-    def _read(self, module: Module) -> None:
-        for path, inner in named_modules(module):
-            self._paths.setdefault(inner, path)
-            self.kinds.setdefault(path, type(inner).__name__)
 
 
 class ModuleCall(NamedTuple):
@@ -103,8 +55,17 @@ class RootModules:
 
     def __init__(self, model: Module | None) -> None:
         self._roots: list[RootModule] = [] if model is None else [RootModule(model, None)]
-        self._replaced: list[tuple[weakref.ref[Module], list[str], Callable[[], torch.Tensor | None]]] = []
+        self._given = model
+        self._replaced: list[tuple[weakref.ref[Module], Named]] = []
         self._many = _FEW
+
+    def hold(self) -> None:
+        """Holds the model that was given. See Note [Models that go] in ``root.py``."""
+        self._given = next((root.module for root in self._roots if root.name is None), None)
+
+    def let_go(self) -> None:
+        """Holds no model any more."""
+        self._given = None
 
     def call(self, module: Module, around: ModuleCall) -> ModuleCall:
         """Returns the record of a call that begins.
@@ -179,18 +140,18 @@ class RootModules:
         Args:
             module: What ``torch.func.functional_call`` calls.
         """
-        names: dict[int, tuple[list[str], torch.Tensor]] = {}
-        for name, tensor in module.named_parameters(remove_duplicate=False):
-            names.setdefault(id(tensor), ([], tensor))[0].append(name)
         if len(self._replaced) > self._many:
-            self._replaced = [each for each in self._replaced if each[2]() is not None]
+            self._replaced = [each for each in self._replaced if each[1][1]() is not None]
             self._many = 2 * len(self._replaced) + _FEW
-        self._replaced += [(weakref.ref(module), called, weak(tensor)) for called, tensor in names.values()]
+        named = by_tensor(module.named_parameters(remove_duplicate=False))
+        self._replaced += [(weakref.ref(module), each) for each in named]
 
     def _stand_ins(self) -> Iterator[tuple[list[str], torch.Tensor]]:
-        for module, names, held in self._replaced:
-            tensor = held()
-            if tensor is not None:
+        for root in self._roots:
+            start = self._prefix(root)
+            yield from (([start + name for name in names], tensor) for names, tensor in root.left())
+        for module, named in self._replaced:
+            for names, tensor in there([named]):
                 start = self._start(module())
                 yield [start + name for name in names], tensor
 
@@ -240,7 +201,7 @@ class RootModules:
             if path is not None:
                 self._add(root)
                 return root, path
-        taken = {root.name for root in self._roots}
+        taken = {root.name for root in self._roots if not root.is_gone}
         kind = type(module).__name__
         numbered = (kind if number == 1 else f"{kind}{number}" for number in range(1, len(taken) + 2))
         root = RootModule(module, next(name for name in numbered if name not in taken))
@@ -252,7 +213,7 @@ class RootModules:
         kept = []
         for other in self._roots:
             path = root.path(other.module)
-            if other.module is None or (path is not None and other.name is not None):
+            if other.is_gone or (path is not None and other.name is not None):
                 other.within = None if path is None else (root, path)
             else:
                 kept.append(other)

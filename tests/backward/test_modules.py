@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import types
+import weakref
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 import autograd_lab as lab
-from autograd_lab.backward.modules import RootModules
+from autograd_lab.backward.modules import ModuleCall, RootModules
 from autograd_lab.cli.target import watched
 from autograd_lab.errors import GraphError
 
@@ -461,3 +463,51 @@ def test_classes_of_several_models_stand_behind_their_names():
     assert watcher.traces[0].graph.classes == (
         ("Linear", "Linear"), ("Sequential", "Sequential"), ("Sequential.0", "Linear")
     )  # fmt: skip
+
+
+def temporaries():
+    """Models that nobody else holds, with what they are called on."""
+    parts = [nn.Linear(3, 2), nn.Linear(2, 1)]
+    yield nn.ModuleDict({"0": parts[0], "1": parts[1]}), parts
+    yield nn.ModuleList(parts), parts
+    yield nn.Sequential(*parts), parts
+    holder = nn.Module()
+    setattr(holder, "0", parts[0])
+    setattr(holder, "1", parts[1])
+    yield holder, parts
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_model_that_only_the_watch_was_given_lives_as_long_as_it(which):
+    container, parts = next(itertools.islice(temporaries(), which, None))
+    alive = weakref.ref(container)
+    watcher = lab.watch(container)
+    del container
+    with watcher:
+        for _ in range(2):
+            parts[1](parts[0](torch.ones(1, 3))).sum().backward()
+    assert alive() is None
+    for trace in watcher.traces:
+        assert leaves(trace) == {"0.weight", "0.bias", "1.weight", "1.bias"}
+        assert {node.module for node in trace.graph.nodes} >= {"0", "1"}
+
+
+def test_what_is_made_for_one_call_keeps_its_names_while_the_graph_keeps_its_parameters():
+    with lab.watch() as watcher:
+        for _ in range(3):
+            encoded = nn.Sequential(nn.Linear(3, 2), nn.Tanh())(torch.ones(1, 3))
+            nn.Linear(2, 1)(encoded).sum().backward()
+            del encoded
+    names = [leaves(trace) for trace in watcher.traces]
+    assert names == [{"Sequential.0.weight", "Sequential.0.bias", "Linear.weight", "Linear.bias"}] * 3
+
+
+def test_roots_whose_tensors_are_gone_are_forgotten():
+    roots, around = RootModules(None), ModuleCall(None, "", "", {})
+    for _ in range(10):
+        roots.call(nn.Linear(2, 1), around)
+    assert len(roots._roots) <= 2
+
+
+def leaves(trace):
+    return {leaf.variable for leaf in trace.graph.leaves}
