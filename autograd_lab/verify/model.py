@@ -18,6 +18,7 @@ import torch
 
 from autograd_lab.backward import trace, watch
 from autograd_lab.capture.models import taken_apart
+from autograd_lab.capture.names import NameBook
 from autograd_lab.capture.outputs import tensors
 from autograd_lab.errors import VerifyError, article
 from autograd_lab.hold import Hold
@@ -25,6 +26,7 @@ from autograd_lab.records import Check, Graph, Trace, VerifyReport
 from autograd_lab.swap import swap
 from autograd_lab.verify.checks import described
 from autograd_lab.verify.compare import Terms, compare
+from autograd_lab.verify.leaves import UnnamedLeaf, by_name, paired, unnamed
 from autograd_lab.verify.parting import first_parting
 from autograd_lab.verify.randomness import keep_random_state, seed_all
 from autograd_lab.verify.results import Taken, taken
@@ -34,9 +36,17 @@ TrainingStep = Callable[[], Any]
 """Runs a forward and returns the loss, or ``(loss, model)``, or what else ``taken_apart`` takes."""
 
 
+_STRANGE = (
+    "two runs of the step made leaves with other numbers: it draws them from somewhere that seed= doesn't set "
+    "(NumPy, the time), or keeps a state; draw them with torch, or make them once and use them in each call"
+)
+
+
 class _Ran(NamedTuple):
     losses: list[Taken | None]
     trace: Trace
+    leaves: Mapping[str, UnnamedLeaf]
+    strange: bool
 
 
 def verify_step(
@@ -63,11 +73,13 @@ def verify_step(
         keep_random_state(held)
         native = _run(_explained(name, step), seed, contextlib.nullcontext(), inputs)
         try:
-            ours = _run(step, seed, swapped, inputs)
+            ours = _run(step, seed, swapped, inputs, native.leaves)
         except Exception as error:  # natively it ran: that it doesn't here is what's wrong
             return VerifyReport(
                 name, (Check("step", False, 1, f"with the rules it raises {described(error)}"),), seed
             )
+        if ours.strange:
+            return VerifyReport(name, (Check("leaves", False, 1, _STRANGE),), seed)
         terms = StepTerms(native.trace, lambda: _measured(step, seed))
         checks = [
             *_losses(native.losses, ours.losses),
@@ -102,23 +114,29 @@ def _run(
     seed: int,
     setting: contextlib.AbstractContextManager[Any],
     inputs: Mapping[str, torch.Tensor],
+    others: Mapping[str, UnnamedLeaf] | None = None,
 ) -> _Ran:
+    """Runs a step; ``others`` are the leaves of another run, whose names this one's get."""
     seed_all(seed)
     with watch(stats=None, forward=None) as watcher:
         with setting:
             made = step()
         outputs, model = _taken_apart(made)
         seen = watcher.capture(outputs)
+    found, strange = unnamed(outputs, seen, model, inputs), False
+    if others is not None:
+        found, strange = paired(found, others)
+    leaves = by_name(found, NameBook(model, inputs).tensors)
     with Hold() as held:
         _put_grads_aside(held, model)
         done = trace(
             outputs,
             model=model,
-            names=inputs,
+            names={**inputs, **{leaf: each.tensor for leaf, each in leaves.items()}},
             grad_tensors=[torch.ones_like(each) for each in outputs],
             keep="all",
         )
-    return _Ran(taken(outputs), _with_places(done, seen))
+    return _Ran(taken(outputs), _with_places(done, seen), leaves, strange)
 
 
 def _measured(step: TrainingStep, seed: int) -> Measured:

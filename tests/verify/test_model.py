@@ -7,7 +7,9 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from autograd_lab.capture.graph import capture
 from autograd_lab.draw.tables.verify import verify_table
 from autograd_lab.errors import SwapError, VerifyError
 from autograd_lab.functions import Mul, Rule, rule, rules
@@ -330,3 +332,62 @@ def test_a_step_of_several_models_names_their_gradients_and_keeps_grad(together)
     assert both[0].weight.grad is kept
     assert torch.equal(kept, torch.full((3, 2), 7.0))
     assert both[1].weight.grad is None
+
+
+class Fresh(nn.Module):
+    """Makes its weights when it's called."""
+
+    def forward(self, x):
+        return F.linear(x, nn.Parameter(torch.randn(2, x.shape[1])), nn.Parameter(torch.zeros(2)))
+
+
+def made_anew():
+    x, shared = torch.ones(2, 3), torch.ones(3, requires_grad=True)
+    yield "a layer", lambda: nn.Linear(3, 2)(x).sum()
+    yield "a model", lambda: nn.Sequential(nn.Linear(3, 3), nn.GELU(), nn.Linear(3, 3))(x).square().sum()
+    yield "two models", lambda: (nn.Linear(3, 3)(x) * nn.Linear(3, 3)(x)).sum()
+    yield "weights in a forward", lambda: Fresh()(Fresh()(x)).square().sum()
+    yield (
+        "weights of a function",
+        lambda: (F.linear(x, weight(3, 3), weight(3)) * weight(2, 3)).square().sum(),
+    )
+    yield "the same numbers", lambda: (ones() * (ones() + ones()).exp()).sum() + ones().sum() * 3
+    yield "some", lambda: (nn.Linear(3, 3)(x) * shared).square().sum()
+    yield "with a model", lambda: (nn.Linear(3, 2)(MADE(x)).sum(), MADE)
+
+
+MADE = nn.Linear(3, 3)
+
+
+def weight(*shape):
+    return torch.randn(shape, requires_grad=True)
+
+
+def ones():
+    return torch.ones(3, requires_grad=True)
+
+
+@pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in made_anew()])
+def test_leaves_that_each_call_makes_anew_are_compared_each_with_its_own(step):
+    report = verify(step, swap="all")
+    assert report.ok, str(report)
+    gradients = [check.name for check in report.checks if check.name.startswith("gradient of")]
+    loss = step()
+    loss = loss[0] if isinstance(loss, tuple) else loss
+    assert len(gradients) == len(set(gradients)) == len(capture(loss).leaves)
+
+
+def test_a_wrong_rule_is_found_where_the_leaves_are_made_anew(monkeypatch):
+    backward = rules["linear"].backward
+    monkeypatch.setattr(rules["linear"], "backward", staticmethod(lambda ctx, grad: backward(ctx, -grad)))
+    report = verify(lambda: nn.Linear(3, 2)(torch.ones(2, 3)).sum(), swap="all")
+    wrong = {check.name for check in report.failed}
+    assert wrong == {"gradient of weight", "gradient of bias", "every node on the way"}
+
+
+def test_random_numbers_of_elsewhere_are_said_to_be_that():
+    numbers = iter(torch.arange(100.0))
+    report = verify(lambda: (torch.ones(2) * next(numbers).clone().requires_grad_()).sum(), swap="all")
+    (check,) = report.checks
+    assert (check.name, check.ok) == ("leaves", False)
+    assert "made leaves with other numbers" in check.message
