@@ -40,7 +40,10 @@ MAY_IMPORT = {
     "records": {"errors", "hold", "records"},
     "_torch": {"torch", "errors", "exceptions", "hold", "_torch"},
     "capture": {"torch", "errors", "hold", "records", "_torch", "capture"},
-    "backward": {"torch", "errors", "exceptions", "hold", "chosen", "records", "_torch", "capture", "backward"},
+    "live": {"errors", "hold", "records", "live"},
+    "backward": {
+        "torch", "errors", "exceptions", "hold", "chosen", "records", "live", "_torch", "capture", "backward",
+    },
     "functions": {"torch", "hold", "functions"},
     "swap_kernel": {"torch", "_torch", "functions"},
     "swap": {"torch", "errors", "hold", "_torch", "functions", "swap_kernel"},
@@ -157,7 +160,7 @@ IN_DRAW = {
     "images": GROUND | {"layout", "native", "write"},
     "page": GROUND | {"plan", "page"},
     "formats": GROUND | {"images", "page", "tables", "views", "write"},
-    "notebook": GROUND | {"formats"},
+    "notebook": GROUND | {"formats", "page"},
 }
 """For each room of ``draw``, the rooms that it may import."""
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
@@ -57,6 +58,7 @@ def watch(
     stats: StatsLevel = "norm",
     keep: Keep = None,
     kernels: bool = False,
+    live: bool = False,
 ) -> Watcher:
     """Watches unmodified code: every backward that starts inside the ``with`` block is traced.
 
@@ -80,6 +82,8 @@ def watch(
         stats: As for ``trace``.
         keep: As for ``trace``.
         kernels: As for ``trace``.
+        live: Whether a page on this machine shows the traces while the block runs: a line on standard error says where.
+            The page says when the block is over. ``every`` keeps down what it costs.
 
     Returns:
         A context manager that gives a ``Watcher``.
@@ -106,7 +110,7 @@ def watch(
     _Counts(skip, limit, every).check()
     roots = RootModules(model)
     options = _Options(names or {}, checked(stats), chooser(keep), kernels)
-    return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit, every=every)
+    return Watcher(roots, Forward(roots, forward), options, skip=skip, limit=limit, every=every, live=live)
 
 
 _DEEPEST = 8
@@ -177,6 +181,9 @@ class Watcher(Hold):
         traces: A trace for each backward that was chosen, in the order in which they began.
         count: How many backwards began in the block, traced or not; those inside another one don't count.
         on_backward: If it's a function, it's called between backwards, traced or not, that aren't inside another one.
+        most: How many traces are kept: where there are more, each second one is let go of, the last stays. ``None`` for
+            all.
+        address: Where the traces can be followed in a browser; ``None`` where they can't.
     """
 
     def __init__(
@@ -188,11 +195,15 @@ class Watcher(Hold):
         skip: int,
         limit: int | None,
         every: int,
+        live: bool = False,
     ) -> None:
         super().__init__()
         self.traces = Traces()
         self.count = 0
         self.on_backward: Callable[[], None] | None = None
+        self.most: int | None = None
+        self.address: str | None = None
+        self._is_live = live
         self._counts = _Counts(skip, limit, every)
         self._which = Chosen.of(*self._counts)
         self._roots = roots
@@ -275,6 +286,10 @@ class Watcher(Hold):
         if self._entered:
             raise LabError("this watch is on already; call lab.watch() for another one")
         super().__enter__()
+        if self._is_live:
+            from autograd_lab.live import follow  # a web server: only for whoever asks for it
+
+            self.address = follow(self, lambda: tuple(self.traces))
         self._forward.enter(self)
         self._place = _engine.visit(self, self._visit)
         self._choose()
@@ -416,16 +431,17 @@ class Watcher(Hold):
             self._orders.insert(place_of_it, backward.order)
             if self._which.counts_from_the_end:
                 self._drop_early()
+            if self.most is not None and len(self.traces) > self.most:
+                self._keep([at % 2 == 0 for at in range(len(self.traces))][::-1])
         if not start.keeps_graph:
             self._forward.forget(trace.graph)
         return trace
 
     def _drop_early(self) -> None:
         """Lets go of the traces that are too far from the end by now."""
-        kept = [
-            (trace, order)
-            for trace, order in zip(self.traces, self._orders, strict=False)  # traces is the user's to clear
-            if self._which.may_hold(trace.number, self.count)
-        ]
-        self.traces[:] = [trace for trace, _ in kept]
-        self._orders[:] = [order for _, order in kept]
+        self._keep([self._which.may_hold(trace.number, self.count) for trace in self.traces])
+
+    def _keep(self, wanted: Sequence[bool]) -> None:
+        """Lets go of the traces that aren't wanted. ``traces`` is the user's to clear: there may be fewer of them."""
+        self._orders[:] = itertools.compress(self._orders, wanted)
+        self.traces[:] = itertools.compress(self.traces, wanted)

@@ -399,6 +399,7 @@ FORMATS: dict[str, Format] = {
         of_record=_node_data,
         of_traces=_node_data,
         options=("heat",),
+        refuses="it has one value for each node; heat says which",
         ending="nd.json",
         records=(Graph, Trace),
     ),

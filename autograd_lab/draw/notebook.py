@@ -20,10 +20,11 @@ from typing import Any
 
 from autograd_lab.draw.digits import nbytes
 from autograd_lab.draw.formats import draw
+from autograd_lab.draw.page.stream import Live
 from autograd_lab.draw.svg import CLASS, DARK
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, ScalarGraph, Trace, Traces
-from autograd_lab.records.display import as_mimebundle, as_text
+from autograd_lab.records.display import as_mimebundle, as_text, live_shown_by
 
 MOST = 300
 """Nodes or variables: a picture of more would be too large for a page, and take seconds to lay out."""
@@ -203,3 +204,4 @@ def _lines(text: str) -> str:
 as_mimebundle.register(Graph, mimebundle)
 as_mimebundle.register(Trace, mimebundle)
 as_mimebundle.register(ScalarGraph, mimebundle)
+live_shown_by(Live)

@@ -8,7 +8,9 @@ imported when the first record is shown.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import singledispatch
+from typing import Any, Protocol
 
 _to_import: list[str] = []
 
@@ -55,6 +57,47 @@ def as_mimebundle(record: object) -> dict[str, str]:
         At least ``"text/plain"``.
     """
     return as_mimebundle(record) if _learned() else {"text/plain": as_text(record)}
+
+
+class Stream(Protocol):
+    """What one reader of a page gets while a list of traces grows."""
+
+    def new(self) -> Iterator[tuple[str, str]]:
+        """Returns an event for whatever is new since the last call: its name, and data in one line."""
+
+
+class LivePage(Protocol):
+    """A page that more and more comes to."""
+
+    def html(self) -> str:
+        """Returns the page, in which nothing is yet."""
+
+    def stream(self) -> Stream:
+        """Returns what one reader gets."""
+
+
+_Maker = Callable[[str, Callable[[], Sequence[Any]]], LivePage]
+_live: list[_Maker] = []
+
+
+def live_shown_by(maker: _Maker) -> None:
+    """Names who makes pages of lists that grow; ``draw`` does.
+
+    Args:
+        maker: As `live_page`.
+    """
+    _live.append(maker)
+
+
+def live_page(events: str, traces: Callable[[], Sequence[Any]]) -> LivePage:
+    """Returns the page of a list of traces that grows.
+
+    Args:
+        events: Where the page gets more from: a path beside its own.
+        traces: Returns the traces until now.
+    """
+    _learned()
+    return _live[-1](events, traces)
 
 
 class DisplayMixin:

@@ -239,7 +239,6 @@ def test_the_ending_says_the_format(path, wanted):
             f"no format given for 'graph': end the path in .{NAMES.replace(', ', ', .')}, .me.json, .nd.json",
         ),
         ("graph.jpg", f"unknown format 'jpg': use one of {NAMES}, me.json, nd.json (did you mean 'png'?)"),
-        ("graph.html", f"unknown format 'html': use one of {NAMES}, me.json, nd.json"),
         ("graph.sgv", f"unknown format 'sgv': use one of {NAMES}, me.json, nd.json (did you mean 'svg'?)"),
     ],
 )

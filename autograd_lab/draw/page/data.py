@@ -42,6 +42,7 @@ ones beyond 2⁵³, are texts: ``"nan"``, ``"inf"``, ``"-inf"``. Traces of graph
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -246,26 +247,31 @@ class Writer:
         return {"file": at(source.file), "line": source.line, "function": at(source.function)}
 
 
-def shared(graphs: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Puts together graphs that are equal but for their sequence numbers' beginning and their tensors' versions.
+class Shared:
+    """Graphs that traces share: those that are equal but for their sequence numbers' beginning and tensors' versions.
 
-    Args:
-        graphs: For each trace its graph.
+    Attributes:
+        distinct: The graphs that differ, in the order in which they were met.
 
-    Returns:
-        The graphs that differ, and for each trace which it is: ``graph``, ``sequence0``, ``versions``.
+    Example:
+        >>> found = Shared()
+        >>> [found.add(Writer().graph(Graph((), ())))["graph"] for _ in range(2)], len(found.distinct)
+        ([0, 0], 1)
     """
-    distinct: list[dict[str, Any]] = []
-    known: dict[str, int] = {}
-    which: list[dict[str, Any]] = []
-    for graph in graphs:
+
+    def __init__(self) -> None:
+        self.distinct: list[dict[str, Any]] = []
+        self._known: dict[bytes, int] = {}
+
+    def add(self, graph: dict[str, Any]) -> dict[str, Any]:
+        """Returns which graph a trace's is, ``graph``, and how it differs: ``sequence0``, ``versions``."""
         nodes = {name: column for name, column in graph["nodes"].items() if name != "versions"}
-        key = json.dumps({**graph, "sequence0": 0, "nodes": nodes})
-        index = known.setdefault(key, len(distinct))
-        if index == len(distinct):
-            distinct.append(graph)
-        first = distinct[index]["nodes"]["versions"]
-        which.append({
+        key = hashlib.sha256(json.dumps({**graph, "sequence0": 0, "nodes": nodes}).encode()).digest()
+        index = self._known.setdefault(key, len(self.distinct))
+        if index == len(self.distinct):
+            self.distinct.append(graph)
+        first = self.distinct[index]["nodes"]["versions"]
+        return {
             "graph": index,
             "sequence0": graph["sequence0"],
             "versions": [
@@ -274,5 +280,18 @@ def shared(graphs: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list
                 for index, version in enumerate(versions)
                 if version != first[node][index]
             ],
-        })  # fmt: skip
-    return distinct, which
+        }
+
+
+def shared(graphs: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Puts together graphs as `Shared` does.
+
+    Args:
+        graphs: For each trace its graph.
+
+    Returns:
+        The graphs that differ, and for each trace which it is.
+    """
+    found = Shared()
+    which = [found.add(graph) for graph in graphs]
+    return found.distinct, which

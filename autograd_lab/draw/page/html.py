@@ -35,6 +35,7 @@ def to_html(
     language: str = "en",
     histograms: Sequence[Mapping[str, Any]] = (),
     connect: str = "'none'",
+    live: str | None = None,
 ) -> str:
     """Writes a page.
 
@@ -44,6 +45,7 @@ def to_html(
         language: The language in which it opens: a key of ``LANGUAGES``. It can be changed in the page.
         histograms: For each trace the histograms of its gradients, where these were kept.
         connect: See ``bundle.policy``.
+        live: Where more traces come from, a path beside the page's own; ``None`` for a page that is whole.
 
     Returns:
         The file's text.
@@ -58,6 +60,8 @@ def to_html(
     if language not in LANGUAGES:
         raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
     data = page_data(record, title=title, language=language, histograms=histograms)
+    if live is not None:
+        data["live"] = live
     code, looks = script(), style()
     return _PAGE.format(
         language=LANGUAGES[language],
