@@ -26,10 +26,17 @@ from autograd_lab.cli.options import (
     stats_option,
     table_text,
 )
-from autograd_lab.errors import LabError, RenderError
+from autograd_lab.errors import LabError, OptionError, RenderError
 
 if TYPE_CHECKING:
     from autograd_lab.records import Trace
+
+
+_LIVE = 10
+"""Of how many backwards one is traced where a run is followed, unless the user says."""
+
+_MOST = 200
+"""Traces that are kept of a run that is followed: it may take days."""
 
 
 class _Backwards(click.ParamType[Chosen]):
@@ -65,11 +72,16 @@ class _Backwards(click.ParamType[Chosen]):
     "--backward",
     "chosen",
     type=_Backwards(),
-    default="0",
-    show_default=True,
     help="Which of the script's backwards, counted from 0 as in a Python list: 3, 10:20, ::100 or 1,3. "
-    "-1, the last, is known when the script ends: until then each is traced, and the last one kept.",
+    "-1, the last, is known when the script ends: until then each is traced, and the last one kept. "
+    "Without it the first, 0; with --live each tenth, ::10.",
 )
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Follow the run in a browser: a page on this machine that gets each new trace.",
+)
+@click.option("--no-browser", is_flag=True, help="With --live: only print the page's address.")
 @stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that ran in each node's turn.")
 @depth_option
@@ -85,7 +97,9 @@ def run(
     arguments: tuple[str, ...],
     out: str | None,
     view: str | None,
-    chosen: Chosen,
+    chosen: Chosen | None,
+    live: bool,
+    no_browser: bool,
     stats: str,
     kernels: bool,
     depth: int | None,
@@ -101,21 +115,28 @@ def run(
     the script ends or Ctrl-C ends it. While it runs, a line now and then says which backward was traced last.
     """
     from autograd_lab.backward import watch
+    from autograd_lab.cli.browser import open_browser
     from autograd_lab.cli.children import NOTE, Children
     from autograd_lab.cli.live import Live
     from autograd_lab.cli.script import run as run_script
 
     must_be_one_table(whole=whole, depth=depth, repeats=repeats)
+    if no_browser and not live:
+        raise OptionError("--no-browser is of --live; give both, or neither")
     options = drawing_options(
         out, view=view, depth=depth, repeats=repeats, stats=stats, heat=heat, module=module
     )
     path = None if out is None else Path(out).absolute()  # the script may go to another folder
-    watcher = watch(stats=stats_level(stats), kernels=kernels)
+    chosen = chosen or Chosen.of(0, None if live else 1, _LIVE if live else 1)
+    watcher = watch(stats=stats_level(stats), kernels=kernels, live=live)
     watcher.which = chosen
+    watcher.most = _MOST if live else None
     watcher.on_backward = Live(watcher.traces)
     children = Children()
     process = os.getpid()
     with watcher:
+        if watcher.address is not None and not no_browser:
+            open_browser(watcher.address)
         code = run_script(script, arguments, as_module=as_module)
     if os.getpid() != process:  # a fork of the script's: the report is the process's that was started
         sys.exit(code)

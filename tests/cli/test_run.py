@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -282,6 +287,7 @@ def test_wrong_calls_get_one_line(here, script):
         (["--out", "t.svg", "--view", "norms", "--depth", "1", "train.py"], "has no option 'depth'"),
         (["--out", "t.svg", "--view", "norms", "--stats", "none", "train.py"], "doesn't measure"),
         (["--view", "norms", "train.py"], "say which one with --out"),
+        (["--no-browser", "train.py"], "--no-browser is of --live; give both, or neither"),
         (["--out", "none/t.svg", "train.py"], "there is no folder"),
         (["--bakward", "3", "train.py"], "No such option '--bakward'. Did you mean '--backward'?"),
         (["-m", "none.at_all"], "there is no module none.at_all"),
@@ -355,3 +361,62 @@ def test_a_process_that_the_script_forked_reports_nothing(tmp_path):
     assert ran.returncode == 7
     assert ran.stderr.count("wrote trace.json") == 1
     assert ran.stderr.count("5 steps") == 1
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--plain", 7), ("raise", 1), ("text", 1)])
+def test_a_run_that_is_followed_is_the_scripts_own(here, argument, code):
+    plain = here("train.py", argument)
+    followed = here("--live", "--no-browser", "--backward", "::2", "--out", "page.html", "train.py", argument)
+    assert (plain[0], followed[0]) == (code, code)
+    assert followed[1] == plain[1]
+    first, rest = followed[2].split("\n", 1)
+    assert re.fullmatch(r"autograd-lab: follow the run at http://127\.0\.0\.1:\d+/[\w-]+/", first)
+    assert "2  train.py:" in rest
+    assert "autograd-lab: follow" not in rest
+    assert Path("page.html").read_text("utf-8").startswith("<!doctype html>")
+    assert not [each for each in threading.enumerate() if each.name == "autograd_lab.live"]
+
+
+def test_each_tenth_is_followed_unless_the_user_says(lab, tmp_path):
+    (tmp_path / "many.py").write_text(
+        "import torch\nw = torch.ones(1, requires_grad=True)\nfor _ in range(25): (w * 2).sum().backward()\n"
+    )
+    code, _, told = lab("run", "--live", "--no-browser", "--out", "traces.json", "many.py")
+    assert code == 0, told
+    assert [trace.number for trace in load(tmp_path / "traces.json")] == [0, 10, 20]
+
+
+def test_a_browser_is_opened_at_the_address(here, monkeypatch):
+    opened = []
+    monkeypatch.setattr("autograd_lab.cli.browser.open_browser", opened.append)
+    _, _, told = here("--live", "train.py", "--plain")
+    assert opened == [told.split()[5]]
+    here("--live", "--no-browser", "train.py", "--plain")
+    assert len(opened) == 1
+
+
+SLOW = """
+import time, torch
+w = torch.ones(1, requires_grad=True)
+while True:
+    (w * 2).sum().backward()
+    time.sleep(0.01)
+"""
+
+
+def test_an_interrupt_ends_a_run_that_is_followed(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    command = [sys.executable, "-m", "autograd_lab", "run", "--live", "--no-browser", "slow.py"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+        address = running.stderr.readline().split()[-1]
+        with urllib.request.urlopen(address + "events", timeout=30) as events:
+            assert events.readline() == b"event: trace\n"
+            running.send_signal(signal.SIGINT)
+            said = events.read().decode()
+        told = running.stderr.read()
+    assert running.returncode == 130
+    assert said.endswith("event: ended\ndata: \n\n")
+    assert "KeyboardInterrupt" in told
+    assert "live" not in told.partition("KeyboardInterrupt")[2]
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(address, timeout=5)
