@@ -10,6 +10,7 @@
 import { mount as mountAddress, read as readAddress } from "./address.js";
 import { mount as mountCard } from "./card.js";
 import { element, fill } from "./dom.js";
+import { afterMore, follow, mount as mountLive, take } from "./live.js";
 import { createModel } from "./model.js";
 import { firstOpen, namedBy } from "./opening.js";
 import { mount as mountPanels } from "./panels.js";
@@ -27,9 +28,13 @@ const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const [data, words] = [read("data"), read("words")];
 const model = createModel(data);
 
+/** The store of the page as it is built now. */
+let current = null;
+
 /** The state that a page opens with. */
 function firstState() {
-  const state = { trace: model.traces.length ? 0 : null, graph: 0, language: data.language, colour: model.traces.length ? "norm" : "kind" };
+  const traces = model.traces.length;
+  const state = { trace: traces ? 0 : null, traces, graph: 0, language: data.language, colour: traces ? "norm" : "kind" };
   const named = { ...state, ...readAddress(location.hash, model, state) };
   return { ...named, open: firstOpen(model.graphOf(named)) };
 }
@@ -58,11 +63,16 @@ function build(state) {
   mountPlay(host("player"), parts);
   mountPanels(host("panels"), parts);
   mountAddress(parts);
+  const live = element("div");
+  document.getElementById("top").append(live);
+  mountLive(live, parts);
+  current = store;
 
   store.subscribe((now, changed) => {
     if (changed.has("theme")) showTheme(now);
     if (changed.has("graph")) store.set({ open: firstOpen(model.graphOf(now)) });
-    if (!changed.has("language")) return;
+    const second = changed.has("traces") && now.traces > 1 && state.traces < 2; // there are panels of several traces only
+    if (!changed.has("language") && !second) return;
     ended.abort();
     build(store.get());
   });
@@ -75,4 +85,26 @@ function showTheme({ theme }) {
   else delete document.documentElement.dataset.theme;
 }
 
-build(firstState());
+/** Builds the page once there is something, and brings it up to date as more comes. */
+function followRun(address) {
+  const top = document.getElementById("top");
+  const t = createWords(words, data.language);
+  const waiting = createStore({ live: "waiting" });
+  fill(top, element("div", { class: "bar" }, element("h1", {}, t("title"))), element("div"));
+  mountLive(top.lastElementChild, { store: waiting, t });
+  current = waiting;
+  let newest = 0;
+  follow(address, {
+    take: (delta) => take(data, model, delta),
+    first: () => build({ ...firstState(), live: "following" }),
+    more() {
+      const patch = afterMore(current.get(), model, newest);
+      newest = model.traces.length - 1;
+      current.set(patch);
+    },
+    say: (live) => current.set({ live }),
+  });
+}
+
+if (data.live) followRun(data.live);
+else build(firstState());

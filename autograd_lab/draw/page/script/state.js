@@ -10,6 +10,8 @@
 export const INITIAL = Object.freeze({
   trace: null, // index in `data.traces`; null: a graph alone
   graph: 0, // index in `data.graphs`: that of the trace
+  traces: 0, // how many there are: a run that is followed brings more
+  live: null, // "waiting", "following", "ended", "lost" or "failed", where a run is followed
   open: new Set([0]), // boxes whose inside is seen
   selected: null, // {node: id}, {box: id} or null
   hovered: null, // likewise
