@@ -432,7 +432,7 @@ class Watcher(Hold):
             if self._which.counts_from_the_end:
                 self._drop_early()
             if self.most is not None and len(self.traces) > self.most:
-                self._keep([at % 2 == 0 for at in range(len(self.traces))][::-1])
+                self._keep([index % 2 == 0 for index in range(len(self.traces))][::-1])
         if not start.keeps_graph:
             self._forward.forget(trace.graph)
         return trace

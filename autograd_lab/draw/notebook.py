@@ -20,7 +20,7 @@ from typing import Any
 
 from autograd_lab.draw.digits import nbytes
 from autograd_lab.draw.formats import draw
-from autograd_lab.draw.page.stream import Live
+from autograd_lab.draw.page.stream import GrowingPage
 from autograd_lab.draw.svg import CLASS, DARK
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, ScalarGraph, Trace, Traces
@@ -204,4 +204,4 @@ def _lines(text: str) -> str:
 as_mimebundle.register(Graph, mimebundle)
 as_mimebundle.register(Trace, mimebundle)
 as_mimebundle.register(ScalarGraph, mimebundle)
-live_shown_by(Live)
+live_shown_by(GrowingPage)

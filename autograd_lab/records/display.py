@@ -59,7 +59,7 @@ def as_mimebundle(record: object) -> dict[str, str]:
     return as_mimebundle(record) if _learned() else {"text/plain": as_text(record)}
 
 
-class Stream(Protocol):
+class Events(Protocol):
     """What one reader of a page gets while a list of traces grows."""
 
     def new(self) -> Iterator[tuple[str, str]]:
@@ -72,7 +72,7 @@ class LivePage(Protocol):
     def html(self) -> str:
         """Returns the page, in which nothing is yet."""
 
-    def stream(self) -> Stream:
+    def stream(self) -> Events:
         """Returns what one reader gets."""
 
 

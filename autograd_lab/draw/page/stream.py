@@ -42,7 +42,7 @@ def few(traces: Sequence[Trace], most: int = MOST) -> list[Trace]:
     return list(traces[::-1][::step][::-1])
 
 
-class Live:
+class GrowingPage:
     """The page of a list of traces that grows: what a server needs of it.
 
     Args:
@@ -58,12 +58,12 @@ class Live:
         """Returns the page, in which nothing is yet."""
         return to_html([], connect="'self'", live=self._events)
 
-    def stream(self) -> Stream:
+    def stream(self) -> Deltas:
         """Returns what one reader gets."""
-        return Stream(self._traces)
+        return Deltas(self._traces)
 
 
-class Stream:
+class Deltas:
     """The events for one page.
 
     Args:

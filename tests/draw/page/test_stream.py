@@ -8,7 +8,7 @@ import pytest
 
 from autograd_lab.draw import draw
 from autograd_lab.draw.page.html import page_data
-from autograd_lab.draw.page.stream import AGAIN, MOST, RENEW, TRACE, Live, Stream, few
+from autograd_lab.draw.page.stream import AGAIN, MOST, RENEW, TRACE, Deltas, GrowingPage, few
 from autograd_lab.records import Edge, GradStats, Graph, Node, Source, Step, TensorMeta, Trace
 
 META = TensorMeta((2,), "float32", "cpu")
@@ -63,7 +63,7 @@ def readable(data):
 def test_put_together_it_is_a_pages_data():
     traces = [trace(0), trace(1, first=40), trace(2, "other"), trace(3)]
     growing = []
-    stream = Stream(lambda: growing)
+    stream = Deltas(lambda: growing)
     events = []
     for each in traces:
         growing.append(each)
@@ -76,7 +76,7 @@ def test_put_together_it_is_a_pages_data():
 
 
 def test_texts_graphs_and_lines_come_once():
-    stream = Stream(lambda: traces)
+    stream = Deltas(lambda: traces)
     traces = [trace(0)]
     list(stream.new())
     traces.append(trace(1))
@@ -87,7 +87,7 @@ def test_texts_graphs_and_lines_come_once():
 
 def test_one_that_was_let_go_of_doesnt_come_again():
     traces = [trace(number) for number in range(4)]
-    stream = Stream(lambda: traces)
+    stream = Deltas(lambda: traces)
     assert len(list(stream.new())) == 4
     del traces[1::2]
     assert not list(stream.new())
@@ -97,7 +97,7 @@ def test_one_that_was_let_go_of_doesnt_come_again():
 
 def test_of_a_long_list_a_page_begins_with_some_and_then_gets_all():
     traces = [trace(number) for number in range(3 * MOST)]
-    stream = Stream(lambda: traces)
+    stream = Deltas(lambda: traces)
     numbers = [json.loads(text)["trace"]["number"] for _, text in stream.new()]
     assert len(numbers) <= MOST
     assert numbers[-1] == 3 * MOST - 1
@@ -107,7 +107,7 @@ def test_of_a_long_list_a_page_begins_with_some_and_then_gets_all():
 
 def test_a_page_that_has_many_is_to_begin_anew():
     traces = [trace(0)]
-    stream = Stream(lambda: traces)
+    stream = Deltas(lambda: traces)
     assert len(list(stream.new())) == 1
     traces += [trace(number) for number in range(1, RENEW + 5)]
     names = [name for name, _ in stream.new()]
@@ -125,7 +125,7 @@ def test_few(count):
 
 
 def test_names_are_data():
-    stream = Stream(lambda: [trace(0, "</script>\u2028\n")])
+    stream = Deltas(lambda: [trace(0, "</script>\u2028\n")])
     ((_, text),) = stream.new()
     assert text.isascii()
     assert "<" not in text
@@ -133,7 +133,7 @@ def test_names_are_data():
 
 
 def test_the_page_itself_is_empty_and_may_ask_where_it_came_from():
-    html = Live("events", list).html()
+    html = GrowingPage("events", list).html()
     assert "connect-src &#x27;self&#x27;" in html
     assert '"live":"events"' in html
     whole = draw(trace(0), "html")
