@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import hashlib
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -70,12 +73,40 @@ def test_the_policy_allows_the_pages_own_script_and_style_alone():
 
 
 FILES = page.files("script", ".js")
+ROOT = Path(__file__).parents[3]
 
 
 def test_each_module_of_the_script_can_be_had_by_itself():
     for file in FILES:
         name = file.removeprefix("script/")
         assert f'globalThis["x"] = modules["{name}"];' in page.script(name, "x")
+
+
+def test_no_module_of_the_script_is_left_out():
+    """Each is imported by ``main.js`` or by what that imports."""
+    code = page.script()
+    assert not [file for file in FILES if f'modules["{file.removeprefix("script/")}"] =' not in code]
+
+
+def test_nothing_keeps_the_pages_files_out_of_the_wheel():
+    """Hatchling takes the package's whole folder, but for what git ignores."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    assert build["targets"]["wheel"]["packages"] == ["autograd_lab"]
+    assert "autograd_lab" in build["targets"]["sdist"]["include"]
+    assert not {"exclude", "only-include", "artifacts"} & {
+        *build,
+        *build["targets"]["wheel"],
+        *build["targets"]["sdist"],
+    }
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines()]
+    for file in (
+        *FILES,
+        *page.files("style", ".css"),
+        *page.files("words/en", ".json"),
+        *page.files("words/zh", ".json"),
+    ):
+        parts = ("autograd_lab", "draw", "page", *file.split("/"))
+        assert not [pattern for pattern in ignored if fnmatch.filter(parts, pattern)], file
 
 
 # --- words ---------------------------------------------------------------------------
