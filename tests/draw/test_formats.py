@@ -248,6 +248,27 @@ def test_an_ending_that_says_no_format(path, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "says"),
+    [
+        ("svg", {"language": "zh"}, "format 'svg' takes no language: a page, html, does"),
+        ("html", {"language": "fr"}, "no language 'fr': use one of en, zh"),
+        ("html", {"depth": 1}, "format 'html' takes no depth: in the page one opens what one wants to see"),
+        ("html", {"view": "norms"}, "view 'norms' makes no html: use svg, png or pdf"),
+    ],
+)
+def test_what_a_page_does_not_take(kind, options, says):
+    with pytest.raises(RenderError) as caught:
+        draw(Trace(Graph((), ()), ()), kind, **options)
+    assert str(caught.value) == says
+
+
+def test_a_page_holds_several_traces_and_a_title():
+    page = draw([Trace(Graph((), ()), ())] * 2, "html", title="two of them", language="zh")
+    assert "<title>two of them</title>" in page
+    assert '"language":"zh"' in page
+
+
 @pytest.mark.parametrize("path", [b"a.svg", "a\0.svg", None, 3])
 def test_what_is_no_path_has_no_ending(path):
     with pytest.raises(RenderError, match=r"^cannot draw into a file: a path (must|can't) .*$"):

@@ -228,13 +228,14 @@ function edgeAt({ edges, roots }, edge, text) {
   };
 }
 
-function nodeAt({ nodes, sequence0 }, id, decode) {
+function nodeAt({ nodes, sequence0, scalar }, id, decode) {
   const { text } = decode;
   return {
     id,
     name: text(nodes.name[id]),
     kind: text(nodes.kind[id]),
-    sequence: nodes.sequence[id] < 0 ? null : sequence0 + nodes.sequence[id],
+    // Of a computation on single numbers nobody read torch's counter: the column says the order alone.
+    sequence: scalar || nodes.sequence[id] < 0 ? null : sequence0 + nodes.sequence[id],
     module: text(nodes.module[id]),
     variable: text(nodes.variable[id]),
     aliases: nodes.aliases[id].map(text),
