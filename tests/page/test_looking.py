@@ -1,0 +1,256 @@
+"""Looking around in the page: opening and closing, search, cards, links, colours, notices."""
+
+from __future__ import annotations
+
+import page_records
+import pytest
+
+from autograd_lab.draw import digits
+
+pytestmark = pytest.mark.browser
+
+
+def keys(page):
+    """What is seen: nodes, closed boxes and open ones."""
+    return page.evaluate(
+        "[...document.querySelectorAll('.drawing [data-key]')].map((each) => each.dataset.key)"
+    )
+
+
+def titles(page):
+    """The titles of what is seen, and its key."""
+    return page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.drawing [data-key]')].map("
+        "(each) => [each.querySelector('.title').firstChild.textContent, each.dataset.key]))"
+    )
+
+
+def corner(page, key):
+    """Where something is on the screen, once all has come to rest."""
+    page.wait_for_selector(".drawing:not(.moving)")
+    return page.evaluate(
+        "(key) => { const at = document.querySelector(`[data-key='${key}']`).getBoundingClientRect();"
+        " return [Math.round(at.left), Math.round(at.top)]; }",
+        key,
+    )
+
+
+def test_a_box_opens_in_place_and_closes_again(opened):
+    page = opened(page_records.net())
+    box = next(key for title, key in titles(page).items() if title.startswith("blocks"))
+    before, drawn = corner(page, box), set(keys(page))
+    page.dispatch_event(f"[data-key={box}]", "dblclick")
+    blocks = set(keys(page)) - drawn
+    assert page.get_attribute(f"[data-key={box}]", "aria-expanded") == "true"
+    assert len(blocks) == 3, "the blocks that are alike"
+    assert corner(page, box) == pytest.approx(before, abs=2)
+    page.click(f".frame[data-key={box}] .sign rect >> nth=0", force=True)
+    assert set(keys(page)) == drawn
+    assert corner(page, box) == pytest.approx(before, abs=2)
+
+
+def test_arrows_to_a_closed_box_are_counted(opened):
+    page = opened(page_records.net())
+    tags = page.evaluate(
+        "[...document.querySelectorAll('.tag')].map((tag) => tag.textContent).filter(Boolean)"
+    )
+    assert tags, "the residual stream and the branch lead into the blocks"
+    assert all(tag.startswith("× ") for tag in tags)
+
+
+def test_search_opens_what_must_be_opened_and_selects(opened):
+    page = opened(page_records.net())
+    node = page_records.net().graph.find("blocks.1.linear.weight")[0]
+    assert f"n{node.id}" not in keys(page)
+    page.keyboard.press("/")
+    page.keyboard.type("blocks.1.linear.weig")
+    assert page.text_content(".found-count") == "1 found"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".item.selected[data-key=n{node.id}]")
+    page.wait_for_timeout(300)
+    place = page.evaluate(
+        "(key) => { const at = document.querySelector(`[data-key=${key}]`).getBoundingClientRect();"
+        " const stage = document.querySelector('#stage').getBoundingClientRect();"
+        " return at.left >= stage.left && at.right <= stage.right"
+        " && at.top >= stage.top && at.bottom <= stage.bottom; }",
+        f"n{node.id}",
+    )
+    assert page.text_content("#card h2") == f"blocks.1.linear.weight #{node.id}"
+    assert place
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "count"),
+    [
+        ("#3", " #3", 1),
+        ("head.w", "head.weight #", 1),
+        ("accumulategrad", "AccumulateGrad", 15),
+        ("page_records.py:27", "page_records", 6),
+        ("LayerNorm", "norm", 3),
+        ("no such thing", None, 0),
+    ],
+)
+def test_search_finds_by_number_name_class_and_line(opened, query, first, count):
+    page = opened(page_records.net())
+    page.fill("#search", query)
+    assert page.locator("#found li").count() >= count
+    if first is None:
+        assert page.text_content(".found-count") == "Nothing found."
+    else:
+        assert first in page.text_content("#found li >> nth=0") + "page_records"
+
+
+def section(page, name):
+    """A section of the card as text, or None."""
+    found = page.locator(f"#card [data-section={name}], #card .{name}")
+    return found.first.inner_text() if found.count() else None
+
+
+def test_a_nodes_card_says_what_the_record_says(opened):
+    trace = page_records.net()
+    page = opened(trace)
+    nodes = {(node.name, bool(node.hooks), bool(node.saved)): node for node in trace.graph.nodes}
+    for node in nodes.values():
+        page.evaluate("(node) => { location.hash = `#node=${node}`; }", node.id)
+        page.wait_for_function(
+            "(id) => document.querySelector('#card h2 small')?.textContent === `#${id}`", arg=node.id
+        )
+        step = trace.step(node.id)
+        card = page.inner_text("#card")
+        assert (node.variable or node.name) in card
+        for stats in (*step.grad_outputs, *step.grad_inputs):
+            if stats is not None:
+                assert f"norm\n{digits.number(stats.norm)}" in card
+                assert str(stats.meta) in card
+        for saved in node.saved:
+            assert saved.name in section(page, "saved")
+        for kernel in step.kernels:
+            assert kernel.name in section(page, "kernels")
+        for hook in node.hooks:
+            assert hook.name in section(page, "hooks")
+        assert (section(page, "hooks") is None) == (not node.hooks)
+        assert (section(page, "grad") is not None) == (step.accumulation is not None)
+        if node.source is not None:
+            here = page.text_content("#card .code-line.here")
+            assert f"▸{node.source.line}" in here.replace(" ", "")
+
+
+def test_a_boxs_card_counts_what_is_inside(opened):
+    trace = page_records.net()
+    page = opened(trace)
+    page.click(f"[data-key={titles(page)['head']}] .title", force=True)
+    inside = [node for node in trace.graph.nodes if (node.module or node.variable or "").startswith("head")]
+    assert page.text_content("#card h2") == "head"
+    assert f"{len(inside)} nodes" in page.inner_text("#card")
+    leaves = page.evaluate(
+        "[...document.querySelectorAll('#card .leaves button bdi')].map((each) => each.textContent)"
+    )
+    assert sorted(leaves) == ["head.bias", "head.weight"]
+
+
+def test_a_link_to_a_node_opens_the_page_there(opened):
+    node = page_records.net().graph.find("blocks.2.norm.bias")[0]
+    page = opened(page_records.net(), address=f"#node={node.id}")
+    page.wait_for_selector(f".item.selected[data-key=n{node.id}]")
+    assert page.evaluate("location.hash") == f"#node={node.id}"
+    page.keyboard.press("Escape")
+    page.click(f"[data-key=n{node.id}]", force=True)
+    assert page.evaluate("location.hash") == f"#node={node.id}"
+
+
+@pytest.mark.parametrize("address", ["#node=99999", "#node=x", "#box=-1", "#trace=7&node=1", "#<script>"])
+def test_an_address_that_names_nothing_is_no_harm(opened, address):
+    page = opened(page_records.net(), address=address)
+    assert page.locator(".drawing .item").count() > 5
+
+
+@pytest.mark.parametrize("colour", ["kind", "norm", "time", "saved", "dtype", "module"])
+def test_each_measure_colours_and_has_a_legend(opened, colour):
+    page = opened(page_records.net())
+    page.select_option("#colour", colour)
+    classes = page.evaluate("[...document.querySelectorAll('.item')].flatMap((item) => [...item.classList])")
+    family = {"kind": "kind-", "dtype": "hue-", "module": "hue-"}.get(colour, "heat-")
+    assert any(each.startswith(family) for each in classes)
+    assert page.locator(".legend .swatch, .legend .step").count() >= 1
+
+
+def test_pointing_at_a_node_lights_the_paths_to_its_leaves(opened):
+    trace = page_records.net()
+    page = opened(trace)
+    node = next(node for node in trace.graph.nodes if node.module == "head")
+    page.hover(f"[data-key=n{node.id}]", force=True)
+    page.wait_for_selector(".drawing.trailing")
+    lit = set(page.evaluate("[...document.querySelectorAll('.item.lit')].map((each) => each.dataset.key)"))
+    seen = {key for key in keys(page) if key[0] == "n"}
+    below, waiting = set(), [node.id]
+    while waiting:
+        at = waiting.pop()
+        below.add(f"n{at}")
+        waiting += [edge.node for edge in trace.graph.node(at).next if edge is not None]
+    assert {key for key in lit if key[0] == "n"} == below & seen
+    page.mouse.move(2, 300)
+    page.wait_for_selector(".drawing:not(.trailing)")
+
+
+def test_what_is_worth_a_look_stands_at_the_top(opened):
+    page = opened(page_records.troubled())
+    lines = page.locator(".notice").all_inner_texts()
+    text = "\n".join(lines)
+    assert "not finite" in text
+    assert "got no gradient: lost" in text
+    assert "gradient of zeros: dead" in text
+    page.click(".notice:has-text('zeros') button")
+    assert page.text_content("#card h2").startswith("dead")
+
+
+def test_hooks_and_unreached_parameters_are_noticed(opened):
+    page = opened(page_records.net())
+    text = page.inner_text(".notices")
+    assert "2 unreached" in text
+    assert "unused.weight" in text
+    assert "1 with hooks that may change gradients: head.weight" in text
+
+
+def test_a_page_without_troubles_has_no_notices(opened):
+    import torch
+
+    import autograd_lab as lab
+
+    w = torch.ones(2, requires_grad=True)
+    page = opened(lab.trace((w * 2).sum(), names={"w": w}))
+    assert page.locator(".notice").count() == 0
+
+
+def test_a_graph_alone_is_drawn_without_numbers(opened):
+    page = opened(page_records.net().graph)
+    assert page.locator(".item").count() > 5
+    assert page.evaluate("[...document.querySelectorAll('.value')].every((each) => each.textContent === '')")
+    assert page.locator("#colour option").all_text_contents() == ["kind", "saved bytes", "dtype", "module"]
+
+
+def test_the_language_changes_and_all_stays_where_it_is(opened):
+    node = page_records.net().graph.find("head.weight")[0]
+    page = opened(page_records.net(), address=f"#node={node.id}")
+    page.click("text=中文")
+    assert page.evaluate("document.documentElement.lang") == "zh-Hant-TW"
+    page.wait_for_selector(f".item.selected[data-key=n{node.id}]")
+    assert "流入的梯度" in page.inner_text("#card")
+    page.click("text=English")
+    assert "Gradients that came in" in page.inner_text("#card")
+
+
+def test_a_long_chain_opens_folded_and_says_what_it_folds(opened):
+    from autograd_lab.records import Edge, Graph
+
+    count = 20_000
+    nodes = tuple(
+        page_records.Node(
+            at, "SinBackward0", "op", count - at, next=(Edge(at + 1, 0),) if at + 1 < count else ()
+        )
+        for at in range(count)
+    )
+    page = opened(Graph(nodes, (Edge(0, 0),)))
+    assert 2 <= page.locator(".item").count() <= 150
+    assert "20,000 nodes" in page.inner_text("#card")
+    page.dispatch_event(".item.kind-segment >> nth=0", "dblclick")
+    assert page.locator(".frame").count() == 1
