@@ -14,7 +14,8 @@ const BARELY = 0.6; // at the beginning a drawing is seen whole if that makes it
 const MARGIN = 28;
 const FOOT = 76; // below, for the legend
 const STILL = 5; // pixels that a pointer may move in a click
-const MOVE_MS = 180; // as in drawing.css
+const MOVE_MS = 180; // as in page.css
+const MOVED_AT_MOST = 250; // items and arrows: more take longer to move than people wait
 
 /**
  * Returns the camera of a scene.
@@ -42,6 +43,7 @@ export function createCamera(scene, { store, signal }) {
 
   /** Has everything move together for a moment, rather than jump. */
   function moving() {
+    if (scene.flat.items.length + scene.flat.wires.length > MOVED_AT_MOST) return;
     root.classList.add("moving");
     clearTimeout(settled);
     settled = setTimeout(() => root.classList.remove("moving"), MOVE_MS);

@@ -68,7 +68,7 @@ function leaves(index, graph, trace, t, choose) {
   const few = rows.length <= LISTED ? rows : [...rows.slice(0, LISTED / 2), null, ...rows.slice(-LISTED / 2)];
   const lines = few.map((row) => (row === null
     ? element("li", { class: "quiet" }, t("leaves between", { count: count(rows.length - LISTED) }))
-    : element("li", {}, nodeLink(graph, row.node, choose), row.norm === null ? null : element("span", { class: "norm" }, `‖g‖ ${shown(row.norm)}`))));
+    : element("li", { class: "row" }, nodeLink(graph, row.node, choose), row.norm === null ? null : element("span", { class: "norm" }, `‖g‖ ${shown(row.norm)}`))));
   return lines.length ? element("ul", { class: "list" }, lines) : null;
 }
 

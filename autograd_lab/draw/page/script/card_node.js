@@ -69,7 +69,7 @@ function cameIn({ node, id, graph, trace, step, context: { t, choose } }) {
 
 function senderRow(graph, source, slot, stats, node, t, choose) {
   const from = source === null ? t("from start") : nodeLink(graph, source, choose);
-  return element("li", {}, "← ", from, node.metas.length > 1 ? ` ${t("into slot", { slot })}` : null, normOf(stats));
+  return element("li", { class: "row" }, "← ", from, node.metas.length > 1 ? ` ${t("into slot", { slot })}` : null, normOf(stats));
 }
 
 function normOf(stats) {

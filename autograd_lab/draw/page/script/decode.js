@@ -26,17 +26,18 @@ export function number(value) {
  * @param {function(number): (string|null)} text
  */
 export function createDecoder(rows, text) {
-  const decoder = (kind) => (row) => {
-    if (!row) return null;
-    const found = {};
-    rows[kind].forEach((name, index) => {
-      const value = row[index] ?? null;
-      if (name === "stats") found[name] = stats(value);
-      else found[name] = TEXTS.has(name) ? text(value) : number(value);
-    });
-    return found;
+  const decoder = (kind) => {
+    const readers = rows[kind].map((name) => (name === "stats" ? stats : TEXTS.has(name) ? text : number));
+    const empty = Object.fromEntries(rows[kind].map((name) => [name, null]));
+    return (row) => {
+      if (!row) return null;
+      const found = { ...empty };
+      for (let index = 0; index < row.length; index++) found[rows[kind][index]] = readers[index](row[index]);
+      return found;
+    };
   };
   const stats = decoder("stats");
+  const [norm, nans, infs] = ["norm", "nans", "infs"].map((name) => rows.stats.indexOf(name));
   return {
     text,
     stats,
@@ -44,5 +45,9 @@ export function createDecoder(rows, text) {
     hook: decoder("hook"),
     kernel: decoder("kernel"),
     came: decoder("came"),
+    /** Whether a row of statistics speaks of a NaN or an infinity; no object is made to find out. */
+    isNotFinite: (row) => Boolean(row) && (typeof row[norm] === "string" || row[nans] > 0 || row[infs] > 0),
+    /** Whether it speaks of zeros alone. */
+    isZero: (row) => Boolean(row) && row[norm] === 0,
   };
 }

@@ -36,10 +36,12 @@ export function createMarks(scene, { model, store, playerAt }) {
 
   function paint(state) {
     const measures = measuresOf(state);
-    const places = [...scene.flat.items, ...scene.flat.frames];
-    const values = new Map(places.map(({ item }) => [item, measures.valueOf(state.colour, item)]));
     const closed = scene.flat.items.map(({ item }) => item);
-    if (state.colour === "module") for (const [item, path] of values) values.set(item, groupOf(path, levelOf(values)));
+    const values = new Map(closed.map((item) => [item, measures.valueOf(state.colour, item)]));
+    if (state.colour === "module") {
+      const level = levelOf(values);
+      for (const [item, path] of values) values.set(item, groupOf(path, level));
+    }
     marks.scale = isNumeric(state.colour) ? scaleOf(closed.map((item) => values.get(item))) : null;
     marks.hues = isNumeric(state.colour) || state.colour === "kind" ? null : huesOf(closed.map((item) => values.get(item)));
     marks.steps = new Set();
@@ -48,6 +50,7 @@ export function createMarks(scene, { model, store, playerAt }) {
       const found = scene.elements.get(`i${item}`);
       mark(found, "heat", heatOf(state.colour, values.get(item), scene.graph.isRoot(item)));
       mark(found, "hue", marks.hues && values.get(item) !== null ? marks.hues.get(values.get(item)) : null);
+      found.classList.toggle("tinted", found.dataset.hue !== undefined || /^\d$/.test(found.dataset.heat ?? ""));
       number(found, item, shown, measures);
     }
     for (const listener of listeners) listener(state);

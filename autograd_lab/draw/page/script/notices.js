@@ -1,11 +1,10 @@
 /**
  * What stands at the top: what is missing, not finite, zero or changed, each a link to where it is.
  *
- * Relies on `dom.js` and `stats.js`.
+ * Relies on `dom.js`.
  */
 
 import { element, fill } from "./dom.js";
-import { isNotFinite, isZero } from "./stats.js";
 
 const SHOWN = 5; // nodes named in one line
 
@@ -34,14 +33,12 @@ export function noticesOf(graph, trace) {
 function ofTrace(graph, trace, add) {
   const leaves = nodesWhere(graph, (node) => graph.kindOf(node) === "accumulate");
   const ran = (node) => trace.stepOf(node) >= 0;
-  const gradients = (node) => [...trace.gradOutputs(node), ...trace.gradInputs(node)];
-  const wild = nodesWhere(graph, (node) => gradients(node).some(isNotFinite));
+  const wild = nodesWhere(graph, trace.isNotFinite);
   const inOrder = wild.sort((left, right) => trace.stepOf(left) - trace.stepOf(right));
   add("not finite notice", "error", inOrder);
   add("none notice", "warning", leaves.filter((node) => ran(node) && trace.step(trace.stepOf(node)).leaf?.how === "nothing"));
   if (!trace.error) add("not run notice", "warning", leaves.filter((node) => !ran(node)));
-  const zero = (node) => ran(node) && trace.gradOutputs(node).length > 0 && trace.gradOutputs(node).every(isZero);
-  add("zero notice", "warning", leaves.filter(zero));
+  add("zero notice", "warning", leaves.filter(trace.isZero));
 }
 
 function lastNode(trace) {

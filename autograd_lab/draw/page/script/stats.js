@@ -14,17 +14,6 @@ export function jointNorm(all) {
   return norms.length ? Math.hypot(...norms) : null;
 }
 
-/** Returns whether a gradient holds a NaN or an infinity, as far as that is known. */
-export function isNotFinite(stats) {
-  if (!stats) return false;
-  return stats.nans > 0 || stats.infs > 0 || (typeof stats.norm === "number" && !Number.isFinite(stats.norm));
-}
-
-/** Returns whether every element of a gradient is zero. */
-export function isZero(stats) {
-  return Boolean(stats) && stats.norm === 0;
-}
-
 /** Returns how many elements a text like "f32[2,3]" speaks of; null where a size isn't a number. */
 export function elementsOf(meta) {
   const inside = /\[(.*)\]$/.exec(meta ?? "");

@@ -51,6 +51,11 @@ export function createTrace(columns, graph, decode) {
     gradOutputs: (node) => statistics("in", node),
     /** What a node returned, likewise. */
     gradInputs: (node) => statistics("out", node),
+    /** Whether anything that came into a node, or went out, isn't finite. */
+    isNotFinite: (node) => stepOf[node] >= 0
+      && (steps.in[stepOf[node]].some(decode.isNotFinite) || steps.out[stepOf[node]].some(decode.isNotFinite)),
+    /** Whether all that came into a node is zero. */
+    isZero: (node) => stepOf[node] >= 0 && steps.in[stepOf[node]].length > 0 && steps.in[stepOf[node]].every(decode.isZero),
     /** The joint norm of what came into a node; null where it isn't known. */
     normOf: (node) => jointNorm(statistics("in", node)),
     /** A step with everything that is known of it. */
