@@ -162,7 +162,10 @@ function listen(scene, store, root) {
       if (event.key === "Enter" && scene.graph.isBox(item)) toggleItem(item);
       else store.set({ selected: namedBy(scene.graph, item) });
     },
-    onpointerover: (event) => store.set({ hovered: namedBy(scene.graph, scene.itemAt(event.target)) }),
+    onpointerover: (event) => {
+      const isInside = event.target.classList.contains("ground"); // of an open box, its header is meant
+      store.set({ hovered: isInside ? null : namedBy(scene.graph, scene.itemAt(event.target)) });
+    },
     onpointerleave: () => store.set({ hovered: null }),
     onfocusin: (event) => {
       if (event.target.matches(":focus-visible")) store.set({ hovered: namedBy(scene.graph, scene.itemAt(event.target)) });

@@ -213,7 +213,8 @@ function jointsOf(link, level, cellOf, railOf, ends, joints) {
     const key = `${upper.cell.index}:${upper.at}>${lower.cell.index}:${lower.at}|${link.net}`;
     if (!joints[gap].has(key)) {
       const isRail = gap > first && gap + 1 < last;
-      const weight = isRail ? RAIL : link.upward ? 0.5 : level.below[link.headVertex] + 1;
+      const ahead = level.below[link.headVertex] + (upper.cell.item === null ? 1 : 1.5); // rather turn a rail than a chain
+      const weight = isRail ? RAIL : link.upward ? 0.5 : ahead;
       joints[gap].set(key, {
         gap, net: link.net, weight, isTagged: link.isTagged && gap + 1 === last,
         upper: upper.cell, upperAt: upper.at, lower: lower.cell, lowerAt: lower.at,
