@@ -18,7 +18,7 @@ const SIGNS = { running: "▶", failed: "⚠", ready: "●", filling: "◐", don
  * @param {Object} scene
  * @param {Object} context `{model, store, t, playerAt}`.
  */
-export function createMarks(scene, { model, store, playerAt }) {
+export function createMarks(scene, { model, store, t, playerAt }) {
   const known = new Map();
   const listeners = new Set();
   const marks = {
@@ -67,10 +67,17 @@ export function createMarks(scene, { model, store, playerAt }) {
     const line = found.querySelector(".value");
     if (!line) return;
     const value = measures.valueOf(measure, item);
-    const text = measures.textOf(measure, value);
-    const sign = measure === "norm" && text !== null ? "‖g‖ " : "";
-    if (line.textContent !== sign + (text ?? "")) line.textContent = sign + (text ?? "");
+    const text = measure === "norm" ? gradientText(item, value, measures) : (measures.textOf(measure, value) ?? "");
+    if (line.textContent !== text) line.textContent = text;
     line.classList.toggle("wild", typeof value === "number" && !Number.isFinite(value));
+  }
+
+  /** A gradient in a word: its norm, or on a page of single numbers the number itself. */
+  function gradientText(item, norm, measures) {
+    if (norm === null) return "";
+    const isNumber = scene.graph.columns.scalar && scene.graph.isNode(item);
+    const mean = isNumber ? model.traceAt(store.get()).gradOutputs(item)[0].mean : null;
+    return mean === null ? `‖g‖ ${measures.textOf("norm", norm)}` : t("gradient is", { value: measures.textOf("norm", mean) });
   }
 
   function choose(state) {
