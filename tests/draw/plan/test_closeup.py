@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from chains import chain
 
 from autograd_lab.draw import draw, graph_picture, to_dot, trace_picture
 from autograd_lab.draw.plan.collapse import plan
@@ -68,11 +69,8 @@ def test_every_way_in_and_out_of_the_module_is_drawn_and_no_other():
 
 
 def test_a_module_that_was_called_twice_stands_for_both_calls():
-    nodes = [
-        Node(i, "OpBackward0", "op", 9 - i, (META,), (Edge(i + 1, 0),) if i < 4 else (), module=module)
-        for i, module in enumerate(["out", "cell#2", "mid", "cell", "first"])
-    ]
-    graph = Graph(tuple(nodes), (Edge(0, 0),))
+    nodes = chain("out", "cell#2", "mid", "cell", "first", name="OpBackward0")
+    graph = Graph(nodes, (Edge(0, 0),))
     assert sorted(box.heat for box in graph_picture(graph, module="cell").boxes) == [*[""] * 3, *[FADED] * 3]
     assert drawn(graph, module="cell#2") == {
         "output": False, "out": True, "OpBackward0": False, "mid": True

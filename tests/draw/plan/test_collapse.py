@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from chains import chain
 from hypothesis import given, settings, strategies as st
 
 from autograd_lab.draw import draw, graph_picture, to_dot, to_mermaid, trace_picture
@@ -174,12 +175,7 @@ def test_every_call_is_a_box_of_its_own():
 
 def interleaved() -> Graph:
     """Modules that gradients leave and come back to, with nodes of their own: some calls in one another do that."""
-    names = ["a", "b", "a", "b"]
-    nodes = [
-        Node(i, "ExpBackward0", "op", 9 - i, (META,), (Edge(i + 1, 0),) if i < 3 else (), module=name)
-        for i, name in enumerate(names)
-    ]
-    return Graph(tuple(nodes), (Edge(0, 0),))
+    return Graph(chain("a", "b", "a", "b"), (Edge(0, 0),))
 
 
 @pytest.mark.parametrize("kind", ["dot", "svg", "png", "pdf", "md"])
@@ -189,22 +185,6 @@ def test_modules_that_interleave_make_a_cycle_which_is_drawn(kind):
     ]
     assert arrows == [("r0", "m0", 0), ("m0", "m1", 1), ("m1", "m0", 0)]
     assert len(draw(interleaved(), kind, depth=1)) > 0
-
-
-def chain(*modules: str | None) -> list[Node]:
-    """One node after another, in these modules."""
-    return [
-        Node(
-            i,
-            "ExpBackward0",
-            "op",
-            99 - i,
-            (META,),
-            (Edge(i + 1, 0),) if i + 1 < len(modules) else (),
-            module=name,
-        )
-        for i, name in enumerate(modules)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -224,13 +204,13 @@ def chain(*modules: str | None) -> list[Node]:
     ],
 )  # fmt: skip
 def test_what_is_never_called_makes_no_cycle(modules, depth, wanted):
-    graph = Graph(tuple(chain(*modules)), ())
+    graph = Graph(chain(*modules), ())
     assert titles(graph_picture(graph, depth=depth)) == wanted
 
 
 @given(st.lists(st.lists(st.sampled_from("ab"), max_size=3).map(".".join), min_size=1, max_size=9))
 def test_a_frame_around_what_was_never_called_is_left_once(modules):
-    boxes = graph_picture(Graph(tuple(chain(*modules)), ())).boxes
+    boxes = graph_picture(Graph(chain(*modules), ())).boxes
     for frame in {box.group[:depth] for box in boxes for depth in range(1, len(box.group) + 1)}:
         inside = "".join("x" if box.group[: len(frame)] == frame else " " for box in boxes)
         assert len(inside.split()) == 1 or any(box.group == frame for box in boxes), (frame, inside)
@@ -251,7 +231,7 @@ def test_a_model_that_is_called_twice_is_two_boxes_beside_each_other():
 
 
 def test_clusters_and_boxes_say_their_class():
-    nodes = tuple(chain("body.9", "body.8#2", "body", "head"))
+    nodes = chain("body.9", "body.8#2", "body", "head")
     classes = (
         ("", "Net"),
         ("body", "Sequential"),

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from chains import META, chain
 
 from autograd_lab.draw import draw, graph_table, on_screen, trace_table
 from autograd_lab.draw.tables.grid import MOST
 from autograd_lab.draw.tables.modules import module_depth
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Contribution, Edge, GradStats, Graph, Node, Step, TensorMeta, Trace
-
-META = TensorMeta((2,), "float32", "cpu")
+from autograd_lab.records import Contribution, Edge, GradStats, Graph, Node, Step, Trace
 
 
 def layers(count: int, each: int = 1) -> Graph:
     """A chain of modules, each with so many nodes, behind a loss."""
     names = [None, *(f"net.layer{i}.part" for i in range(count) for _ in range(each))]
-    nodes = [
-        Node(
-            i,
-            "ExpBackward0",
-            "op",
-            99 - i,
-            (META,),
-            (Edge(i + 1, 0),) if i + 1 < len(names) else (),
-            module=name,
-        )
-        for i, name in enumerate(names)
-    ]
-    return Graph(tuple(nodes), (Edge(0, 0, "loss"),))
+    return Graph(chain(*names), (Edge(0, 0, "loss"),))
 
 
 def traced(graph: Graph, norms: list[float]) -> Trace:
