@@ -41,7 +41,7 @@ class Counts(Protocol):
 
 
 class Setting:
-    """What becomes of one operation here."""
+    """What happens to one operation where a swap is on."""
 
     __slots__ = ("adapt", "apply", "owner", "rule")
 
@@ -57,7 +57,7 @@ def kernel(name: str, here: Callable[[str], Setting | None]) -> Callable[..., An
 
     Args:
         name: The operation's overload name.
-        here: Returns what becomes of an operation where it is called; ``None`` where it is PyTorch's.
+        here: Returns the setting of an operation where it is called; ``None`` where it is PyTorch's.
 
     Returns:
         What is registered for it.
@@ -90,7 +90,7 @@ def _left(setting: Setting, name: str, made: Any, args: tuple[Any, ...]) -> Any:
 
 
 def apply(rule: type[Rule], adapted: tuple[Any, ...], _target: Any) -> torch.Tensor:
-    """Computes."""
+    """Returns the rule's result."""
     made: torch.Tensor = rule.apply(*adapted)  # type: ignore[no-untyped-call]
     return made
 
@@ -106,7 +106,7 @@ def apply_in_place(rule: type[Rule], adapted: tuple[Any, ...], target: torch.Ten
 
 
 def _differentiable(args: tuple[Any, ...]) -> bool:
-    """Whether a node or a tangent can come of a call: one of its tensors needs a gradient, or has a tangent."""
+    """Returns whether a call can make a node or a tangent: one of its tensors needs a gradient or has a tangent."""
     tensors = [value for value in args if isinstance(value, torch.Tensor)]
     if torch.is_grad_enabled() and any(value.requires_grad for value in tensors):
         return True

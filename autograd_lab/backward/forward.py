@@ -7,16 +7,16 @@ this ``sequence_nr`` on, nodes are made here. No node is looked at while the for
 Note [Compiled modules]
 A compiled module is guarded by what surrounds it: with hooks around modules or a ``TorchFunctionMode`` it would be
 compiled anew, with its inputs in another order. So while a compiled module runs, hooks and mode are taken away; the
-one node that it makes is seen all the same. Of ``torch.compile(function)`` and ``model.compile()`` nothing is called
-that could be hooked. There the hooks are compiled along, to nothing, and torch compiles once more for the watch.
+one node that it makes is seen all the same. ``torch.compile(function)`` and ``model.compile()`` call nothing
+that could be hooked: there the hooks are compiled to nothing, and torch compiles once more for the watch.
 
 Note [Functions of torch's own]
 The node of compiled code, and those that torch puts around a module for its backward hooks, are made by Functions in
-Python, between the calls of torch functions that are seen. So it's noted when torch applies one. Of a user's Function
-the line is that of its ``forward``; of these that says nothing, and the line is that of the user's call.
+Python, between the calls of torch functions that are seen. So it's noted when torch applies one. A user's
+Function has the line of its ``forward``; here that would say nothing, so it's the line of the user's call.
 
 Note [Calls that had begun]
-What isn't noted isn't watched either, so that it costs nothing. When noting begins in the middle of a module's forward,
+What isn't noted isn't watched either, and so costs nothing. When noting begins in the middle of a module's forward,
 as in one that takes its own training steps, the calls that are running are read from the frames. Such a call may end
 without telling, so as long as one is on the stack, the frames are read again.
 """
@@ -93,7 +93,7 @@ class Forward:
     # --- on and off --------------------------------------------------------------------
 
     def enter(self, held: Hold) -> None:
-        """Begins: in this thread for calls, in every thread for modules.
+        """Begins to watch calls in this thread, and modules in every thread.
 
         Args:
             held: Ends it. Nothing is left behind.

@@ -6,10 +6,18 @@ in ``receive.py`` and ``buffers.py``, at a leaf in ``accumulate.py``. What ``inp
 and how the queue breaks ties in ``capture/order.py``.
 
 Note [The algorithm]
-Count for every node the edges that lead to it: its *dependencies*. Send each root its gradient. Then, as long as there
-is a node whose gradients have all arrived, take the one with the highest ``sequence_nr``, run it, and send each
-gradient that it returns along its edge: make it fit the slot that it goes into, add it to what is there, and count one
-dependency less. It's a loop and no recursion, so a chain of nodes may be as long as one likes.
+All of it, where nothing but the idea counts::
+
+    gradients = {root: start}
+    for node in topological_order(root):
+        for source, gradient in zip(node.next, node.run(gradients.pop(node))):
+            gradients[source] = gradients.get(source, 0) + gradient
+
+The C++ engine doesn't sort, it counts: for every node the edges that lead to it, its *dependencies*. It sends each root
+its gradient. Then, as long as there is a node whose gradients have all arrived, it takes the one with the highest
+``sequence_nr``, runs it, and sends each gradient that it returns along its edge: makes it fit the slot that it goes
+into, adds it to what is there, and counts one dependency less. It's a loop and no recursion, so a chain of nodes may be
+as long as one likes.
 
 Note [Dependencies]
 A node that two others send to must wait for both, and a gradient that arrives can't tell how many are still under way.

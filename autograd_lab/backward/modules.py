@@ -34,7 +34,7 @@ class ModuleCall(NamedTuple):
     """A call of a module that is running or is over.
 
     Attributes:
-        root: Whose module it is; ``None`` for what stands around all modules.
+        root: The root that contains the module; ``None`` outside of all modules.
         path: Its path in there.
         text: The same, with ``#2`` after the part that is called a second time, and so on.
         counts: How often each module was called inside it.

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Recorder:
-    """Registers the hooks, gathers what they see, and makes the records of it when the backward is over.
+    """Registers the hooks, gathers what they see, and turns it into records when the backward is over.
 
     Args:
         graph: The graph, captured before the backward.
@@ -85,7 +85,7 @@ class Recorder:
         return result
 
     def is_for(self, backward: int) -> bool:
-        """Whether this records the backward that this thread works for; it may be asked before any hook has fired.
+        """Returns whether this records the backward that this thread is running, even before any hook has fired.
 
         Args:
             backward: Its number, as ``_torch.engine.current_backward`` gives it.
@@ -114,7 +114,7 @@ class Recorder:
     # --- afterwards --------------------------------------------------------------------
 
     def trace(self, error: BaseException | None = None) -> Trace:
-        """Makes the record of what was seen.
+        """Returns the record of what was seen.
 
         Args:
             error: What the backward raised.
@@ -169,7 +169,7 @@ class Recorder:
 
 
 def chooser(keep: Keep) -> Keeps | None:
-    """Returns the predicate that a user's ``keep`` stands for.
+    """Returns a user's ``keep`` as a predicate.
 
     Args:
         keep: ``None``, ``"all"`` or a predicate on ``Node``.

@@ -29,7 +29,7 @@ def draw(like: torch.Tensor, p: float) -> torch.Tensor:
 
 
 def noisy(self: torch.Tensor, p: float, train: bool) -> tuple[Any, ...] | None:
-    """The arguments of a dropout that drops something; one that doesn't is PyTorch's, which gives back its input."""
+    """Returns the arguments of a dropout; ``None`` where nothing is dropped: there PyTorch returns the input itself."""
     if not train or not 0 < p <= 1 or not self.numel():
         return None
     return self, draw(self, p)

@@ -98,7 +98,7 @@ def verify_step(
 
 
 def _explained(name: str, step: TrainingStep) -> TrainingStep:
-    """The step; that it can't be run natively is the caller's fault, and said so."""
+    """Returns the step; an exception of its own becomes a ``VerifyError``: without rules it's the caller's."""
 
     def run() -> Any:
         try:
@@ -147,7 +147,7 @@ def _measured(step: TrainingStep, seed: int) -> Measured:
 
 
 def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]:
-    """What has a gradient of what a step returned, and the model, if it returned one."""
+    """Returns the differentiable outputs of a step, and the model if it returned one."""
     loss, model, _ = taken_apart(made)
     outputs = [each for each in tensors(loss) if each.requires_grad]
     if not outputs:
@@ -158,7 +158,7 @@ def _taken_apart(made: Any) -> tuple[list[torch.Tensor], torch.nn.Module | None]
 
 
 def _with_places(done: Trace, seen: Graph) -> Trace:
-    """The trace, each node with its place in the forward: both graphs are of the same nodes in the same order."""
+    """Returns the trace with where each node was made; both graphs have the same nodes in the same order."""
     nodes = tuple(
         node._replace(module=made.module, source=made.source, call=made.call)
         for node, made in zip(done.graph.nodes, seen.nodes, strict=True)
@@ -180,7 +180,7 @@ class StepTerms:
         return found if found.nodes == len(self._native.graph.nodes) else None
 
     def leaf(self, name: str) -> float:
-        """Returns the size of the terms of a leaf's gradient."""
+        """Returns how large the terms of a leaf's gradient are."""
         if self._measured is None:
             return 0.0
         ids = [node.id for node in self._native.graph.leaves if node.variable == name]
@@ -211,7 +211,7 @@ def _losses(expected: Sequence[Taken | None], found: Sequence[Taken | None]) -> 
 
 
 def _gradient_checks(native: Trace, ours: Trace, terms: StepTerms) -> list[Check]:
-    """One for each leaf that either run gave a gradient."""
+    """Returns a check for each leaf to which either run gave a gradient."""
     return [
         _compared(
             f"gradient of {leaf}",

@@ -57,7 +57,7 @@ class Subject(NamedTuple):
 
 
 class ToldContext:
-    """Stands for ``ctx`` where a forward runs by itself: takes whatever is put on it, and notes what is marked."""
+    """Stands in for ``ctx`` where a forward runs by itself: accepts any attribute, and notes what is marked."""
 
     def __init__(self, args: Args) -> None:
         self.needs_input_grad = tuple(wants(arg) for arg in args)

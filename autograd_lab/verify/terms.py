@@ -1,4 +1,4 @@
-"""How large the terms are that a gradient is the sum of, whether or not they cancel.
+"""How large the terms are whose sum a gradient is, whether or not they cancel.
 
 Note [Terms]
 A backward is linear in the gradients that go through it, so each gradient is a sum of terms, and its rounding is that
@@ -28,7 +28,7 @@ class Measured:
 
     Attributes:
         sent: For each node, by its index in the engine's order, and each of its slots, the largest term sent there.
-        leaves: For each leaf, by its node's index, the largest number of what would come if nothing cancelled.
+        leaves: For each leaf, by its node's index, the largest number in its gradient if nothing cancelled.
         nodes: How many nodes there are.
     """
 
@@ -57,7 +57,7 @@ class Measured:
             self.leaves[index] = max(size, self.leaves.get(index, 0.0))
 
     def leaf(self, leaf: torch.Tensor) -> float:
-        """Returns what would come at a leaf if nothing cancelled; 0.0 where nothing comes."""
+        """Returns the largest number in a leaf's gradient if nothing cancelled; 0.0 where none arrives."""
         return max(
             (self.leaves.get(index, 0.0) for index, each in self.variables.items() if each is leaf),
             default=0.0,
@@ -102,7 +102,7 @@ def _sender(found: Measured, index: int, signs: torch.Generator) -> Callable[...
 
 
 def _flipped(grad: torch.Tensor, signs: torch.Generator) -> torch.Tensor:
-    """A gradient with signs drawn at random; one that isn't an ordinary tensor as it is."""
+    """Returns a gradient with random signs; anything but an ordinary tensor is returned as it is."""
     if grad.layout is not torch.strided or grad.is_nested:
         return grad
     drawn = torch.randint(0, 2, grad.shape, generator=signs, device="cpu") * 2 - 1

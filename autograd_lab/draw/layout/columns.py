@@ -5,9 +5,9 @@ Brandes and Köpf ("Fast and simple horizontal coordinate assignment", 2001). A 
 column would like to be; then they are moved, one at a time, towards the median of what they are joined to, as far as
 their neighbours allow.
 
-What it relies on: the order within each layer, and that every edge spans one layer. What it promises: that order is
-kept, with at least the asked room between two neighbours; equal input gives equal results; time linear in the
-vertices and n log n in the edges.
+Relies on the order within each layer, and on every edge spanning one layer. Promises that this order is kept, with at
+least the room asked for between two neighbours; that equal input gives equal results; and time linear in the vertices
+and n log n in the edges.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _columns(
 def _rank(
     upper: int, lower: int, waypoint: Sequence[bool], depth: Mapping[int, int], column: Mapping[int, int]
 ) -> tuple[int, int, int]:
-    """Says how much an edge between two layers deserves to be straight; the least first.
+    """Ranks an edge between two layers: those of the lowest rank are made straight first.
 
     First those between two waypoints, then from box to box, and last where a long edge begins or ends. Of a box's ways
     down the deepest goes straight, so that the trunk of a graph does, and leaves stand aside. Of several ways in it's

@@ -3,10 +3,11 @@
 Layers and lanes come from `layers.py`; the order within each layer, which decides how many edges cross, from the
 Rust library fast-sugiyama; coordinates and curves from `columns.py`, `sheet.py` and `routes.py`.
 
-What it relies on: ``fast_sugiyama.from_edges``, run in a process of its own (`isolated.py`) since it recurses once for
-each layer and ends the process on a failed assertion. It only gets graphs without cycles whose edges all span one
-layer. What it promises: no two boxes touch; every edge of a graph without cycles leads down (but see ``fold``); equal
-graphs give equal layouts, on every machine; vertices without edges and graphs of several pieces are placed too.
+Relies on ``fast_sugiyama.from_edges``, run in a process of its own (``isolated.py``), since it recurses once for each
+layer and ends the process on a failed assertion. It only gets graphs without cycles whose edges all span one layer.
+Promises that no two boxes touch; that every edge of a graph without cycles leads down (but see ``fold``); that equal
+graphs give equal layouts, on every machine; and that vertices without edges and graphs of several pieces
+are placed too.
 """
 
 from __future__ import annotations
@@ -157,9 +158,9 @@ def _ordered(graph: Layered, pieces: Sequence[Sequence[int]]) -> list[list[list[
 
 
 def _centre_trunks(rows: Sequence[list[int]], graph: Layered) -> None:
-    """Moves what leads on to the middle of the leaves beside it, which stand in their own order then, in place.
+    """Moves the vertices that lead on into the middle of the leaves beside them. Changes the rows in place.
 
-    Else a lane down a block of leaves stands at its side, and each row of the block wanders off a bit further.
+    Otherwise a lane past a block of leaves stands at its side, and each row of the block drifts a bit further away.
     """
     for upper, row in pairwise(rows):
         index_of = {vertex: i for i, vertex in enumerate(row)}

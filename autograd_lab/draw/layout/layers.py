@@ -1,9 +1,9 @@
 """Puts the vertices of a graph into layers, and gives long edges a way past the layers between.
 
 The first step of a layered drawing (Sugiyama, Tagawa and Toda, "Methods for visual understanding of hierarchical
-system structures", 1981). What it relies on: nothing but its arguments. What it promises: every edge leads from a
-layer to a lower one, and every edge of the result to the next one; equal graphs give equal results; time and memory
-are linear in vertices + edges + waypoints.
+system structures", 1981). Relies on nothing but its arguments. Promises that every edge leads from a layer to a lower
+one, and in the result to the next one; that equal graphs give equal results; and that time and memory are linear in
+vertices + edges + waypoints.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def layered(count: int, edges: Sequence[tuple[int, int]]) -> Layered:
 def tangle(count: int, edges: Sequence[tuple[int, int]]) -> int:
     """Measures how much of a graph lies in edges that run side by side past many layers.
 
-    That's what ``dot`` takes its time for: it gives each edge a waypoint of its own in each layer that it passes, and
+    These cost ``dot`` its time: it gives each edge a waypoint of its own in each layer that it passes, and
     compares all waypoints of a layer with each other.
 
     Args:
@@ -129,7 +129,7 @@ def _neighbours(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]
 
 
 def _closing_cycles(count: int, edges: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Finds the edges that a depth-first walk sees lead back onto its own way; without them there's no cycle."""
+    """Finds the edges that lead a depth-first walk back onto its own path: without them there is no cycle."""
     out = _neighbours(count, edges)
     state = [0] * count  # 0: not seen yet, 1: on the way to the vertex at hand, 2: done
     closing = set()
@@ -180,7 +180,7 @@ def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def widest_fan(count: int, edges: Sequence[tuple[int, int]]) -> int:
-    """Counts the leaves that hang from the vertex which has the most, from it alone and with nothing below them.
+    """Counts the most leaves that any one vertex has: vertices below it alone, with nothing below them.
 
     Args:
         count: As for `layered`.

@@ -1,8 +1,8 @@
 """The curves that edges are drawn along, and the way they are written in Graphviz's language.
 
-What it relies on: boxes in rows, waypoints between them (`layers.py`), and the attribute ``pos`` of an edge, which
-``neato -n2`` draws as it stands. What it promises: within a row a curve runs straight down between the boxes, and only
-in the gap between two rows does it move to the side; so no curve crosses a box.
+Relies on boxes in rows, waypoints between them (``layers.py``), and the attribute ``pos`` of an edge, which ``neato
+-n2`` draws as it stands. Promises that no curve crosses a box: within a row it runs straight down between the boxes,
+and only in the gap between two rows does it move to the side.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Turns one connected graph, its layers and its order into coordinates and curves.
 
-What it relies on: `columns.py` for the x of every vertex, `routes.py` for the curves. What it promises: boxes of one
-row don't touch, rows don't either, and every curve keeps clear of the boxes that it doesn't join.
+Relies on ``columns.py`` for the x of every vertex and on ``routes.py`` for the curves. Promises that neither
+the boxes of a row touch nor the rows, and that every curve keeps clear of the boxes that it doesn't join.
 
 A backward graph is deep and narrow: that of 140 transformer blocks has 6,500 rows and rarely five boxes in one.
 Folded, such a graph is cut into bands of rows that stand side by side, like the columns of a newspaper; edges across

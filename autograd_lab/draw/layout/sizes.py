@@ -48,7 +48,7 @@ def box_size(box: Box, direction: str = "down") -> tuple[float, float]:
 
 
 def outer_outline(box: Box) -> float:
-    """Returns what a second outline adds to a box; Graphviz leaves it out of the ``width`` that it's told.
+    """Returns what a second outline adds to a box; Graphviz doesn't count it in the ``width`` of the node.
 
     Args:
         box: The box.

@@ -4,8 +4,8 @@ Not a module of the package but a script: ``isolated.call`` starts it by its pat
 torch is imported. It reads one line of JSON (the job) and then the job's body from standard input, and writes the
 result to standard output. Whatever the C code prints goes to standard error.
 
-What it relies on: ``pygraphviz.graphviz``, the thin layer over Graphviz's own functions, as of pygraphviz 2.0;
-``graphviz.pipe`` and ``graphviz.version``; ``fast_sugiyama.from_edges``. What it promises: exit code 0 and a whole
+Relies on ``pygraphviz.graphviz``, the thin layer over Graphviz's own functions, as of pygraphviz 2.0;
+``graphviz.pipe`` and ``graphviz.version``; ``fast_sugiyama.from_edges``. Promises exit code 0 and a whole
 result, or another code and the reason on standard error (`MISSING`: a package can't be imported). It ends when the
 process that asked does, however that ends, and in any case soon after the job's limit: see Note [Two processes].
 

@@ -4,11 +4,11 @@ Graphviz asks fontconfig for its fonts, and on a machine without any it writes r
 PDF. So the lab gives fontconfig a small configuration that names one folder and nothing else: the DejaVu fonts in
 matplotlib's wheel. Text then has the same width, and so a picture the same layout, on every machine.
 
-What it relies on: that matplotlib keeps its fonts in ``mpl-data/fonts/ttf`` (matplotlib itself is never imported),
-and that fontconfig reads the file that ``FONTCONFIG_FILE`` names. Graphviz on macOS draws with the system's own
+Relies on matplotlib keeping its fonts in ``mpl-data/fonts/ttf`` (matplotlib itself is never imported), and on
+fontconfig reading the file that ``FONTCONFIG_FILE`` names. Graphviz on macOS draws with the system's own
 fonts, and there the configuration changes nothing.
 
-What it promises: nothing outlives the `Hold`, interrupted or not, neither a file nor an environment variable (the
+Promises that nothing outlives the `Hold`, interrupted or not, neither a file nor an environment variable (the
 variables are handed out, for a child process; this process's own are never touched). DejaVu has Latin, Greek, Cyrillic
 and the mathematical signs, but no Chinese, Japanese or Korean: in PNG and PDF such characters come out as boxes that
 hold their code. SVG keeps them as text, and the browser that shows it finds a font.

@@ -3,9 +3,9 @@
 Where there's a ``dot`` on the PATH the ``graphviz`` package drives it; elsewhere it's the Graphviz inside
 pygraphviz's wheel. Either runs in a process of its own (`isolated.py`), with the fonts of `fonts.py`.
 
-What it relies on: Graphviz's own layouts ``dot`` and ``nop2`` (the command ``neato -n2``), its ``plain`` format,
+Relies on Graphviz's own layouts ``dot`` and ``nop2`` (the command ``neato -n2``), its ``plain`` format,
 whose first line says how big the picture is, and its messages, which begin with ``Error`` where something can't be
-drawn. What it promises: a whole picture, or a `RenderError` of one line; a PNG that is small enough to be made
+drawn. Promises a whole picture, or a `RenderError` of one line; a PNG that is small enough to be made
 and opened, and a PDF page that readers accept. Nothing is written on standard error, and the user's environment
 isn't touched. Graphviz's own warnings become Python warnings.
 """

@@ -5,9 +5,9 @@ their memory, and inside the user's Python any of these would end it. fontconfig
 once in a process's life, so that a font configuration set in the user's process would either come too late or stay
 for good. A process of its own costs about 0.06 s and settles all of this.
 
-What it relies on: that ``sys.executable`` is a Python which may be started again. What it promises: the whole result,
-or a `RenderError` with one line that says what happened, and no later than the limit that was given; nothing of the
-child is left when the call is over or interrupted, nor when this process is killed (Note [Two processes]); the user's
+Relies on ``sys.executable`` being a Python that may be started again. Promises the whole result, or a `RenderError`
+with one line that says what happened, and no later than the limit that was given; that nothing of the child is left
+when the call is over or interrupted, nor when this process is killed (Note [Two processes]); and that the user's
 environment and signal handlers aren't touched.
 """
 

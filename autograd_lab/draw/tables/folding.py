@@ -1,6 +1,6 @@
 """Fitting the text of a table's cell into its column, without breaking a number or a word.
 
-A line is broken at a space, and if that isn't enough at a no-break space. A piece that is longer than the column is
+Lines are broken at spaces and, if that isn't enough, at no-break spaces. A piece that is longer than the column is
 shortened in its middle.
 """
 
@@ -116,7 +116,7 @@ def paragraph(text: str, width: int) -> str:
 
 
 def _filled(text: str, width: int, level: int) -> list[str]:
-    """Returns lines as full as may be, of pieces of one level; a piece too long for a line is broken by the next."""
+    """Fills lines with pieces that one separator parts; a piece too long for a line is parted by the next separator."""
     lines = [""]
     for piece in _PIECES[level].findall(text):
         if _fits(lines[-1] + piece, width):

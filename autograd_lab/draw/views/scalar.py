@@ -76,7 +76,7 @@ def scalar_picture(
 
 
 def _in_order(graph: ScalarGraph) -> list[Variable]:
-    """The variables as they're met from the output on: Graphviz tends to draw operands in the order of the boxes."""
+    """Returns the variables in the order met from the output on, in which Graphviz tends to draw operands."""
     met = dict.fromkeys(operand.variable for operation in graph.operations for operand in operation.operands)
     indices = range(len(graph.variables))
     return [graph.variables[i] for i in dict.fromkeys((*indices[:1], *met, *indices))]

@@ -59,7 +59,7 @@ def label(lines: Iterable[Line]) -> str:
 
 
 def words(lines: Iterable[Line], width: int) -> str:
-    """Writes lines under each other that begin at the left of a label of a width.
+    """Writes lines under each other, flush left in a label of a given width.
 
     Args:
         lines: The lines.
@@ -132,7 +132,7 @@ def margin(box: Box, direction: str) -> tuple[float, float]:
 
 
 def _slots(texts: tuple[str, ...], port: str, direction: str, ink: str | None) -> str:
-    """A cell with the slots, each a port, or nothing where there are none; ``ink`` is that of a coloured ground."""
+    """Returns a cell with the slots, each a port, or nothing; ``ink`` is their colour on a coloured ground."""
     if not texts:
         return ""
     pad = f"{SLOT_PAD[direction]:.0f}"
@@ -143,7 +143,7 @@ def _slots(texts: tuple[str, ...], port: str, direction: str, ink: str | None) -
 
 
 def _table(cells: list[str]) -> str:
-    """A row for each line: lines of different sizes in one cell are set too close together by Graphviz."""
+    """Returns a table with a row for each line: in one cell Graphviz sets lines of two sizes too close together."""
     if len(cells) == 1:
         return cells[0].removeprefix("<TD>").removesuffix("</TD>")
     return f"{_TABLE}{_rows(cells)}</TABLE>"
@@ -154,7 +154,7 @@ def _rows(cells: Iterable[str]) -> str:
 
 
 def _cells(lines: Iterable[Line], ink: str, *, fixed: bool) -> list[str]:
-    """Each line with its tone, and what keeps it from the one above; at least one: Graphviz takes no empty table."""
+    """Returns each line in its tone, spaced from the one above; at least one, since Graphviz refuses an empty table."""
     cells = []
     above: str | None = None
     for line in lines:

@@ -1,6 +1,6 @@
 """A picture's title and legend in Graphviz's language.
 
-The sign of a kind of box is a small box of that kind, that of a kind of arrow a short arrow. Relies on ``theme``,
+Each entry shows a small box or a short arrow of the kind that it explains. Relies on ``theme``,
 ``attributes`` and ``labels``. Promises that a legend has no part in the layout of what it explains.
 """
 
@@ -72,7 +72,7 @@ def _look(entry: Entry) -> dict[str, str]:
 
 
 def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
-    """Writes the legend for whoever lays the picture out: in a frame of its own, one entry under the other.
+    """Writes the legend in a frame of its own, one entry under the other, for Graphviz to lay out.
 
     Args:
         entries: The legend.
@@ -105,7 +105,7 @@ def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _text(key: str, line: Line, left: Point, tooltip: str = "legend") -> str:
-    """A line of text that begins at a point, whatever width Graphviz takes it to have."""
+    """Returns a line of text that begins at a point, whatever width Graphviz reckons for it."""
     width = math.ceil(lines_size((line,))[0] * _SPARE)
     attributes = _TEXT | {"tooltip": quoted(tooltip), "label": words((line,), width)}
     return _node(key, attributes, (left[0] + width / 2, left[1]))
