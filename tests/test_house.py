@@ -352,6 +352,67 @@ def test_tests_lie_where_their_modules_lie():
     }
 
 
+TESTED_IN = {
+    # Each rule by its own samples: values, gradients, tangents, batches, formulas.
+    "functions/test_rule.py": """functions/activation functions/arithmetic functions/average_pooling
+        functions/batch_norm functions/exponential functions/group_norm functions/max_pooling functions/operands
+        functions/power functions/roots functions/samples functions/standardize functions/windows""",
+    # What only shows where torch runs with it: its private parts, by what the lab does with them.
+    "_torch/test_grounds.py": "_torch/tries_graph _torch/tries_backward _torch/tries_swap",
+    "backward/test_check.py": "_torch/grad_access",
+    "backward/test_engine.py": "_torch/glass _torch/which_backward",
+    "backward/test_kernels.py": "_torch/kernels",
+    "backward/test_modules.py": "_torch/modules _torch/module_hooks backward/root",
+    "backward/test_numbers.py": "_torch/readable",
+    "test_swap_blocks.py": "_torch/changes",
+    "test_swap_checkpoint.py": "_torch/checkpoint",
+    "test_swap_compiled.py": "_torch/applied",
+    "test_warnings.py": "_torch/called_from _torch/warned_at",
+    # Parts of one thing, which a test sees as a whole.
+    "backward/test_watch.py": "backward/forward",
+    "backward/test_trace.py": "backward/turn",
+    "capture/test_names.py": "capture/models",
+    "test_swap.py": "swap_kernel",
+    "test_byhand.py": "bytorch",
+    "draw/plan/test_collapse.py": "draw/plan/homes draw/plan/repeats",
+    "draw/plan/test_heat.py": "draw/plan/sums",
+    "draw/test_formats.py": "draw/images",
+    "draw/test_theme.py": "draw/dark draw/scales",
+    "draw/native/test_isolated.py": "draw/native/child",
+    "draw/views/test_trace.py": "draw/views/module",
+    "draw/views/test_graph.py": "draw/words",
+    "draw/layout/test_furnishing.py": "draw/write/legend",
+    "draw/write/test_modelexplorer.py": "draw/write/nodedata",
+    "draw/tables/test_screen.py": "draw/tables/check",
+    "verify/test_model.py": "draw/tables/verify verify/leaves verify/parting",
+    "verify/test_checks.py": "verify/modes verify/results verify/subject",
+    "verify/test_run.py": "verify/rows verify/samples",
+    "verify/test_compare.py": "verify/terms",
+    "draw/test_notebook.py": "records/display",
+    # Plain data: read and written, and checked when they're read.
+    "records/test_jsonio.py": "records/check records/graph records/scalar records/trace records/verify",
+    # Commands, run as a shell runs them.
+    "cli/test_step.py": "cli/debugger cli/breakpoints",
+    "cli/test_render.py": "cli/options",
+    "cli/test_run.py": "cli/script __main__",
+    "cli/test_doctor.py": "_version",
+}
+"""The modules that have no test of their own path, by the test that is about them."""
+
+
+def test_every_module_has_a_test():
+    """Where its module lies, or else in a file that is named above."""
+    modules = {str(path.relative_to(PACKAGE).with_suffix("")) for path in FILES if path.name != "__init__.py"}
+    own = {name for name in modules if (TESTS / name).with_name(f"test_{Path(name).name}.py").is_file()}
+    elsewhere = {name for names in TESTED_IN.values() for name in names.split()}
+    without = modules - own - elsewhere
+    assert not without
+    unknown = (elsewhere - modules) | {test for test in TESTED_IN if not (TESTS / test).is_file()}
+    assert not unknown
+    have_their_own_by_now = elsewhere & own
+    assert not have_their_own_by_now
+
+
 def test_what_tests_share_lies_in_one_folder():
     loose = {
         path

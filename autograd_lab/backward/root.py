@@ -67,7 +67,7 @@ class RootModule:
         return self._module() is None and not self.trains
 
     def path(self, module: Module | None) -> str | None:
-        """Returns a module's path as ``named_modules()`` says it; ``None`` if it isn't in here."""
+        """Returns a module's path in ``named_modules()``; ``None`` if it isn't in here."""
         return None if module is None else self._paths.get(module)
 
     def look_again(self) -> None:
