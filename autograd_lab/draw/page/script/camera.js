@@ -29,13 +29,14 @@ export function createCamera(scene, { store, signal }) {
   let places = new Map();
   let graph = null;
   let settled = null;
-  let isFitted = false;
+  let fitted = null; // how all was shown, as long as nobody has moved since
   const listeners = new Set();
   const tell = oncePerFrame(() => listeners.forEach((listener) => listener(view)));
   const size = () => ({ width: root.clientWidth, height: root.clientHeight });
 
   function set(next, isMove = false) {
     view = next;
+    fitted = null;
     if (isMove) moving();
     world.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
     tell();
@@ -62,7 +63,6 @@ export function createCamera(scene, { store, signal }) {
   /** Shows all; `legibly` rather begins at the top than makes it too small to read. */
   function fit(legibly = false, isMove = false) {
     const { width, height } = size();
-    isFitted = width > 0;
     const { flat } = scene;
     const whole = Math.min((width - 2 * MARGIN) / flat.width, (height - MARGIN - FOOT) / flat.height, 1.25);
     const scale = Math.max(LEAST, legibly && whole < BARELY ? LEGIBLE : whole);
@@ -72,6 +72,7 @@ export function createCamera(scene, { store, signal }) {
     const rest = height - flat.height * scale - MARGIN - FOOT;
     const y = MARGIN + Math.max(0, rest / 2);
     set({ scale, x, y }, isMove);
+    if (width > 0) fitted = { legibly };
   }
 
   /** Brings an item into view, if it isn't there yet. */
@@ -127,8 +128,11 @@ export function createCamera(scene, { store, signal }) {
   let known = null;
   const observer = new ResizeObserver(() => {
     const now = size();
-    if (known && known.width && now.width) pan((now.width - known.width) / 2, 0);
-    else if (now.width && scene.flat && !isFitted) fit(true);
+    if (fitted || !known?.width) {
+      if (now.width && scene.flat && store.get().selected === null) fit(fitted?.legibly ?? true);
+    } else if (now.width) {
+      pan((now.width - known.width) / 2, 0);
+    }
     known = now;
   });
   observer.observe(root);
