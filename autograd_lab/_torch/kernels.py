@@ -169,7 +169,10 @@ def gather() -> Stack:
 
 
 def read(stacks: Sequence[Stack]) -> list[Frames]:
-    """Looks up the names on stacks. Slow at first, when torch reads its symbols.
+    """Looks up the names on stacks.
+
+    Slow the first time, when torch starts ``addr2line``. Which program or code of its own looks names up, torch reads
+    from ``TORCH_SYMBOLIZE_MODE`` then, and keeps to it for the whole process: that is the user's to choose.
 
     Args:
         stacks: As ``gather`` gave them, or ``None`` for none.

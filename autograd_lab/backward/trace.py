@@ -49,7 +49,9 @@ def trace(
         keep: Whose gradients are kept, as copies: ``None``, ``"all"`` or a predicate on ``Node``. They are in
             ``Trace.kept``, and a leaf's in ``Trace.grads`` too.
         kernels: Whether the ATen kernels are listed that ran in each node's turn, and who ran them. Torch takes
-            other paths through some formulas when it is watched so closely, and all are slower.
+            other paths through some formulas when it is watched so closely, and all are slower. The first time in a
+            process, torch takes a second or two to start the program that names its C++ functions; with
+            ``TORCH_SYMBOLIZE_MODE=fast`` in the environment when Python starts, it names them itself, at once.
 
     Returns:
         The trace.
