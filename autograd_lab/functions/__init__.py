@@ -1,4 +1,4 @@
-"""Readable derivative rules: one family a file, one rule a class, its mathematics as its docstring.
+"""Readable derivative rules: one family a file, one rule a class, its mathematics with it.
 
 A rule is a ``torch.autograd.Function`` that says which ATen operations it stands for, so that ``lab.swap`` can put
 it in their place, and that brings its own samples, from which its tests are made. ``rules`` is the registry;
