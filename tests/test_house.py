@@ -114,7 +114,7 @@ def test_capture_runs_nothing(path):
 
 BOTH = {"bits", "histograms", "leaf", "numbers", "stats"}
 NATIVE = {
-    "forward", "kernels", "modules", "places", "recorder", "root", "timeline", "trace", "turn", "watch"
+    "forward", "kernels", "modules", "recorder", "root", "timeline", "trace", "turn", "watch"
 }  # fmt: skip
 LABS_OWN = {
     "accumulate", "buffers", "call", "engine", "exec_info", "graph_task", "receive", "scalar", "stops", "tensor_hooks"

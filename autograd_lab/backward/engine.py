@@ -34,6 +34,7 @@ from autograd_lab.backward.stats import Meter, StatsLevel, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
+from autograd_lab.capture.places import called
 from autograd_lab.errors import GraphError, OptionError
 from autograd_lab.exceptions import attach
 from autograd_lab.hold import Hold
@@ -95,7 +96,7 @@ class Engine(GraphTask):
         self._outputs = _checked_starts(outputs)  # keeps the graph alive
         registered = _hooks.registered()
         with _tensors.no_torch_function():
-            graph, nodes = live(outputs, model=model, names=names)
+            graph, nodes = live(outputs, model=model, names=names, called=called())
         gradients = _glass.start_gradients(self._outputs, grad_tensors)
         super().__init__(
             graph, nodes, registered, inputs=inputs, create_graph=create_graph, writes_grad=accumulate, meter=meter

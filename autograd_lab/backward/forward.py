@@ -43,10 +43,10 @@ from autograd_lab._torch import (
     warned_at as _warned_at,
 )
 from autograd_lab.backward.modules import ModuleCall, RootModules
-from autograd_lab.backward.places import call_of_compiled, place, source
 from autograd_lab.backward.stats import Measure, Meter, bring
 from autograd_lab.backward.timeline import UNKNOWN, Called, State, Timeline
 from autograd_lab.capture.models import Models
+from autograd_lab.capture.places import call_of_compiled, place, source
 from autograd_lab.errors import OptionError
 from autograd_lab.hold import Hold
 from autograd_lab.records import Call, Graph, Node, Source

@@ -28,6 +28,7 @@ from autograd_lab.backward.receive import Slots
 from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
+from autograd_lab.capture.places import called
 from autograd_lab.errors import GraphError
 from autograd_lab.records import Graph, Node as NodeRecord, Number, Operand, Operation, ScalarGraph, Variable
 
@@ -106,7 +107,7 @@ def capture_scalar(
         [(None, 0.0, -8.0), ('x', 2.0, None), ('w', 0.0, -16.0)]
     """
     with _tensors.no_torch_function(), _settings.grad_mode(False):
-        graph, nodes = live(outputs, model=model, names=names)
+        graph, nodes = live(outputs, model=model, names=names, called=called())
         _check(graph)
         book = NameBook(model, names)
         ops, drafts = _draft(graph, nodes, book, next(_outputs.tensors(outputs), None))

@@ -15,8 +15,8 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from autograd_lab.backward.modules import ModuleCall
-from autograd_lab.backward.places import Place
 from autograd_lab.backward.stats import Measure
+from autograd_lab.capture.places import Place
 
 
 class Called(NamedTuple):

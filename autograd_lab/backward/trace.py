@@ -14,6 +14,7 @@ from autograd_lab.backward.stats import Meter, StatsLevel, checked
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, starts
+from autograd_lab.capture.places import called
 from autograd_lab.exceptions import attach
 from autograd_lab.hold import Hold
 from autograd_lab.records import Trace
@@ -71,7 +72,7 @@ def trace(
     need("kernels" if kernels else "trace")
     meter, keeps = Meter(checked(stats)), chooser(keep)
     with _tensors.no_torch_function():
-        graph, nodes = live(outputs, model=model, names=names)
+        graph, nodes = live(outputs, model=model, names=names, called=called())
     recorder = Recorder(graph, nodes, meter, keeps, kernels=kernels)
     del nodes
     roots = starts(outputs)

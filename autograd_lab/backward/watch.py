@@ -31,11 +31,11 @@ from torch.autograd.graph import Node as TorchNode
 
 from autograd_lab._torch import engine as _engine, tensors as _tensors
 from autograd_lab._torch.grounds import need
-from autograd_lab.backward import places
 from autograd_lab.backward.forward import Forward, ForwardLevel
 from autograd_lab.backward.modules import RootModules
 from autograd_lab.backward.recorder import Keep, Keeps, Recorder, chooser
 from autograd_lab.backward.stats import Meter, StatsLevel, checked
+from autograd_lab.capture import places
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.outputs import Outputs
@@ -314,7 +314,7 @@ class Watcher(Hold):
             >>> [node.call.name for node in graph.nodes if node.call]
             ['torch.Tensor.sum', 'torch.nn.functional.linear', 'torch.nn.functional.linear']
         """
-        return self._live(outputs, names or {})[0]
+        return self._live(outputs, names or {}, places.called())[0]
 
     # --- which -------------------------------------------------------------------------
 
@@ -387,11 +387,11 @@ class Watcher(Hold):
             return recorder.run(run, start.grad_tensors)
 
     def _begin(self, held: Hold, start: _engine.Start, number: int, outer: _Backward | None) -> _Backward:
-        began, name = places.start()
+        began, called = places.start()
         with self._lock:
             order = self._begun
             self._begun += 1
-        recorder, unread = self._recorder(start.outputs, name)
+        recorder, unread = self._recorder(start.outputs, called)
         depth, within = (0, None) if outer is None else (outer.depth + 1, outer.recorder.turn())
         backward = _Backward(recorder, order, depth, number, within, began, unread)
 
@@ -405,22 +405,20 @@ class Watcher(Hold):
                 self._place.passed = None  # what is inside this one is traced too
         return backward
 
-    def _recorder(self, outputs: Sequence[Any], name: str | None) -> tuple[Recorder, str | None]:
-        """Returns what records a backward of an output of this name, and why its graph can't be read, if it can't."""
+    def _recorder(self, outputs: Sequence[Any], called: places.Called) -> tuple[Recorder, str | None]:
+        """Returns what records a backward of what is called so, and why their graph can't be read, if it can't."""
         unread = None
         try:
-            graph, nodes = self._live(outputs, {})
+            graph, nodes = self._live(outputs, {}, called)
         except GraphError as error:  # what torch makes of these outputs is torch's to say
             graph, nodes, unread = Graph((), ()), [], str(error)
-        if len(graph.roots) == 1 and graph.roots[0].name is None:
-            graph = dataclasses.replace(graph, roots=(graph.roots[0]._replace(name=name),))
         options = self._options
         return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels), unread
 
-    def _live(self, outputs: Outputs, given: Names) -> tuple[Graph, list[TorchNode]]:
+    def _live(self, outputs: Outputs, given: Names, called: places.Called) -> tuple[Graph, list[TorchNode]]:
         with _tensors.no_torch_function():
             models = self._roots.naming()
-            graph, nodes = live(outputs, model=models, names={**self._options.names, **given})
+            graph, nodes = live(outputs, model=models, names={**self._options.names, **given}, called=called)
         return self._forward.annotated(graph), nodes
 
     def _end(self, backward: _Backward, start: _engine.Start, raised: BaseException | None) -> Trace:

@@ -14,6 +14,7 @@ from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.nodes import NodeReader
+from autograd_lab.capture.places import Called, called
 from autograd_lab.capture.walk import Walk, walk
 from autograd_lab.records import Edge, Graph
 
@@ -35,7 +36,8 @@ def capture(
 
     Returns:
         The graph, its nodes in the order in which the native engine would run them. Leaves without a name are
-        called ``leaf0``, ``leaf1``, … in that order.
+        called ``leaf0``, ``leaf1``, … in that order. An output is called what ``outputs`` or ``names`` calls it, or
+        else what the calling line does: ``loss`` in ``capture(loss)``.
 
     Raises:
         GroundError: The installed torch lacks something that this relies on.
@@ -50,11 +52,15 @@ def capture(
     """
     need("capture")
     with _tensors.no_torch_function():
-        return live(outputs, model=model, names=names)[0]
+        return live(outputs, model=model, names=names, called=called())[0]
 
 
 def live(
-    outputs: _outputs.Outputs, *, model: torch.nn.Module | Models | None = None, names: Names | None = None
+    outputs: _outputs.Outputs,
+    *,
+    model: torch.nn.Module | Models | None = None,
+    names: Names | None = None,
+    called: Called = None,
 ) -> tuple[Graph, list[TorchNode]]:
     """Does what ``capture`` does, and gives the live nodes too, for those who go on to run them.
 
@@ -62,6 +68,7 @@ def live(
         outputs: As for ``capture``.
         model: As for ``capture``; ``Models`` where there are several.
         names: As for ``capture``.
+        called: What the user's line calls the outputs.
 
     Returns:
         The graph, and the live nodes by id. The caller lets go of these while ``outputs`` still owns the
@@ -73,14 +80,14 @@ def live(
     book = NameBook(model, names)
     walked = walk(_outputs.roots(outputs))
     book.settle(walked.nodes)
-    walked = _with_names(walked, book, _outputs.names(outputs))
+    walked = _with_names(walked, book, _outputs.names(outputs, called))
     nodes = NodeReader(book, _outputs.tensors(outputs)).read(walked)
     graph = Graph(nodes, walked.roots)
     return dataclasses.replace(graph, unreached=book.unreached(graph)), walked.nodes
 
 
 def _with_names(walked: Walk, book: NameBook, keys: Sequence[str | None]) -> Walk:
-    """Puts the names of intermediates on the edges that carry their gradients, and outputs' keys on the roots."""
+    """Puts the names of intermediates on the edges that carry their gradients, and outputs' names on the roots."""
     roots = [root._replace(name=key) for root, key in zip(walked.roots, keys, strict=True)]
     wanted = dict(book.slots())
     if not wanted:

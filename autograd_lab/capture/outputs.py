@@ -7,6 +7,7 @@ tuples and dicts of them, and comes through here. Entries of such a nesting that
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ import torch
 from torch.autograd.graph import GradientEdge, Node
 
 from autograd_lab._torch import nodes as _nodes
+from autograd_lab.capture.places import Called
 from autograd_lab.errors import GraphError, article
 
 Outputs: TypeAlias = Any
@@ -50,21 +52,40 @@ def roots(outputs: Outputs) -> list[RootEdge]:
     return edges
 
 
-def names(outputs: Outputs) -> list[str | None]:
-    """Returns what ``outputs`` itself calls each root: its path of keys, ``None`` where it stands under no key.
+def names(outputs: Outputs, called: Called = None) -> list[str | None]:
+    """Returns what each root is called: its path of keys in ``outputs``, or else what the user's line calls it.
 
     Args:
         outputs: See ``Outputs``.
+        called: What the line calls ``outputs``.
 
     Returns:
-        One for each of ``roots``.
+        One for each of ``roots``; ``None`` where it has no name.
 
     Example:
         >>> y = torch.ones(2, requires_grad=True) * 2
         >>> names({"loss": y.sum(), "hidden": [y, {"last": y}]}), names([y])
         (['loss', 'hidden[0]', 'hidden[1].last'], [None])
+        >>> names([y, y], ("first", None)), names([y, y], "both"), names([y], "y"), names({"loss": y}, "out")
+        (['first', None], ['both[0]', 'both[1]'], ['y'], ['loss'])
     """
-    return [name or None for name, item in _named(outputs) if _has_graph(item)]
+    return [name or None for name, item in _begun_with(outputs, called) if _has_graph(item)]
+
+
+def _begun_with(outputs: Outputs, called: Called) -> Iterator[tuple[str, torch.Tensor | GradientEdge]]:
+    """Returns tensors and edges with their names. Keys of a dictionary, or of a named tuple, speak for themselves."""
+    if isinstance(called, tuple) and type(outputs) in (list, tuple) and len(outputs) == len(called):
+        return itertools.chain.from_iterable(
+            _begun_with(item, name) for name, item in zip(called, outputs, strict=True)
+        )
+    if not isinstance(called, str):
+        return _named(outputs)
+    while type(outputs) in (list, tuple) and len(outputs) == 1:
+        (outputs,) = outputs
+    has_keys = isinstance(outputs, Mapping) or (
+        not isinstance(outputs, GradientEdge) and hasattr(type(outputs), "_fields")
+    )
+    return _named(outputs, "" if has_keys else called)
 
 
 def starts(outputs: Outputs) -> list[torch.Tensor | GradientEdge]:
@@ -81,9 +102,9 @@ def _flatten(outputs: Outputs) -> Iterator[torch.Tensor | GradientEdge]:
     return (item for _, item in _named(outputs))
 
 
-def _named(outputs: Outputs) -> Iterator[tuple[str, torch.Tensor | GradientEdge]]:
+def _named(outputs: Outputs, called: str = "") -> Iterator[tuple[str, torch.Tensor | GradientEdge]]:
     """Walks the nesting without recursion; a ``GradientEdge`` is itself a tuple, so it's looked for first."""
-    waiting: list[tuple[str, Any]] = [("", outputs)]
+    waiting: list[tuple[str, Any]] = [(called, outputs)]
     while waiting:
         name, item = waiting.pop()
         if isinstance(item, torch.Tensor | GradientEdge):

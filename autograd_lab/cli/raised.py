@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from autograd_lab.backward.places import is_users
+from autograd_lab.capture.places import is_users
 from autograd_lab.draw.words import place
 from autograd_lab.errors import LabError, one_line
 from autograd_lab.records import Graph, Trace

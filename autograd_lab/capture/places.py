@@ -12,7 +12,7 @@ import itertools
 import linecache
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 
@@ -57,36 +57,68 @@ def _users(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-def start() -> tuple[Source | None, str | None]:
-    """Finds the user's line that starts a backward, and what the user calls the tensor there.
+Called: TypeAlias = str | tuple[str | None, ...] | None
+"""What a line calls what it hands over: a name; of a list or tuple that is written out, a name for each item; or
+``None``."""
+
+_TAKE_OUTPUTS = frozenset(
+    {"Engine", "capture", "capture_scalar", "check_engine", "render", "replay", "trace"}
+)
+"""The lab's functions whose first argument is what a backward begins at."""
+
+_FIRST = ("outputs", "tensors", "record")
+"""What that argument is called here and in torch."""
+
+
+def start() -> tuple[Source | None, Called]:
+    """Finds the user's line that starts a backward or calls the lab, and what it calls the tensors there.
 
     The name is read from the line itself: a frame's variables, once looked at, would hold their values for as long as
     it runs.
 
     Returns:
-        The line, and ``loss`` where it is ``loss.backward()``; ``None`` in place of what can't be read or isn't there.
+        The line; and what stands in a call of ``backward`` or ``grad``, or of one of the lab's functions, such as
+        ``loss`` in ``loss.backward()``. ``None`` in place of what can't be read, and where an expression stands there.
     """
     frame = _users(inspect.currentframe())
     if frame is None:
         return None, None
-    return source(Place(frame.f_code, frame.f_lineno)), _begun_at(frame.f_code, frame.f_lasti)
+    return source(Place(frame.f_code, frame.f_lineno)), _handed_over(frame.f_code, frame.f_lasti)
+
+
+def called() -> Called:
+    """Returns the second of what `start` finds."""
+    frame = _users(inspect.currentframe())
+    return None if frame is None else _handed_over(frame.f_code, frame.f_lasti)
 
 
 @functools.lru_cache(maxsize=1024)
-def _begun_at(code: CodeType, instruction: int) -> str | None:
+def _handed_over(code: CodeType, instruction: int) -> Called:
     text = _running(code, instruction)
     try:
         call = ast.parse(f"({text})", mode="eval").body
     except (SyntaxError, ValueError):
         return None
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+    given = _outputs_of(call) if isinstance(call, ast.Call) else None
+    if isinstance(given, ast.List | ast.Tuple):
+        starred = any(isinstance(each, ast.Starred) for each in given.elts)
+        return None if starred else tuple(map(_name, given.elts))
+    return None if given is None else _name(given)
+
+
+def _outputs_of(call: ast.Call) -> ast.expr | None:
+    """The expression for what a backward begins at."""
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else _name(function)
+    if name in ("backward", "grad"):
+        if not isinstance(function, ast.Attribute):
+            return None
+        if ast.unparse(function.value) not in ("torch.autograd", "autograd"):
+            return function.value if name == "backward" else None
+    elif name not in _TAKE_OUTPUTS:
         return None
-    begun: ast.expr | None = call.func.value
-    if call.func.attr not in ("backward", "grad"):
-        return None
-    if ast.unparse(call.func.value) in ("torch.autograd", "autograd"):
-        begun = call.args[0] if call.args else None
-    return ast.unparse(begun) if begun is not None and _is_name(begun) else None
+    named = (each.value for each in call.keywords if each.arg in _FIRST)
+    return call.args[0] if call.args else next(named, None)
 
 
 def _running(code: CodeType, instruction: int) -> str:
@@ -104,11 +136,12 @@ def _running(code: CodeType, instruction: int) -> str:
     return b"".join(lines).decode(errors="replace")
 
 
-def _is_name(expression: ast.expr) -> bool:
-    """Whether it's a variable, or an attribute of one: ``loss``, ``out.loss``."""
-    while isinstance(expression, ast.Attribute):
-        expression = expression.value
-    return isinstance(expression, ast.Name)
+def _name(expression: ast.expr) -> str | None:
+    """Returns the name of a variable, or of an attribute of one: ``loss``, ``out.loss``; ``None`` for all else."""
+    inner = expression
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    return ast.unparse(expression) if isinstance(inner, ast.Name) else None
 
 
 def call_of_compiled() -> Place | None:
