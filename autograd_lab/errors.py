@@ -6,6 +6,7 @@ that fits, so that code which knows nothing of the lab can catch it.
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
 
 _AN = re.compile(r"(?!uint|uni|use|eu|one)[aeiou]|ndarray", re.IGNORECASE)
 
@@ -22,6 +23,22 @@ def article(noun: str) -> str:
     return f"{'an' if _AN.match(noun) else 'a'} {noun}"
 
 
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+"""Control characters, line breaks, what turns the direction of text, and what UTF-8 or XML can't hold."""
+
+
+def escaped(text: str) -> str:
+    r"""Returns a text in one line in which each character that a terminal would obey is written out.
+
+    Example:
+        >>> print(escaped("a\tb\x1b[0m\n\u202ec"))
+        a\tb\x1b[0m\n\u202ec
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def one_line(error: BaseException, most: int | None = None) -> str:
     r"""Returns an exception's type and message in one line.
 
@@ -34,7 +51,7 @@ def one_line(error: BaseException, most: int | None = None) -> str:
         ('ValueError: no such column', "KeyError: 'a…")
     """
     try:
-        text = " ".join(str(error).split())
+        text = escaped(" ".join(str(error).split()))
     except Exception:  # its class is the user's
         text = ""
     text = text if most is None or len(text) <= most else f"{text[: most - 1]}…"
@@ -71,8 +88,48 @@ def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> st
     return f"use one of {', '.join(names)}{f' ({meant})' if meant else ''}"
 
 
+class Option(NamedTuple):
+    """An option in a message, which names it as it's written where the message is shown.
+
+    Attributes:
+        name: Its name in Python.
+        value: A value of it; empty for the option alone.
+
+    Example:
+        >>> view = Option("view", "norms")
+        >>> str(view), view.on_command_line(), Option("repeats").on_command_line()
+        ("view='norms'", '--view norms', '--repeats')
+    """
+
+    name: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r}" if self.value else self.name
+
+    def on_command_line(self) -> str:
+        """Returns what is typed in a shell."""
+        return f"--{self.name} {self.value}".strip()
+
+
+Parts: TypeAlias = tuple[str | Option, ...]
+"""A message, cut where it names an option."""
+
+
 class LabError(Exception):
-    """The base of every error that the lab raises itself."""
+    """The base of every error that the lab raises itself.
+
+    Args:
+        *parts: The message, cut where it names an option.
+    """
+
+    def __init__(self, *parts: str | Option) -> None:
+        super().__init__("".join(map(str, parts)))
+        self.parts = parts
+
+    def on_command_line(self) -> str:
+        """Returns the message with its options as they're typed in a shell."""
+        return "".join(part.on_command_line() if isinstance(part, Option) else part for part in self.parts)
 
 
 class GraphError(LabError, ValueError):

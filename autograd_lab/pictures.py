@@ -20,8 +20,10 @@ from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import Names
 from autograd_lab.capture.outputs import Outputs, roots, tensors
 from autograd_lab.draw.notebook import shown
-from autograd_lab.errors import RenderError, article, nearest
-from autograd_lab.records import Record, Trace, are_traces, files
+from autograd_lab.errors import Option, RenderError, article, nearest
+from autograd_lab.records import Record, Trace, Traces, are_traces, files
+
+_USUAL = Option("view", "graph")
 
 
 def render(
@@ -79,13 +81,20 @@ def render(
 def _draw(
     record: Any, chosen: str, view: str | None, reading: dict[str, Any], options: dict[str, Any]
 ) -> str | bytes:
+    if isinstance(record, Traces) and not record:
+        raise RenderError("the list is empty: no backward was traced; run one in `with lab.watch() as w:`")
+    if isinstance(record, list | tuple) and not record:
+        raise RenderError(
+            f"the {type(record).__name__} is empty: give a loss, a graph, a trace or a list of traces"
+        )
     live = not isinstance(record, Record) and not are_traces(record)
     if chosen == "html" and not live:
         options = {"histograms": _histograms(record), **options}
     if not live:
         if view == "torchviz":
             raise RenderError(
-                f"view='torchviz' needs live outputs, not {article(type(record).__name__)}; pass the loss"
+                Option("view", "torchviz"),
+                f" needs live outputs, not {article(type(record).__name__)}; pass the loss",
             )
         return draw.draw(record, chosen, view=view, **options)
     name = view or "graph"
@@ -123,7 +132,7 @@ def _torchviz(outputs: Outputs, chosen: str, reading: dict[str, Any], options: d
     if wrong := [name for name in options if name != "saved"]:
         raise RenderError(f"view 'torchviz' has no option {wrong[0]!r}; its one option is saved")
     if chosen not in ("dot", "svg", "png", "pdf"):
-        raise RenderError(f"torchviz makes no {chosen}; use dot, svg, png or pdf, or view='graph'")
+        raise RenderError(f"torchviz makes no {chosen}; use dot, svg, png or pdf, or ", _USUAL)
     source = _made_by_torchviz(outputs, **reading, **options)
     if chosen == "dot":
         return source
@@ -158,6 +167,6 @@ def _made_by_torchviz(
 
             return str(torchviz.make_dot(live, params=params, show_saved=saved).source)
     except RecursionError as error:
-        raise RenderError("torchviz can't draw a graph this deep; use view='graph'") from error
+        raise RenderError("torchviz can't draw a graph this deep; use ", _USUAL) from error
     except (RuntimeError, AttributeError, AssertionError) as error:
-        raise RenderError(f"torchviz can't draw this graph ({error}); use view='graph'") from error
+        raise RenderError(f"torchviz can't draw this graph ({error}); use ", _USUAL) from error

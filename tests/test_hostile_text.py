@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from autograd_lab import records
-from autograd_lab.draw import draw
+from autograd_lab.draw import draw, trace_line
 from autograd_lab.draw.picture import clean
+from autograd_lab.errors import escaped
 from autograd_lab.records import (
     Accumulation,
     Edge,
@@ -97,6 +100,46 @@ def test_formats_of_text(words):
     for kind in ("perfetto", "model-explorer", "node-data"):
         assert is_valid(kind, draw(trace_of(words), kind))
     assert is_valid("dot", draw(trace_of(words), "dot", saved=True, title=words[0]))
+
+
+OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What a terminal would obey, but for the newlines between lines."""
+
+EVIL = ["\x1b[2Jx", "a\nb", "c\td", "\u202egpj", "\x9b1m"]
+
+
+def shown_in(record: records.Record) -> list[str]:
+    """What a terminal shows of a record and of a check that differs."""
+    graph = record.graph if isinstance(record, Trace) else None
+    tables = [draw(record, "txt")]
+    if graph is not None:
+        tables += [
+            draw(graph, "txt"),
+            draw(graph, "txt", depth=1),
+            str(records.Traces([record])),
+            trace_line(record),
+        ]
+    return tables
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_text_that_a_terminal_would_obey_reaches_it(evil):
+    trace = trace_of([evil, evil, evil])
+    trace = dataclasses.replace(
+        trace,
+        graph=dataclasses.replace(trace.graph, unreached=(evil,)),
+        error=evil,
+        started=Source(evil, 1, evil),
+    )
+    tables = [*shown_in(trace), *shown_in(scalar_of([evil, evil, evil]))]
+    different = records.EngineCheck(1, 1, records.Difference(evil, 0, 0, evil, None, evil, evil))
+    runs_once = records.EngineCheck(1, 1, records.Difference("runs_once", 0, 0, evil, None, evil, evil))
+    wrong = records.VerifyReport(evil, (records.Check(evil, False, 1, evil),))
+    tables += [str(different), str(runs_once), str(wrong)]
+    for text in tables:
+        assert not OBEYED.search(text)
+        assert escaped(evil)[:4] in text
+        assert "a\nb" not in text
 
 
 @given(st.lists(texts, min_size=3, max_size=3))

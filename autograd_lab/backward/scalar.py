@@ -29,8 +29,10 @@ from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.graph import live
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.places import called
-from autograd_lab.errors import GraphError
+from autograd_lab.errors import GraphError, Option
 from autograd_lab.records import Graph, Node as NodeRecord, Number, Operand, Operation, ScalarGraph, Variable
+
+_SCALAR = Option("view", "scalar")
 
 _SIGNS = {
     "Mul": "×",
@@ -120,17 +122,18 @@ def capture_scalar(
 
 def _check(graph: Graph) -> None:
     if len(graph.roots) != 1:
-        raise GraphError(f"view='scalar' draws one output, and outputs holds {len(graph.roots)}; pass one")
+        raise GraphError(_SCALAR, f" draws one output, and outputs holds {len(graph.roots)}; pass one")
     for node in graph.nodes:
         if len(node.grad_outputs) != 1:
             raise GraphError(
-                f"view='scalar' draws operations with one result; {node.name} has {len(node.grad_outputs)}"
+                _SCALAR, f" draws operations with one result; {node.name} has {len(node.grad_outputs)}"
             )
         meta = node.grad_outputs[0]
         if meta.shape is None or any(size != 1 for size in meta.shape):
             raise GraphError(
-                f"view='scalar' draws graphs of one-element tensors, and {node.variable or node.name} is {meta}; "
-                "use view='graph'"
+                _SCALAR,
+                f" draws graphs of one-element tensors, and {node.variable or node.name} is {meta}; use ",
+                Option("view", "graph"),
             )
 
 
@@ -247,8 +250,9 @@ def _run(ops: Sequence[_OperationDraft], drafts: dict[int, _VariableDraft], slot
             if not _saved.says_released(error):
                 raise
             raise GraphError(
-                "view='scalar' runs the graph's nodes, and a backward has freed this graph; draw it before the "
-                "backward, or call backward(retain_graph=True)"
+                _SCALAR,
+                " runs the graph's nodes, and a backward has freed this graph; draw it before the backward, or call "
+                "backward(retain_graph=True)",
             ) from error
         for draft, arrived in zip(op.inputs, op.arrives, strict=True):
             if arrived is not None and draft.kind != "constant":

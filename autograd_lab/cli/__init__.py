@@ -23,10 +23,23 @@ from autograd_lab.cli.step import step
 from autograd_lab.cli.tour import tour
 from autograd_lab.cli.trace import trace
 from autograd_lab.cli.verify import verify
-from autograd_lab.errors import LabError
+from autograd_lab.errors import LabError, OptionError, escaped, nearest
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Answers an unknown command as the lab answers what is unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None:
+            raise OptionError(f"no command {args[0]!r}: {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="autograd-lab")
 def cli() -> None:
     """See what loss.backward() does in PyTorch.
@@ -54,10 +67,10 @@ def main() -> None:
         click.echo("autograd-lab: stopped", err=True)
         code = 130
     except click.ClickException as error:
-        _complain(error.format_message())
+        _complain(_in_our_words(error))
         code = WRONG_CALL
     except LabError as error:
-        _complain(str(error))
+        _complain(error.on_command_line())
         code = WRONG_CALL
     except (ImportError, AttributeError):
         if (lacking := _lacking()) is None:
@@ -65,6 +78,21 @@ def main() -> None:
         _complain(lacking)
         code = WRONG_CALL
     sys.exit(code or 0)
+
+
+def _in_our_words(error: click.ClickException) -> str:
+    """Returns what click found wrong, said as the lab says it."""
+    if isinstance(error, click.NoSuchOption):
+        parameters = [] if error.ctx is None else error.ctx.command.get_params(error.ctx)
+        known = [name for parameter in parameters for name in parameter.opts if name.startswith("--")]
+        return f"no option {error.option_name}: {nearest(error.option_name, known)}"
+    if (
+        isinstance(error, click.BadParameter)
+        and not isinstance(error, click.MissingParameter)
+        and error.param
+    ):
+        return f"{max(error.param.opts, key=len)}: {error.message}"
+    return error.format_message()
 
 
 def _lacking() -> str | None:
@@ -78,4 +106,4 @@ def _lacking() -> str | None:
 
 def _complain(message: str) -> None:
     """One line, whatever the message was made of."""
-    click.echo(f"autograd-lab: {' '.join(message.split())}", err=True)
+    click.echo(f"autograd-lab: {escaped(' '.join(message.split()))}", err=True)

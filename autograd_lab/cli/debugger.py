@@ -21,7 +21,7 @@ from autograd_lab.cli import breakpoints, words
 from autograd_lab.cli.raised import at
 from autograd_lab.cli.shell import Shell
 from autograd_lab.draw.words import called
-from autograd_lab.errors import LabError, OptionError, ReleasedError, nearest, one_line
+from autograd_lab.errors import LabError, OptionError, ReleasedError, escaped, nearest, one_line
 from autograd_lab.records import Node
 
 PROMPT = "(backward) "
@@ -121,7 +121,7 @@ class Debugger(Shell):
         self._breaks.append(found)
         nodes = len(found.before)
         where = f" ({self._name(min(found.before))})" if nodes == 1 else f" ({nodes} nodes)" if nodes else ""
-        self.say(f"break {text}{where}")
+        self.say(escaped(f"break {text}{where}"))
 
     def do_clear(self, text: str) -> None:
         """clear [BREAK]: take away a breakpoint, named as break lists it; alone, all of them."""  # noqa: D403 - so typed
@@ -204,9 +204,9 @@ class Debugger(Shell):
         try:
             return super().onecmd(line)
         except ReleasedError as error:
-            self.say(f"error: {error}{self._made_at(self._engine.failed or self._engine.next)}")
+            self.say(f"error: {_message(error)}{self._made_at(self._engine.failed or self._engine.next)}")
         except LabError as error:
-            self.say(f"error: {error}")
+            self.say(f"error: {_message(error)}")
         except Exception as error:
             if self._engine.failed is None:
                 raise
@@ -218,7 +218,7 @@ class Debugger(Shell):
     def _made_at(self, node_id: int | None) -> str:
         """Returns the line of the forward that made a node, in brackets; empty where it isn't known."""
         source = None if node_id is None else self._engine.graph.node(node_id).source
-        return "" if source is None else f" (made at {source})"
+        return "" if source is None else escaped(f" (made at {source})")
 
     def complete_break(self, text: str, *_: Any) -> list[str]:
         """What break knows."""
@@ -294,7 +294,7 @@ class Debugger(Shell):
             live = self._engine.saved(node.id)
             lines = [
                 f"    {each.name} = {_held(live.get(each.name), each.released)}"
-                f"{f'  ({called(each)})' if each.variable else ''}"
+                f"{escaped(f'  ({called(each)})') if each.variable else ''}"
                 for each in node.saved
                 if wanted in ("", each.name)
             ]
@@ -314,18 +314,22 @@ class Debugger(Shell):
         names = {name: node for node in self._engine.graph.leaves for name in _leaf_names(node)}
         name = text if text in names else text.removesuffix(".grad")
         if name not in names:
-            known = [f"{each}{end}" for each in names for end in ("", ".grad")]
+            known = ["in", "out", "saved", *(f"{each}{end}" for each in names for end in ("", ".grad"))]
             hint = nearest(text, known, "print in, out, saved, saved NAME, LEAF or LEAF.grad")
             raise OptionError(f"print {text}: there is no leaf {name!r}; {hint}")
         node = names[name]
         if text == name:
-            self.say(f"{text} = {words.details(self._engine.leaf(node.id))}")
+            self.say(f"{escaped(text)} = {words.details(self._engine.leaf(node.id))}")
             return
         grad = self._engine.grads.get(node.variable or "")
         there = words.details(grad) if grad is not None else "not there yet"
         if grad is None and node.id in {step.node for step in self._engine.steps}:
             there = "none"
-        self.say(f"{text} = {there}")
+        self.say(f"{escaped(text)} = {there}")
+
+
+def _message(error: LabError) -> str:
+    return escaped(error.on_command_line())
 
 
 def _s(count: int) -> str:

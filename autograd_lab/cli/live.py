@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autograd_lab.draw.picture import clean
+from autograd_lab.errors import escaped
 
 if TYPE_CHECKING:
     from autograd_lab.records import Trace
@@ -52,7 +52,7 @@ class Live:
         self._said = last
         self._next = now + BETWEEN
         try:
-            click.echo(f"autograd-lab: {clean(self._line(last))}{more}", file=self._stream)
+            click.echo(f"autograd-lab: {escaped(self._line(last))}{more}", file=self._stream)
         except (OSError, ValueError):
             # Nobody reads it, or the script closed it: that's no fault of its backward's.
             self._next = float("inf")

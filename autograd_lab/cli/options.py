@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 
 import click
 
-from autograd_lab.errors import OptionError
+from autograd_lab.errors import OptionError, nearest
 from autograd_lab.records import Graph, Trace
 
 WRONG_CALL = 2
@@ -30,6 +30,17 @@ nodes_option = click.option(
     "--nodes", "--all", "whole", is_flag=True, help="List every node, however many, not the modules."
 )
 """Whether a table has a row for each node."""
+
+
+class _OneOf(click.Choice[str]):
+    """One of a few words; another one is answered as everywhere."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del ctx
+        if value not in self.choices:
+            raise OptionError(f"no {param.name if param else ''} {value!r}: {nearest(value, self.choices)}")
+        return str(value)
+
 
 depth_option = click.option(
     "--depth",
@@ -56,7 +67,7 @@ module_option = click.option(
 
 stats_option = click.option(
     "--stats",
-    type=click.Choice(["none", "norm", "full"]),
+    type=_OneOf(["none", "norm", "full"]),
     default="norm",
     show_default=True,
     help="What is measured of each gradient.",

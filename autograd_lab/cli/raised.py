@@ -12,7 +12,7 @@ import click
 
 from autograd_lab.capture.places import is_users
 from autograd_lab.draw.words import place
-from autograd_lab.errors import LabError, one_line
+from autograd_lab.errors import LabError, escaped, one_line
 from autograd_lab.records import Graph, Trace
 
 
@@ -38,7 +38,7 @@ def told_in_one_line(
             click.echo(trace)
         where = where_raised(error) or _where_stopped(trace)
         message = f"autograd-lab: the backward of {target} raised {one_line(error)}"
-        click.echo(f"{message} ({where})" if where else f"{message}{defined}", err=True)
+        click.echo(escaped(f"{message} ({where})" if where else f"{message}{defined}"), err=True)
         sys.exit(1)
 
 

@@ -26,7 +26,7 @@ from autograd_lab.cli.options import (
     stats_option,
     table_text,
 )
-from autograd_lab.errors import LabError, OptionError, RenderError
+from autograd_lab.errors import LabError, OptionError, RenderError, escaped
 
 if TYPE_CHECKING:
     from autograd_lab.records import Trace
@@ -152,7 +152,7 @@ def run(
         try:
             _write(traces, path, options)
         except LabError as error:  # the exit code stays the script's own
-            _tell(f"autograd-lab: {error}")
+            _tell(f"autograd-lab: {escaped(error.on_command_line())}")
     sys.exit(code)
 
 
@@ -180,7 +180,7 @@ def _report(
         _tell(table_text(record, whole=whole, depth=depth, repeats=repeats))
     except RenderError as error:  # the script has run: its exit code stays its own
         _tell(table_text(record, whole=False, depth=None, repeats=False))
-        _tell(f"autograd-lab: {error}")
+        _tell(f"autograd-lab: {escaped(error.on_command_line())}")
 
 
 def _write(traces: Sequence[Trace], path: Path, options: dict[str, Any]) -> None:

@@ -29,8 +29,8 @@ from typing import Any, NamedTuple
 import torch
 
 from autograd_lab.backward.forward import noting
-from autograd_lab.capture.models import taken_apart
-from autograd_lab.capture.outputs import roots, tensors
+from autograd_lab.capture.models import Made, taken_apart
+from autograd_lab.capture.outputs import roots, starts, tensors
 from autograd_lab.cli.raised import at
 from autograd_lab.errors import GraphError, TargetError, article, nearest, one_line
 from autograd_lab.hold import Hold
@@ -121,6 +121,7 @@ def load(text: str, inputs: Sequence[str] = ()) -> Target:
             f"{text}() returned {article(type(result).__name__)}; have it return a loss, (loss, model), "
             f"(loss, model, names) or a module{defined(found)}"
         )
+    _must_lose_nothing(text, found, loss)
     _must_have_a_graph(text, found, loss)
     return Target(loss, model, names, _global_tensors(found), defined(found))
 
@@ -286,6 +287,34 @@ def defined(call: Any) -> str:
     """Returns the place where a callable is defined, in brackets; empty where it isn't known."""
     code = getattr(inspect.unwrap(call), "__code__", None) if callable(call) else None
     return "" if code is None else f" ({code.co_filename}:{code.co_firstlineno})"
+
+
+def _must_lose_nothing(text: str, call: Any, loss: Any) -> None:
+    """Refuses several things, or a dictionary with a loss in it, of which one is neither a loss nor where it belongs.
+
+    Args:
+        text: The TARGET.
+        call: What it names.
+        loss: What it returned, once model and names are taken off.
+
+    Raises:
+        TargetError: An item says nothing; the message says which, and what it may be.
+    """
+    if isinstance(loss, Mapping) and "loss" in loss and loss.keys() <= set(Made._fields):
+        items = [(f"{key!r}", loss[key]) for key in loss if key != "loss"]
+    elif type(loss) in (list, tuple):
+        items = [(f"item {index}", item) for index, item in enumerate(loss) if not _holds_tensors(item)]
+    else:
+        return
+    for name, item in items:
+        raise TargetError(
+            f"{name} of what {text}() returned is {article(type(item).__name__)}, which stands for nothing there; have "
+            f'it return losses alone, (loss, model) or (loss, model, {{"name": tensor}}){defined(call)}'
+        )
+
+
+def _holds_tensors(item: Any) -> bool:
+    return item is None or (isinstance(item, list | tuple | dict) and not item) or bool(starts(item))
 
 
 def _must_have_a_graph(text: str, call: Any, loss: Any) -> None:

@@ -72,7 +72,7 @@ def _ran(target: str, run: Callable[[], VerifyReport], where: str) -> VerifyRepo
     except VerifyError as error:
         cause = error.__cause__
         nearer = "" if cause is None else at(cause)
-        raise VerifyError(f"{error}{nearer or where}") from error
+        raise VerifyError(*error.parts, nearer or where) from error
     except SystemExit as error:
         if at(error):  # the user's own
             raise VerifyError(f"calling {target} raised {one_line(error)}{at(error)}") from error

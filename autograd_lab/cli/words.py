@@ -12,6 +12,7 @@ from autograd_lab._torch import readable as _readable
 from autograd_lab._torch.run_node import Grads
 from autograd_lab.backward.stats import Meter
 from autograd_lab.draw import digits
+from autograd_lab.errors import escaped
 from autograd_lab.records import GradStats, Graph, Node
 
 MOST = 12
@@ -25,7 +26,7 @@ def name(node: Node) -> str:
         >>> name(Node(3, "AccumulateGrad", "accumulate", 9, (), (), variable="w"))
         '#3 w'
     """
-    return f"#{node.id} {node.variable or node.name}"
+    return escaped(f"#{node.id} {node.variable or node.name}")
 
 
 def line(graph: Graph, node_id: int, came: Grads, went: Grads) -> str:
@@ -43,9 +44,8 @@ def line(graph: Graph, node_id: int, came: Grads, went: Grads) -> str:
     node = graph.node(node_id)
     parts = [f"{name(node)}  in {', '.join(map(value, came))}"]
     if node.kind == "accumulate":
-        parts.append(
-            f"→ {node.variable}.grad" if came[0] is not None else f"{node.variable}.grad stays as it is"
-        )
+        leaf = escaped(node.variable or node.name)
+        parts.append(f"→ {leaf}.grad" if came[0] is not None else f"{leaf}.grad stays as it is")
     else:
         sent = [
             f"{value(grad)} → {name(graph.node(edge.node))}"
@@ -144,6 +144,6 @@ def made_at(node: Node) -> list[str]:
         f"in module {node.module}" if node.module else "",
         f"by {node.call.name}" if node.call is not None else "",
     ]
-    where = ", ".join(part for part in parts if part) or "unknown: the forward was not watched"
+    where = escaped(", ".join(part for part in parts if part)) or "unknown: the forward was not watched"
     code = "" if node.source is None else linecache.getline(node.source.file, node.source.line).strip()
-    return [where, f"    {code}"] if code else [where]
+    return [where, f"    {escaped(code)}"] if code else [where]

@@ -26,7 +26,7 @@ from autograd_lab.draw.write.mermaid import to_mermaid
 from autograd_lab.draw.write.modelexplorer import to_model_explorer
 from autograd_lab.draw.write.nodedata import to_node_data
 from autograd_lab.draw.write.perfetto import to_perfetto
-from autograd_lab.errors import RenderError, article, nearest
+from autograd_lab.errors import Option, RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace, are_traces
 from autograd_lab.records.files import path_of
 
@@ -113,7 +113,8 @@ def draw(
         histograms: For ``"html"``: for each trace the histograms of its gradients, as the page's data have them.
         **options: The view's own; ``None`` leaves the choice to it. ``direction``: which way the arrows point:
             ``"down"``, ``"up"``, ``"right"`` or ``"left"``. ``title``: written above the picture in place of what it's
-            of; ``""`` for nothing. ``legend``: whether the picture explains its signs. Views ``"graph"`` and
+            of; ``""`` for nothing. ``legend``: whether the picture explains its signs, and says which parameters get no
+            gradient. Views ``"graph"`` and
             ``"trace"``: ``saved``, whether saved tensors and values are drawn, ``"all"`` for strides and the like too;
             ``depth``, at which modules are one box each, 0 being the whole model; ``repeats``, whether modules that
             follow one another and are alike are drawn once; ``heat``, what each box is coloured by: ``"norm"`` of the
@@ -141,6 +142,8 @@ def draw(
         histograms,
         options.get("heat"),
     )
+    if are_traces(record) and len(record) == 1 and not (format in FORMATS and takes_several(format, view)):
+        (record,) = record
     kind = Trace if are_traces(record) else type(record)
     name = check(format, view, of=kind, several=are_traces(record), language=language, **options)
     row, drawing = FORMATS[format], VIEWS[name]
@@ -207,25 +210,29 @@ def check(
     if makes_no_picture(format):
         for option, value in options.items():
             if value is not None and value is not False and option not in row.options:
-                raise RenderError(f"format {format!r} takes no {option}: {row.refuses}")
+                raise RenderError(f"format {format!r} takes no ", Option(option), f": {row.refuses}")
         if (
             format == "txt"
             and issubclass(of, Trace)
             and options.get("saved")
             and options.get("depth") is None
         ):
-            raise RenderError("a trace's table shows what was saved by module only: give depth too")
+            raise RenderError(
+                "a trace's table shows what was saved by module only: give ", Option("depth"), " too"
+            )
     if several and not takes_several(format, name):
         raise RenderError(
-            f"format {format!r} holds one trace, not a list of them: give one, or take view='norms' or a format that "
-            f"holds several: {', '.join(name for name, row in FORMATS.items() if row.of_traces is not None)}"
+            f"format {format!r} holds one trace, not a list of them: give one, or take ",
+            Option("view", "norms"),
+            " or a format that holds several: "
+            f"{', '.join(name for name, row in FORMATS.items() if row.of_traces is not None)}",
         )
     return name
 
 
 def _check_language(format: str, language: str) -> None:  # noqa: A002 - as in draw
     if format != "html":
-        raise RenderError(f"format {format!r} takes no language: a page, html, does")
+        raise RenderError(f"format {format!r} takes no ", Option("language"), ": a page, html, does")
     if language not in LANGUAGES:
         raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
 

@@ -1,15 +1,18 @@
 """The lowered form: boxes with text and arrows between them, before any language of pictures.
 
 Views (``views``) make a ``Picture`` of a record; writers (``write``) put it in
-words. Relies on the standard library only. Promises that a picture is plain data that compares by value, so a
+words. Relies on ``errors`` only. Promises that a picture is plain data that compares by value, so a
 view can be tested without drawing anything.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from autograd_lab.errors import escaped
 
 DIRECTIONS = ("down", "up", "right", "left")
 """Which way the arrows of a picture point, as a rule."""
@@ -122,6 +125,7 @@ class Picture:
             that aren't here have nothing written after their names.
         legend: What the signs in it mean.
         summary: What it shows, in one sentence, for those who can't see it.
+        note: Written small under the picture; empty for none.
 
     Example:
         >>> Picture((Box("a", ()), Box("b", ())), (Arrow("a", "b"),)).direction
@@ -135,44 +139,27 @@ class Picture:
     classes: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     legend: tuple[Entry, ...] = ()
     summary: str = ""
+    note: str = ""
 
 
 def clean(text: str) -> str:
-    r"""Makes a text fit for any writer: what no font can show is made visible or left out.
+    r"""Makes a text fit for any writer: what no font can show is written out.
 
     Args:
         text: Any text.
 
     Returns:
-        The text, where newlines are ``\n``, a tab is four spaces, another control character is its Unicode
-        control picture, and what UTF-8 or XML can't hold is U+FFFD.
+        The text, in which line breaks of every kind are ``\n``, and other characters that `errors.escaped` knows are
+        written as in Python.
 
     Example:
-        >>> clean("a\tb\x1b[0m\r\nc")
-        'a    b␛[0m\nc'
+        >>> print(clean("a\tb\x1b[0m\r\nc"))
+        a\tb\x1b[0m
+        c
     """
     if text.isprintable():
         return text
-    return text.replace("\r\n", "\n").translate(_REPLACED)
+    return "\n".join(map(escaped, _BREAK.split(text)))
 
 
-class _Replacements(dict[int, str | int]):
-    """What ``str.translate`` asks for each character; other characters stay as they are."""
-
-    def __missing__(self, code: int) -> int:
-        return 0xFFFD if 0xD800 <= code <= 0xDFFF or code in (0xFFFE, 0xFFFF) else code
-
-
-_REPLACED = _Replacements(
-    {code: 0x2400 + code for code in range(0x20)}
-    | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-    | {
-        0x7F: 0x2421,
-        ord("\n"): "\n",
-        ord("\r"): "\n",
-        ord("\t"): "    ",
-        0x85: "\n",
-        0x2028: "\n",
-        0x2029: "\n",
-    }
-)
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from autograd_lab.draw import digits
-from autograd_lab.draw.picture import clean
-from autograd_lab.records import GradStats, Graph, Node, Saved, Source, TensorMeta
+from autograd_lab.errors import escaped
+from autograd_lab.records import GradStats, Graph, Node, Saved, Source, TensorMeta, Trace
 
 _MOST_METAS = 3
 _MOST_IDS = 8
@@ -57,7 +57,7 @@ def place(source: Source) -> str:
         'cell:2'
     """
     file = source.file.replace("\\", "/")
-    return f"{'cell' if _CELL.search(file) else file.rpartition('/')[2]}:{source.line}"
+    return escaped(f"{'cell' if _CELL.search(file) else file.rpartition('/')[2]}:{source.line}")
 
 
 _CELL = re.compile(r"/ipykernel_\d+/\d+\.py$|^<ipython-input-")
@@ -100,6 +100,21 @@ def brief(stats: GradStats | None) -> str:
         ('not measured', 'not measured: quantized')
     """
     return "not measured" if stats is not None and stats.unmeasured is not None else gradient(stats)
+
+
+def without_gradient(trace: Trace) -> list[str]:
+    """Returns the names of the parameters that a backward brought nothing, whether it reached them or not.
+
+    Example:
+        >>> without_gradient(Trace(Graph((), (), unreached=("fc.bias",)), ()))
+        ['fc.bias']
+    """
+    nodes = (
+        trace.graph.node(step.node)
+        for step in trace.steps
+        if step.accumulation is not None and step.accumulation.how == "nothing"
+    )
+    return [*trace.graph.unreached, *(node.variable or node.name for node in nodes)]
 
 
 # --- what is saved -------------------------------------------------------------------
@@ -230,11 +245,12 @@ def ids(nodes: tuple[int, ...]) -> str:
     return some([str(node) for node in nodes])
 
 
-def some(names: Sequence[str]) -> str:
+def some(names: Sequence[str], most: int = _MOST_IDS) -> str:
     """Writes a list of names.
 
     Args:
         names: The names.
+        most: How many are written out.
 
     Returns:
         One after another, the rest of many as a number.
@@ -243,5 +259,5 @@ def some(names: Sequence[str]) -> str:
         >>> some(["a", "b"]), some([str(number) for number in range(40)])
         ('a, b', '0, 1, 2, 3, 4, 5, 6, 7, … 32 more')
     """
-    more = [f"… {len(names) - _MOST_IDS} more"] if len(names) > _MOST_IDS else []
-    return ", ".join([*map(clean, names[:_MOST_IDS]), *more])
+    more = [f"… {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(escaped, names[:most]), *more])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from autograd_lab.errors import VerifyError, article, nearest
+from autograd_lab.errors import Option, VerifyError, article, nearest
 from autograd_lab.swap import ALL
 
 _RULES = f'give the name of a rule, a list of names, or "{ALL}"'
@@ -29,7 +29,7 @@ def rule_names(swap: Any) -> tuple[str, ...]:
         return ()
     names = _names("swap", swap, _RULES)
     if not names:
-        raise VerifyError(f"swap= holds nothing; {_RULES}")
+        raise VerifyError(Option("swap"), f" holds nothing; {_RULES}")
     return names
 
 
@@ -50,7 +50,9 @@ def must_be_callable(native: Any) -> None:
     """
     if native is not None and not callable(native):
         kind = article(type(native).__name__)
-        raise VerifyError(f"native= is {kind}; give what computes the same by PyTorch's own operations")
+        raise VerifyError(
+            Option("native"), f" is {kind}; give what computes the same by PyTorch's own operations"
+        )
 
 
 def must_count(target: Any, inputs: Any, native: Any, swap: Any) -> None:
@@ -62,14 +64,17 @@ def must_count(target: Any, inputs: Any, native: Any, swap: Any) -> None:
     if swap is not None:
         if native is not None:
             raise VerifyError(
-                "with swap= a step is compared with the same step without the rules, so native= would say nothing; "
-                "leave one of the two out"
+                "with ",
+                Option("swap"),
+                " a step is compared with the same step without the rules, so ",
+                Option("native"),
+                " would say nothing; leave one of the two out",
             )
     elif isinstance(target, str) and (inputs is not None or native is not None):
-        option = "inputs" if inputs is not None else "native="
         raise VerifyError(
-            f"a rule's name stands for the rule on its own samples, so {option} would say nothing; leave it out, or "
-            "give the rule itself, such as autograd_lab.functions.Mul"
+            "a rule's name stands for the rule on its own samples, so ",
+            Option("inputs" if inputs is not None else "native"),
+            " would say nothing; leave it out, or give the rule itself, such as autograd_lab.functions.Mul",
         )
 
 
@@ -80,7 +85,7 @@ def must_be_seed(seed: Any) -> None:
         VerifyError: It is no whole number.
     """
     if not isinstance(seed, int):
-        raise VerifyError(f"seed= is {article(type(seed).__name__)}; give a whole number")
+        raise VerifyError(Option("seed"), f" is {article(type(seed).__name__)}; give a whole number")
 
 
 def must_be_checks(names: Iterable[str], known: Sequence[str]) -> None:

@@ -71,16 +71,42 @@ def test_saved_tensors_on_request(lab):
     ("arguments", "says"),
     [
         (["render"], "Missing argument 'TARGET'"),
-        (["rendre"], "No such command 'rendre'"),
-        (["render", "models.py:loss", "--nope"], "No such option"),
+        (["rendre"], "tour, trace, verify (did you mean 'render'?)"),
+        (["render", "models.py:loss", "--dpeth", "1"], "no option --dpeth: did you mean '--depth'?"),
+        (["render", "models.py:loss", "--depth", "x"], "--depth: 'x' is not a valid integer"),
+        (["render", "models.py:loss", "--module", ""], "--module must be a module's name, not ''"),
+        (["render", "models.py:loss", "--repeats", "--depth", "1", "-o", "x.json"], "takes no --depth"),
+        (
+            ["render", "models.py:loss", "--heat", "norm", "-o", "x.svg"],
+            "--heat norm is of a Trace, for a graph didn't",
+        ),
+        (["render", "models.py:loss", "--heat", "norm", "-o", "x.svg"], "or use --heat saved"),
+        (
+            ["trace", "models.py:loss", "--stats", "fulll"],
+            "no stats 'fulll': use one of none, norm, full (did you",
+        ),
+        (
+            ["trace", "models.py:loss", "--module", "0", "--repeats", "-o", "x.svg"],
+            "--module draws one block and --rep",
+        ),
+        (["run", "--backward", "2:1", "models.py"], "--backward: '2:1' holds no backward"),
+        (["verify", "models.py:model", "--swap", ""], "--swap holds nothing"),
+        (["verify", "mul", "--native", "models.py:loss"], "so --native would say nothing"),
         (["render", "models.py:los"], "did you mean 'loss'?"),
         (["render", "models.py:no_graph"], "has no graph: it requires no gradient"),
         (["render", "models.py:loss", "--out", "graph.gif"], "unknown format 'gif'"),
         (["render", "models.py:loss", "--view", "tree"], "no view 'tree'"),
-        (["render", "models.py:loss", "--view", "scalar"], "draws graphs of one-element tensors"),
+        (
+            ["render", "models.py:loss", "--view", "scalar"],
+            "--view scalar draws graphs of one-element tensors",
+        ),
+        (["render", "models.py:loss", "--view", "scalar"], "use --view graph"),
         (["render", "models.py:scalar", "--view", "scalar", "--detail", "all"], "no detail 'all'"),
         (["render", "models.py:loss", "--direction", "sideways"], "no direction 'sideways'"),
-        (["render", "models.py:loss", "--view", "torchviz"], "torchviz makes no txt"),
+        (
+            ["render", "models.py:loss", "--view", "torchviz"],
+            "torchviz makes no txt; use dot, svg, png or pdf, or --view graph",
+        ),
         (["render", "models.py:loss", "--view", "torchviz", "--detail", "values"], "has no option 'detail'"),
         (["render", "models.py:loss", "--format", "png"], "say where to write it with --out"),
         (
@@ -172,7 +198,7 @@ def test_a_saved_list_of_traces_opens(lab):
     assert Path("both.txt").read_text("utf-8").count("AddmmBackward0") == 2
     assert lab("render", "both.json", "--view", "norms", "--out", "norms.svg").code == 0
     ran = lab("render", "both.json", "--out", "both.svg")
-    assert (ran.code, "take view='norms' or a format that holds several: txt, json, perfetto" in ran.err) == (
+    assert (ran.code, "take --view norms or a format that holds several: txt, json, perfetto" in ran.err) == (
         2,
         True,
     )
@@ -218,8 +244,8 @@ def test_heat_colours_a_picture(lab):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["render", "models.py:loss", "--heat", "saved"], "format 'txt' takes no heat"),
-        (["render", "models.py:loss", "--heat", "norm", "--out", "x.svg"], "heat='norm' is of a Trace"),
+        (["render", "models.py:loss", "--heat", "saved"], "format 'txt' takes no --heat"),
+        (["render", "models.py:loss", "--heat", "norm", "--out", "x.svg"], "--heat norm is of a Trace"),
         (
             ["trace", "models.py:loss", "--heat", "norm"],
             "--heat colours a picture; say where to write it with --out",

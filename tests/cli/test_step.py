@@ -298,7 +298,9 @@ def test_what_is_wrong_is_one_line_and_the_session_goes_on(session):
         "break #9": "break #9: there is no node, leaf, tensor or module of that name; graph lists the nodes",
         "break norm>x": "break norm>x: write a number behind it, as in norm>10",
         "print": "nothing has run yet; step runs the next node",
-        "print it": "print it: there is no leaf 'it'; print in, out, saved, saved NAME, LEAF or LEAF.grad",
+        "print formula": "print formula: there is no leaf 'formula'; print in, out, saved, saved NAME, LEAF or "
+        "LEAF.grad",
+        "print savd": "print savd: there is no leaf 'savd'; did you mean 'saved'?",
         "print w.gard": "print w.gard: there is no leaf 'w.gard'; did you mean 'w.grad'?",
         "print saved it": "print saved it: neither node has saved anything of that name; see print saved",
         "print saved #9": "print saved #9: there is no such node; graph lists them",

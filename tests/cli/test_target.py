@@ -220,10 +220,33 @@ def test_models_in_a_list_or_dictionary_are_called_by_their_index_or_key(tmp_pat
     assert modules == {f"{gen}0", dis.rstrip(".")}
 
 
-@pytest.mark.parametrize("beside", ["[]", "[g, 3]", "{'gen': g, 'lr': 0.1}", "{0: g, '0': d}", "None"])
-def test_what_holds_something_else_than_models_is_none(tmp_path, beside):
+@pytest.mark.parametrize("beside", ["[]", "{}", "None", "loss() * 2", "[loss(), 3]"])
+def test_what_holds_losses_or_nothing_is_no_model(tmp_path, beside):
     (tmp_path / "models.py").write_text(f"{MODELS}\ndef made():\n    return loss(), {beside}\n")
     assert load(f"{tmp_path / 'models.py'}:made").model is None
+
+
+@pytest.mark.parametrize(
+    ("returned", "item"),
+    [
+        ("(loss(), 5)", "item 1 of what"),
+        ("[loss(), 5]", "item 1 of what"),
+        ("(loss(), [g, 3])", "item 1 of what"),
+        ("(loss(), {'gen': g, 'lr': 0.1})", "item 1 of what"),
+        ("(loss(), {0: g, '0': d})", "item 1 of what"),  # one name for two
+        ("(g, loss())", "item 0 of what"),
+        ("(loss(), loss(), 'adam')", "item 2 of what"),
+        ("(loss(), g, {}, 'adam')", "item 1 of what"),
+        ("{'loss': loss(), 'model': 5}", "'model' of what"),
+    ],
+)
+def test_an_item_that_would_be_lost_is_named_in_one_line(tmp_path, returned, item):
+    (tmp_path / "models.py").write_text(f"{MODELS}\ndef made():\n    return {returned}\n")
+    with pytest.raises(TargetError) as found:
+        load(f"{tmp_path / 'models.py'}:made")
+    assert str(found.value).startswith(item)
+    assert 'have it return losses alone, (loss, model) or (loss, model, {"name": tensor})' in str(found.value)
+    assert "\n" not in str(found.value)
 
 
 NAMES = """

@@ -33,4 +33,4 @@ def test_each_kind_of_line_end_becomes_a_newline():
 
 
 def test_what_cannot_be_shown_is_made_visible():
-    assert clean("\x00\x1b\x7f\ud800\ufffe\x9b") == "␀␛␡\ufffd\ufffd\ufffd"
+    assert clean("\x00\t\x1b\x7f\ud800\ufffe\x9b\u202e") == r"\x00\t\x1b\x7f\ud800\ufffe\x9b\u202e"

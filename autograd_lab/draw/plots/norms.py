@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from autograd_lab.draw import theme
 from autograd_lab.draw.plots import frame, measures, overtime
 from autograd_lab.draw.plots.measures import UNMEASURED, Norm
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import Option, RenderError
 from autograd_lab.records import Trace
 
 Norms: TypeAlias = Mapping[str, Norm]
@@ -95,7 +95,7 @@ def norms(trace: Trace) -> Norms:
         came = step.grad_outputs[0] if step.grad_outputs else None
         arrived = step.accumulation is not None and step.accumulation.how != "nothing"
         if came is None and arrived:
-            raise RenderError("this trace has no norms; trace it with stats='norm'")
+            raise RenderError("this trace has no norms; trace it with ", Option("stats", "norm"))
         found[node.variable] = None if came is None else UNMEASURED if came.unmeasured else came.norm
     never: dict[str, Norm] = {leaf.variable: None for leaf in trace.graph.leaves if leaf.variable is not None}
     return found | {name: None for name in never if name not in found}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from autograd_lab.draw.digits import count
-from autograd_lab.draw.picture import clean
 from autograd_lab.draw.tables.folding import paragraph
 from autograd_lab.draw.tables.grid import WIDTH, terminal_width
+from autograd_lab.errors import escaped
 from autograd_lab.records import Difference, EngineCheck
 from autograd_lab.records.display import as_text
 
@@ -28,8 +28,8 @@ def check_text(check: EngineCheck, *, width: int = WIDTH) -> str:
           native: #1
           glass:  #2
     """
-    text = _same(check) if check.difference is None else _different(check.difference)
-    return "\n".join(paragraph(clean(line), width) for line in text.splitlines())
+    lines = [_same(check)] if check.difference is None else _different(check.difference)
+    return "\n".join(paragraph(escaped(line), width) for line in lines)
 
 
 @as_text.register(EngineCheck)
@@ -44,25 +44,27 @@ def _same(check: EngineCheck) -> str:
     return f"the same: {count(check.steps, 'step')} in the same order, {count(check.gradients, 'gradient')} with {bits}"
 
 
-def _different(difference: Difference) -> str:
+def _different(difference: Difference) -> list[str]:
     if difference.what == "runs_once":
         return _runs_once(difference)
     step = "" if difference.step is None else f" at step {difference.step}"
     node = "" if difference.node is None else f", node {difference.node}"
     name = "" if difference.name is None else f" ({difference.name})"
     slot = "" if difference.slot is None else f"[{difference.slot}]"
-    return (
-        f"different{step}{node}{name}: {difference.what}{slot}\n"
-        f"  native: {difference.expected}\n  glass:  {difference.found}"
-    )
+    return [
+        f"different{step}{node}{name}: {difference.what}{slot}",
+        f"  native: {difference.expected}",
+        f"  glass:  {difference.found}",
+    ]
 
 
-def _runs_once(difference: Difference) -> str:
+def _runs_once(difference: Difference) -> list[str]:
     once = "can't be run twice natively, so the engines can't be compared:"
     if difference.node is None:
-        return f"{once} the second native run raised {difference.found}"
+        return [f"{once} the second native run raised {difference.found}"]
     slot = "" if difference.slot is None else f", gradient {difference.slot}"
-    return (
-        f"{once} the second native run differs at node {difference.node} ({difference.name}){slot}\n"
-        f"  first:  {difference.expected}\n  second: {difference.found}"
-    )
+    return [
+        f"{once} the second native run differs at node {difference.node} ({difference.name}){slot}",
+        f"  first:  {difference.expected}",
+        f"  second: {difference.found}",
+    ]

@@ -6,8 +6,10 @@ shortened in its middle.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich.cells import cell_len, set_cell_size
 
@@ -69,19 +71,69 @@ def shortened(text: str, width: int) -> str:
         return text
     if width < 2:
         return "…"[:width]
-    end = (width - 1) // 2
-    tail = text[::-1]
-    return (
-        f"{set_cell_size(text, width - 1 - end).rstrip(' …')}…{set_cell_size(tail, end).rstrip(' …')[::-1]}"
-    )
+    return _cut(text, width // 2, (width - 1) // 2)
 
 
-def folded(cell: str, width: int) -> str:
+def _cut(text: str, head: int, tail: int) -> str:
+    """Returns so much of a text's beginning and of its end."""
+    before, after = set_cell_size(text, head), set_cell_size(text[::-1], tail)[::-1]
+    return f"{before.rstrip(' …')}…{after.lstrip(' …')}"
+
+
+def told_apart(names: Iterable[str], width: int) -> dict[str, str]:
+    """Shortens names so that those which differ still do.
+
+    Args:
+        names: The names.
+        width: Characters that each may have.
+
+    Returns:
+        Name → text. Of long names whose usual short forms would be the same, another part is left out, or if nothing
+        else helps, a number stands at the end.
+
+    Example:
+        >>> list(told_apart(["layers.1.linear2", "layers.2.linear2"], 10).values())
+        ['layers.1…2', 'layers.2…2']
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in dict.fromkeys(names):
+        groups[shortened(name, width)].append(name)
+    found = {group[0]: text for text, group in groups.items() if len(group) == 1}
+    taken = set(found.values())
+    for group in groups.values():
+        if len(group) > 1:
+            texts = next(
+                texts
+                for texts in _forms(group, width)
+                if len(set(texts)) == len(group) and taken.isdisjoint(texts)
+            )
+            found |= zip(group, texts, strict=True)
+            taken.update(texts)
+    return found
+
+
+def _forms(names: Sequence[str], width: int) -> Iterator[list[str]]:
+    """Returns ways to shorten names that begin and end alike, the best first: with one gap, with two, numbered."""
+    middle = width // 2
+    for head in sorted(range(width), key=lambda head: abs(head - middle)):
+        yield [_cut(name, head, width - 1 - head) for name in names]
+    first = next(at for at, letters in enumerate(itertools.zip_longest(*names)) if len(set(letters)) > 1)
+    for end in range(width // 4, -1, -1):
+        yield [f"{name[:end]}…{_cut(name[first:], width - 2 - 2 * end, end)}" for name in names]
+    for start in itertools.count(1, len(names)):
+        numbers = [f"…{number}" for number in range(start, start + len(names))]
+        yield [
+            shortened(name, width - len(number)) + number for name, number in zip(names, numbers, strict=True)
+        ]
+
+
+def folded(cell: str, width: int, shorten: Callable[[str, int], str] = shortened) -> str:
     """Breaks the text of a cell into lines.
 
     Args:
         cell: The text.
         width: Characters that a line may have.
+        shorten: Makes words fit that are longer than that.
 
     Returns:
         The text with newlines; a word longer than the line is shortened in its middle.
@@ -91,7 +143,7 @@ def folded(cell: str, width: int) -> str:
         nll_lo…ward,
         mul
     """
-    lines = [line for text in cell.split("\n") for line in _filled(text, width, 0)]
+    lines = [line for text in cell.split("\n") for line in _filled(text, width, 0, shorten)]
     return "\n".join(line.strip(f" {KEEP}") for line in lines)
 
 
@@ -115,7 +167,7 @@ def paragraph(text: str, width: int) -> str:
     return text.replace(KEEP, " ")
 
 
-def _filled(text: str, width: int, level: int) -> list[str]:
+def _filled(text: str, width: int, level: int, shorten: Callable[[str, int], str]) -> list[str]:
     """Fills lines with pieces that one separator parts; a piece too long for a line is parted by the next separator."""
     lines = [""]
     for piece in _PIECES[level].findall(text):
@@ -124,9 +176,9 @@ def _filled(text: str, width: int, level: int) -> list[str]:
         elif _fits(piece, width):
             lines.append(piece)
         elif level + 1 == len(_PIECES):
-            lines.append(shortened(piece.strip(f" {KEEP}"), width))
+            lines.append(shorten(piece.strip(f" {KEEP}"), width))
         else:
-            lines += _filled(piece, width, level + 1)
+            lines += _filled(piece, width, level + 1, shorten)
     return [line for line in lines if line] or [""]
 
 

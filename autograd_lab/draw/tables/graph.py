@@ -13,7 +13,6 @@ from typing import Any
 
 from autograd_lab.draw import digits
 from autograd_lab.draw.digits import count
-from autograd_lab.draw.picture import clean
 from autograd_lab.draw.tables.grid import MOST, WIDTH, Column, around, ends, table, table_of, terminal_width
 from autograd_lab.draw.tables.modules import module_table
 from autograd_lab.draw.words import called, figures, held, metas, place, some, state
@@ -119,11 +118,11 @@ def _summary(graph: Graph) -> str:
         ", …" if len(graph.roots) > _MOST_ROOTS else ""
     )
     parts = [count(len(graph), "node"), count(leaves, "leaf", "leaves"), count(len(graph.roots), "output")]
-    text = f"{', '.join(parts)}{': → ' if roots else ''}{clean(roots)}"
+    text = f"{', '.join(parts)}{': → ' if roots else ''}{roots}"
     kept = held(graph.nodes)
     text += f"; saved tensors hold {kept}" if kept else ""
     swapped = Counter(node.rule for node in graph.nodes if node.rule)
-    rules = ", ".join(f"{clean(rule)} × {often}" for rule, often in sorted(swapped.items()))
+    rules = ", ".join(f"{rule} × {often}" for rule, often in sorted(swapped.items()))
     return f"{text}; the lab's rules: {rules}" if rules else text
 
 

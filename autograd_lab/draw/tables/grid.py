@@ -15,8 +15,16 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 
-from autograd_lab.draw.picture import clean
-from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, paragraph, shortened, with_units
+from autograd_lab.draw.tables.folding import (
+    KEEP,
+    folded,
+    longest_piece,
+    paragraph,
+    shortened,
+    told_apart,
+    with_units,
+)
+from autograd_lab.errors import escaped
 
 T = TypeVar("T")
 
@@ -95,17 +103,21 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int, 
          ExpBackward0  1.5
     """
     width = max(width, LEAST)
-    columns = [column._replace(name=clean(column.name)) for column in columns]
-    cells = [[with_units(clean(cell)) for cell in row] for row in rows]
+    columns = [column._replace(name=escaped(column.name)) for column in columns]
+    cells = [[with_units(escaped(cell)) for cell in row] for row in rows]
     rooms = [_room(column, [row[i] for row in cells]) for i, column in enumerate(columns)]
     kept = _kept(columns, rooms, width - 1)
     widths = dict(zip(kept, _widths([rooms[i] for i in kept], width - 1), strict=True))
-    lines = [*_row(columns, [column.name for column in columns], widths)]
+    fit = {
+        index: _fitting(columns[index], [row[index] for row in cells], width)
+        for index, width in widths.items()
+    }
+    lines = [*_row(columns, [column.name for column in columns], widths, fit)]
     lines.append(" " + "─" * (sum(widths.values()) + len(GAP) * (len(widths) - 1)))
     for index, row in enumerate(cells):
         if gap and index == len(cells) - len(cells) // 3:
             lines.append(f" {gap}")
-        lines += _row(columns, row, widths)
+        lines += _row(columns, row, widths, fit)
     left_out = [column.name for i, column in enumerate(columns) if i not in widths]
     if left_out:
         lines.append(paragraph(f" no room for: {', '.join(left_out)}", width))
@@ -134,8 +146,8 @@ def around(above: str, body: str, below: Iterable[str], width: int) -> str:
         all is well
     """
     width = max(width, LEAST)
-    closing = "".join(f"{paragraph(clean(line), width)}\n" for line in below)
-    return f"{paragraph(clean(above), width)}\n{body}{closing}"
+    closing = "".join(f"{paragraph(escaped(line), width)}\n" for line in below)
+    return f"{paragraph(escaped(above), width)}\n{body}{closing}"
 
 
 def table_of(
@@ -204,12 +216,31 @@ def _widths(rooms: Sequence[_Room], width: int) -> list[int]:
     return given
 
 
-def _row(columns: Sequence[Column], cells: Sequence[str], widths: dict[int, int]) -> Iterator[str]:
+def _fitting(column: Column, cells: Sequence[str], width: int) -> Callable[[str], str]:
+    """Returns what makes a cell fit its column, in which different names stay different."""
+    if column.kind == "name":
+        names = told_apart(cells, width)
+        return lambda cell: names.get(cell) or shortened(cell, width)
+    long: dict[str, None] = {}
+
+    def note(word: str, width: int) -> str:
+        long[word] = None
+        return shortened(word, width)
+
+    for cell in dict.fromkeys(cells):
+        folded(cell, width, note)
+    words = told_apart(long, width)
+    return lambda cell: folded(cell, width, lambda word, width: words.get(word) or shortened(word, width))
+
+
+def _row(
+    columns: Sequence[Column],
+    cells: Sequence[str],
+    widths: dict[int, int],
+    fit: dict[int, Callable[[str], str]],
+) -> Iterator[str]:
     """Returns the lines of one row."""
-    texts = [
-        shortened(cells[i], width) if columns[i].kind == "name" else folded(cells[i], width)
-        for i, width in widths.items()
-    ]
+    texts = [fit[index](cells[index]) for index in widths]
     for parts in itertools.zip_longest(*(text.split("\n") for text in texts), fillvalue=""):
         padded = []
         for part, (i, width) in zip(parts, widths.items(), strict=True):

@@ -13,7 +13,7 @@ from autograd_lab.draw import digits
 from autograd_lab.draw.plan.collapse import Part, Plan, plan
 from autograd_lab.draw.plan.sums import Ways, came_in, gradients_of, together
 from autograd_lab.draw.tables.grid import MOST, Column, table_of
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import Option, RenderError
 from autograd_lab.records import Graph, Node, Step
 
 OUTSIDE = "(no module)"
@@ -93,10 +93,10 @@ def must_know_modules(graph: Graph, depth: int | None, repeats: bool) -> None:
     if (depth is None and not repeats) or not graph.nodes:
         return
     if all(node.module is None for node in graph.nodes):
-        asked = "repeats" if depth is None else "depth"
         raise RenderError(
-            f"{asked} shows modules, and only a watched forward knows them: here none was called; make the loss and "
-            "run its backward in `with lab.watch(model) as w:`, then render w.traces[0]"
+            Option("repeats" if depth is None else "depth"),
+            " shows modules, and only a watched forward knows them: here none was called; make the loss and "
+            "run its backward in `with lab.watch(model) as w:`, then render w.traces[0]",
         )
 
 

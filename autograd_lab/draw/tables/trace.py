@@ -14,7 +14,7 @@ from autograd_lab.draw.digits import count
 from autograd_lab.draw.tables.folding import together
 from autograd_lab.draw.tables.grid import WIDTH, Column, around, ends, table_of
 from autograd_lab.draw.tables.modules import module_table
-from autograd_lab.draw.words import brief, gradient, place, some
+from autograd_lab.draw.words import brief, gradient, place, some, without_gradient
 from autograd_lab.records import Accumulation, GradStats, Step, Trace
 
 
@@ -78,20 +78,11 @@ def remarks(trace: Trace) -> list[str]:
         ['1 parameter got no gradient: fc.bias']
     """
     found = []
-    if missing := [*trace.graph.unreached, *_empty_handed(trace)]:
+    if missing := without_gradient(trace):
         found.append(f"{count(len(missing), 'parameter')} got no gradient: {some(missing)}")
     if wrong := [f"#{step.node} {_called(step, trace)}" for step in trace.steps if _not_finite(step)]:
         found.append(f"not finite in {count(len(wrong), 'step')}, the first: {some(wrong)}")
     return found
-
-
-def _empty_handed(trace: Trace) -> list[str]:
-    """Returns the leaves whose step ran and brought no gradient."""
-    return [
-        _called(step, trace)
-        for step in trace.steps
-        if step.accumulation is not None and step.accumulation.how == "nothing"
-    ]
 
 
 def _called(step: Step, trace: Trace) -> str:

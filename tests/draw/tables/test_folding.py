@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
-from autograd_lab.draw.tables.folding import KEEP, folded, longest_piece, paragraph, shortened, together
+from autograd_lab.draw.tables.folding import (
+    KEEP,
+    folded,
+    longest_piece,
+    paragraph,
+    shortened,
+    together,
+    told_apart,
+)
 from autograd_lab.draw.tables.grid import Column, table
 
 
@@ -48,6 +56,50 @@ def test_a_name_is_shortened_in_its_middle(name, width):
     start, cut, end = found.partition("…")
     assert cell_len(found) <= width
     assert found == name or (cut and name.startswith(start) and name.endswith(end))
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "wanted"),
+    [
+        (["layers.1.linear2", "layers.2.linear2"], 14, ["layers.1…near2", "layers.2…near2"]),
+        (["h.0.attn.c_proj", "h.0.attn.c_attn"], 9, ["h.0.…proj", "h.0.…attn"]),
+        (["transformer.h.10.attn.w", "transformer.h.11.attn.w"], 12, ["tra…0.attn.w", "tra…1.attn.w"]),
+        (["short", "transformer.h.11.attn.w"], 12, ["short", "transf…ttn.w"]),
+        (["aaaabaaaacaaaa", "aaaabaaaadaaaa", "aaaaeaaaacaaaa"], 6, ["aa…a…1", "aa…a…2", "aa…a…3"]),
+    ],
+)
+def test_names_that_would_look_alike_are_shortened_elsewhere(names, width, wanted):
+    assert list(told_apart(names, width).values()) == wanted
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["h", "0", "1", "10", "layers", "line1", "line2", "漢"]), max_size=7).map(".".join),
+        unique=True, max_size=12,
+    ),
+    st.integers(8, 24),
+)  # fmt: skip
+def test_different_names_stay_different(names, width):
+    texts = told_apart(names, width)
+    assert list(texts) == sorted(names, key=list(texts).index)
+    assert len(set(texts.values())) == len(names)
+    for name, text in texts.items():
+        assert cell_len(text) <= width
+        assert (text == name) == (cell_len(name) <= width)
+        start, _, rest = text.partition("…")
+        assert text == name or (name.startswith(start) and (rest[-1:].isdigit() or name.endswith(rest[-1:])))
+
+
+@given(st.lists(st.integers(0, 99), unique=True, min_size=2, max_size=6), st.sampled_from(["name", "words"]))
+def test_different_names_stay_different_in_a_table(numbers, kind):
+    names = [
+        f"transformer.encoder.layers.{number}.self_attention.output_projection.linear2" for number in numbers
+    ]
+    rows = table(
+        [Column("module", 0, kind), Column("node", 0, "name")], [[name, "x" * 70] for name in names], 60
+    )
+    cells = [line.split()[0] for line in rows.splitlines()[2:]]
+    assert len(set(cells)) == len(names)
 
 
 def test_a_number_keeps_its_unit():

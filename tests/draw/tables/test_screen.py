@@ -73,11 +73,15 @@ OWN = {"no", "room", "for:"}
 
 
 def shortens(word: str, whole: set[str]) -> bool:
-    """Whether a word is ``start…end`` of a longer one that is no number, or the ruler, or names a column left out."""
-    start, cut, end = word.partition("…")
+    """Whether a word is ``start…end`` of a longer one that is no number, or the ruler, or names a column left out.
+
+    Where that would be the same for two names, there's a piece in between, too.
+    """
+    start, cut, rest = word.partition("…")
+    between, _, end = rest.rpartition("…")
     if not cut:
         return word in OWN or not word.strip("─") or word.rstrip(",") in whole
-    starts = {each for each in whole if each.startswith(start)}
+    starts = {each for each in whole if each.startswith(start) and between in each}
     ends = {each for each in whole if each.endswith(end)}  # of another word, where a name has several
     return bool(starts and ends) and not any(NUMBER.fullmatch(each) for each in starts & ends)
 
