@@ -405,7 +405,7 @@ class Watcher(Hold):
                 self._place.passed = None  # what is inside this one is traced too
         return backward
 
-    def _recorder(self, outputs: Sequence[Any], called: places.Called) -> tuple[Recorder, str | None]:
+    def _recorder(self, outputs: Sequence[Any], called: places.OutputNames) -> tuple[Recorder, str | None]:
         """Returns what records a backward of what is called so, and why their graph can't be read, if it can't."""
         unread = None
         try:
@@ -415,7 +415,9 @@ class Watcher(Hold):
         options = self._options
         return Recorder(graph, nodes, Meter(options.stats), options.keeps, kernels=options.kernels), unread
 
-    def _live(self, outputs: Outputs, given: Names, called: places.Called) -> tuple[Graph, list[TorchNode]]:
+    def _live(
+        self, outputs: Outputs, given: Names, called: places.OutputNames
+    ) -> tuple[Graph, list[TorchNode]]:
         with _tensors.no_torch_function():
             models = self._roots.naming()
             graph, nodes = live(outputs, model=models, names={**self._options.names, **given}, called=called)

@@ -14,7 +14,7 @@ from autograd_lab.capture import outputs as _outputs
 from autograd_lab.capture.models import Models
 from autograd_lab.capture.names import NameBook, Names
 from autograd_lab.capture.nodes import NodeReader
-from autograd_lab.capture.places import Called, called
+from autograd_lab.capture.places import OutputNames, called
 from autograd_lab.capture.walk import Walk, walk
 from autograd_lab.records import Edge, Graph
 
@@ -60,7 +60,7 @@ def live(
     *,
     model: torch.nn.Module | Models | None = None,
     names: Names | None = None,
-    called: Called = None,
+    called: OutputNames = None,
 ) -> tuple[Graph, list[TorchNode]]:
     """Does what ``capture`` does, and gives the live nodes too, for those who go on to run them.
 

@@ -15,7 +15,7 @@ import torch
 from torch.autograd.graph import GradientEdge, Node
 
 from autograd_lab._torch import nodes as _nodes
-from autograd_lab.capture.places import Called
+from autograd_lab.capture.places import OutputNames
 from autograd_lab.errors import GraphError, article
 
 Outputs: TypeAlias = Any
@@ -52,7 +52,7 @@ def roots(outputs: Outputs) -> list[RootEdge]:
     return edges
 
 
-def names(outputs: Outputs, called: Called = None) -> list[str | None]:
+def names(outputs: Outputs, called: OutputNames = None) -> list[str | None]:
     """Returns what each root is called: its path of keys in ``outputs``, or else what the user's line calls it.
 
     Args:
@@ -72,7 +72,7 @@ def names(outputs: Outputs, called: Called = None) -> list[str | None]:
     return [name or None for name, item in _begun_with(outputs, called) if _has_graph(item)]
 
 
-def _begun_with(outputs: Outputs, called: Called) -> Iterator[tuple[str, torch.Tensor | GradientEdge]]:
+def _begun_with(outputs: Outputs, called: OutputNames) -> Iterator[tuple[str, torch.Tensor | GradientEdge]]:
     """Returns tensors and edges with their names. Keys of a dictionary, or of a named tuple, speak for themselves."""
     if isinstance(called, tuple) and type(outputs) in (list, tuple) and len(outputs) == len(called):
         return itertools.chain.from_iterable(

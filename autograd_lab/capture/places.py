@@ -57,7 +57,7 @@ def _users(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-Called: TypeAlias = str | tuple[str | None, ...] | None
+OutputNames: TypeAlias = str | tuple[str | None, ...] | None
 """What a line calls what it hands over: a name; of a list or tuple that is written out, a name for each item; or
 ``None``."""
 
@@ -70,7 +70,7 @@ _FIRST = ("outputs", "tensors", "record")
 """What that argument is called here and in torch."""
 
 
-def start() -> tuple[Source | None, Called]:
+def start() -> tuple[Source | None, OutputNames]:
     """Finds the user's line that starts a backward or calls the lab, and what it calls the tensors there.
 
     The name is read from the line itself: a frame's variables, once looked at, would hold their values for as long as
@@ -86,14 +86,14 @@ def start() -> tuple[Source | None, Called]:
     return source(Place(frame.f_code, frame.f_lineno)), _handed_over(frame.f_code, frame.f_lasti)
 
 
-def called() -> Called:
+def called() -> OutputNames:
     """Returns the second of what `start` finds."""
     frame = _users(inspect.currentframe())
     return None if frame is None else _handed_over(frame.f_code, frame.f_lasti)
 
 
 @functools.lru_cache(maxsize=1024)
-def _handed_over(code: CodeType, instruction: int) -> Called:
+def _handed_over(code: CodeType, instruction: int) -> OutputNames:
     text = _running(code, instruction)
     try:
         call = ast.parse(f"({text})", mode="eval").body

@@ -44,7 +44,10 @@ TWO = "a, b = W.sum(), W.sum()\n"
 
 HANDED_OVER = [
     ("a, b = W.sum(), W.sum()\ngraph = lab.capture(a)", ["a"]),
-    ("out = types.SimpleNamespace(loss=W.sum())\ngraph = lab.trace(out.loss, names={'W': W}).graph", ["out.loss"]),
+    (
+        "out = types.SimpleNamespace(loss=W.sum())\ngraph = lab.trace(out.loss, names={'W': W}).graph",
+        ["out.loss"],
+    ),
     ("from autograd_lab import trace\nloss = W.sum()\ngraph = trace(outputs=loss).graph", ["loss"]),
     ("loss = W.sum()\ngraph = lab.replay(loss).graph", ["loss"]),
     ("loss = W.sum()\ngraph = lab.Engine(loss).graph", ["loss"]),
@@ -53,7 +56,10 @@ HANDED_OVER = [
     (TWO + "both = a, b\ngraph = lab.capture(both)", ["both[0]", "both[1]"]),
     (TWO + "both = [b]\ngraph = lab.capture([a, both])", ["a", "both"]),
     (TWO + "both = [b]\ngraph = lab.capture([a, *both])", [None, None]),
-    (TWO + "out = {'loss': a, 'aux': [b, a]}\ngraph = lab.capture(out)", ["loss", "aux[0]", "aux[1]"]),  # keys go first
+    (
+        TWO + "out = {'loss': a, 'aux': [b, a]}\ngraph = lab.capture(out)",
+        ["loss", "aux[0]", "aux[1]"],
+    ),  # keys go first
     ("loss = W.sum()\ngraph = lab.capture(loss, names={'L': loss})", ["L"]),  # and so do names
     ("graph = lab.capture(W.sum())", [None]),
     ("a = W.sum()\ngraph = lab.capture(a + a)", [None]),

@@ -1,8 +1,9 @@
-"""Where a picture's title and legend stand.
+"""Where a picture's title, legend and note stand.
 
-The title is above the picture. The legend is in a corner that the layout left empty, or else below.
+The title is above the picture. The legend is in a corner that the layout left empty, or else below. The note is below
+all.
 
-Relies on ``placing`` and ``sizes``. Promises that neither touches anything.
+Relies on ``placing`` and ``sizes``. Promises that none of them touches anything.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _MOST_SEARCHED = 1_500
 
 
 def furnished(picture: Picture, placement: Placement) -> Placement:
-    """Finds places for the title and the legend.
+    """Finds places for the title, the legend and the note.
 
     Args:
         picture: The picture.
@@ -53,33 +54,40 @@ def furnished(picture: Picture, placement: Placement) -> Placement:
     extent = around_all([*rects, *(Rect(x, y, x, y) for x, y in points)])
     title, above = _title(picture, extent)
     legend = tuple(_legend(picture, placement, extent, rects))
-    found = Furniture(title, above, legend, KEY_GAP + _key_width(picture.legend))
-    low = min((y for _, y in legend), default=extent.bottom) - ROW / 2
+    low = min([extent.bottom, *(y - ROW / 2 for _, y in legend)])
+    note = _broken(picture.note, "legend", extent)
+    below = (extent.left, low - _MARGIN)
+    found = Furniture(title, above, legend, KEY_GAP + _key_width(picture.legend), note, below)
     ends = [x + _width(entry, found.key) for entry, (x, _) in zip(picture.legend, legend, strict=True)]
-    sizes = [lines_size((Line(text, "caption"),)) for text in title]
-    top = extent.top + (_MARGIN + sum(height for _, height in sizes) if title else 0.0)
-    wide = max([extent.right, *ends, *(extent.left + width for width, _ in sizes)])
+    texts = [*(Line(text, "caption") for text in title), *(Line(text, "legend") for text in note)]
+    top = above[1] if title else extent.top
+    bottom = below[1] - _height(note, "legend") if note else low
+    wide = max([extent.right, *ends, *(extent.left + lines_size((line,))[0] for line in texts)])
     left = min([extent.left, *(x for x, _ in legend)])
-    return placement._replace(
-        furniture=found, extent=(wide - left, top - min(extent.bottom, low if legend else extent.bottom))
-    )
+    return placement._replace(furniture=found, extent=(wide - left, top - bottom))
 
 
 def _title(picture: Picture, extent: Rect) -> tuple[tuple[str, ...], Point]:
     """The title's lines, and the upper left corner of the first."""
-    if not picture.title:
-        return (), (0.0, 0.0)
-    tone = TONES["caption"]
+    lines = _broken(picture.title, "caption", extent)
+    return lines, (extent.left, extent.top + _MARGIN + _height(lines, "caption") if lines else extent.top)
+
+
+def _broken(text: str, tone: str, extent: Rect) -> tuple[str, ...]:
+    """A text in lines about as wide as the picture."""
     room = max(extent.size[0], _NARROWEST)
     lines: list[str] = []
-    for word in picture.title.split(" "):
+    for word in text.split(" ") if text else ():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, tone.size, tone.bold) <= room:
+        if lines and text_width(longer, TONES[tone].size, TONES[tone].bold) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
-    height = sum(lines_size((Line(text, "caption"),))[1] for text in lines)
-    return tuple(lines), (extent.left, extent.top + _MARGIN + height)
+    return tuple(lines)
+
+
+def _height(lines: Sequence[str], tone: str) -> float:
+    return sum(lines_size((Line(text, tone),))[1] for text in lines)
 
 
 def _legend(picture: Picture, placement: Placement, extent: Rect, rects: Sequence[Rect]) -> Iterator[Point]:

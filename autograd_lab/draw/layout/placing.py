@@ -41,12 +41,16 @@ class Furniture(NamedTuple):
         above: The upper left corner of the first.
         legend: The middle of the left side of each entry.
         key: How far to the right of that an entry's words begin.
+        note: The note's lines.
+        below: The upper left corner of the first.
     """
 
     title: tuple[str, ...] = ()
     above: Point = (0.0, 0.0)
     legend: tuple[Point, ...] = ()
     key: float = 0.0
+    note: tuple[str, ...] = ()
+    below: Point = (0.0, 0.0)
 
 
 class Placement(NamedTuple):
@@ -60,7 +64,7 @@ class Placement(NamedTuple):
         labels: The middle of each arrow's label, where the layout says it; empty where it says none.
         back_labels: Likewise of the labels of the ways back.
         clusters: Each cluster's frame, in the order of their numbers; empty where a layout keeps none together.
-        furniture: The title and the legend.
+        furniture: The title, the legend and the note.
         extent: How wide and high all of it is; ``None`` where that isn't known.
 
     Example:

@@ -16,7 +16,7 @@ from autograd_lab.draw.groups import group_paths
 from autograd_lab.draw.plan.closeup import CloseUp, close_up
 from autograd_lab.draw.plan.homes import Path, class_finder, homes
 from autograd_lab.draw.plan.repeats import Repeats, find_repeats, inner_name, no_repeats
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import Option, RenderError
 from autograd_lab.records import Edge, Graph, Node
 
 WHOLE = "whole model"
@@ -31,10 +31,11 @@ class Part(NamedTuple):
         nodes: The ids of the nodes that it stands for, in the graph's order.
         node: The id of the node that is drawn; ``None`` for a module.
         module: Title of the module that it is; ``None`` for a node.
-        group: The clusters that it's in, outermost first.
+        group: The clusters of modules that it's in, outermost first.
         times: How many blocks that are alike it stands for.
         kind: The class of the module that it is, where that's known.
         place: ``"near"`` for a neighbour of the one module that is drawn, ``"far"`` for what isn't drawn at all.
+        frame: What is written around it and all that is drawn for the same rounds; empty for none.
 
     Example:
         >>> Part("n3", (3,), 3).times
@@ -49,6 +50,12 @@ class Part(NamedTuple):
     times: int = 1
     kind: str | None = None
     place: Literal["", "near", "far"] = ""
+    frame: str = ""
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """All that is drawn around it, outermost first."""
+        return (self.frame, *self.group) if self.frame else self.group
 
 
 class Link(NamedTuple):
@@ -79,17 +86,19 @@ class Plan(NamedTuple):
         links: For each part the arrows that leave it.
         part_of: For each node the index of its part.
         names: For each node the names of the leaf that it feeds; in a block that's drawn for others they speak for all.
+        copies: For each node a number that those have in common which lie in one part and in one block of each run.
         classes: The class of each cluster's module, where that's known, by the clusters' texts on the way to it.
 
     Example:
         >>> plan(Graph((Node(0, "ExpBackward0", "op", 0),), ())).parts
-        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1, kind=None, place=''),)
+        (Part(key='n0', nodes=(0,), node=0, module=None, group=(), times=1, kind=None, place='', frame=''),)
     """
 
     parts: tuple[Part, ...]
     links: tuple[tuple[Link, ...], ...]
     part_of: tuple[int, ...]
     names: tuple[tuple[str, ...], ...]
+    copies: tuple[int, ...]
     classes: Mapping[tuple[str, ...], str]
 
 
@@ -111,11 +120,10 @@ def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False, modul
     Example:
         >>> nodes = [Node(i, "ExpBackward0", "op", 9 - i, module="net.exp") for i in range(2)]
         >>> plan(Graph(tuple(nodes), ()), depth=1).parts
-        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1, kind=None, place=''),)
+        (Part(key='m0', nodes=(0, 1), node=None, module='net', group=(), times=1, kind=None, place='', frame=''),)
     """
     at_home = homes(graph)
-    if module is not None and repeats:
-        raise RenderError("module draws one block and repeats one for several; leave one of them out")
+    must_go_together(module, repeats)
     found = find_repeats(graph, at_home, depth) if repeats else no_repeats(graph)
     near = None if module is None else close_up(graph, at_home, module)
     drawn: dict[int | Path, list[int]] = {}
@@ -134,7 +142,32 @@ def plan(graph: Graph, *, depth: int | None = None, repeats: bool = False, modul
         for node_id in part.nodes:
             part_of[node_id] = index
     names = tuple(_names(node, at_home[node.id], found) for node in graph.nodes)
-    return Plan(parts, _links(graph, parts, part_of, found), tuple(part_of), names, classes)
+    links = _links(graph, parts, part_of, found)
+    return Plan(parts, links, tuple(part_of), names, _copies(part_of, found), classes)
+
+
+def must_go_together(module: str | None, repeats: bool) -> None:
+    """Raises where one block is to be drawn, and one for several.
+
+    Raises:
+        RenderError: As said.
+
+    Example:
+        >>> must_go_together("h.3", repeats=False)
+    """
+    if module is not None and repeats:
+        raise RenderError(
+            Option("module"),
+            " draws one block and ",
+            Option("repeats"),
+            " one for several; leave one of them out",
+        )
+
+
+def _copies(part_of: Sequence[int], found: Repeats) -> tuple[int, ...]:
+    numbers: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
+    blocks = ((part, tuple(sorted(own.items()))) for part, own in zip(part_of, found.blocks, strict=True))
+    return tuple(numbers.setdefault(block, len(numbers)) for block in blocks)
 
 
 # --- boxes ---------------------------------------------------------------------------
@@ -155,17 +188,20 @@ def _parts(
         around = frames[told[path]] if path else ()
         around = around[:-1] if isinstance(what, tuple) else around
         group = tuple(frame.text for frame in around)
+        rounds = found.framed.get(nodes[0], 0)
+        outermost = f"alike × {rounds}" if rounds else ""
+        before = (outermost,) if rounds else ()
         for count, frame in enumerate(around, start=1):
             if path and (kind := known(path[: frame.length])):
-                classes[group[:count]] = kind
-        times = _times(path, found)
+                classes[before + group[:count]] = kind
+        times = _times(path, found) if path or not rounds else rounds
         if isinstance(what, tuple):
-            parts.append(
-                Part(f"m{modules}", tuple(nodes), None, _title(what, found), group, times, known(what))
-            )
+            title = _title(what, found)
+            part = Part(f"m{modules}", tuple(nodes), None, title, group, times, known(what), frame=outermost)
             modules += 1
         else:
-            parts.append(Part(f"n{what}", tuple(nodes), what, None, group, times))
+            part = Part(f"n{what}", tuple(nodes), what, None, group, times, frame=outermost)
+        parts.append(part)
     return tuple(parts), classes
 
 
@@ -236,7 +272,7 @@ def _links(
         way = _Way(
             end,
             _differ(found.blocks[tail], found.blocks[edge.node]),
-            slot if parts[start].module is None else None,
+            slot if parts[start].module is None and not _goes_to_many(parts[start], parts[end]) else None,
             edge.input_nr if parts[end].module is None else None,
         )
         kept[start].setdefault(way, []).append((tail, slot))
@@ -244,6 +280,11 @@ def _links(
         tuple(Link(start, way.head, tuple(edges), way.again) for way, edges in leaving.items())
         for start, leaving in enumerate(kept)
     )
+
+
+def _goes_to_many(tail: Part, head: Part) -> bool:
+    """Whether a node has an edge, or several, to each of the nodes that one is drawn for."""
+    return tail.times == 1 < head.times
 
 
 def _differ(one: dict[int, int], other: dict[int, int]) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from autograd_lab.draw.digits import nbytes, number
 from autograd_lab.draw.plan.collapse import Part, Plan
 from autograd_lab.draw.plan.sums import Ways, came_in, together
-from autograd_lab.errors import RenderError
+from autograd_lab.errors import Option, Parts, RenderError
 from autograd_lab.records import Graph, Step
 
 STEPS = 6
@@ -22,6 +22,8 @@ STEPS = 6
 
 ZERO, WILD = "zero", "not finite"
 """The steps beside the scale."""
+
+_OF_ALL = "; where one is drawn for several, of all of them"
 
 _DECADES = 1.5
 """Powers of ten between the least and the most from which on steps are factors rather than differences."""
@@ -62,7 +64,7 @@ def heat(by: str, graph: Graph, drawn: Plan, steps: Sequence[Step] = ()) -> Heat
     values = kind.values(graph, drawn, {step.node: step for step in steps})
     known = [value for value in values if value is not None and 0 < value < math.inf]
     if not known:
-        raise RenderError(f"heat={by!r} has nothing to show: {kind.lacking}")
+        raise RenderError(Option("heat", by), " has nothing to show: ", *kind.lacking)
     least, most = min(known), max(known)
     bounds = _bounds(least, most)
     scale = [
@@ -70,7 +72,8 @@ def heat(by: str, graph: Graph, drawn: Plan, steps: Sequence[Step] = ()) -> Heat
     ]
     step_of = tuple(None if value is None else _step(value, bounds) for value in values)
     beside = [(name, name) for name in (ZERO, WILD) if name in step_of]
-    return Heat(kind.what, step_of, (*scale, *beside), tuple(values))
+    what = kind.what + (_OF_ALL if any(part.times > 1 for part in drawn.parts) else "")
+    return Heat(what, step_of, (*scale, *beside), tuple(values))
 
 
 def _bounds(least: float, most: float) -> list[float]:
@@ -96,11 +99,17 @@ _Values = list[float | None]
 
 
 def _norms(graph: Graph, drawn: Plan, steps: Mapping[int, Step]) -> _Values:
-    ways = Ways(graph, drawn.part_of)
+    ways = Ways(graph, drawn.copies)
     return [
-        came_in(part.nodes, ways.came[i], steps) if part.node is None else _arrived(part, steps)
-        for i, part in enumerate(drawn.parts)
+        _came_in(part, drawn, ways, steps) if part.node is None else _arrived(part, steps)
+        for part in drawn.parts
     ]
+
+
+def _came_in(part: Part, drawn: Plan, ways: Ways, steps: Mapping[int, Step]) -> float | None:
+    """What came into a module; of several that one is drawn for, into each, also from one another."""
+    copies = dict.fromkeys(drawn.copies[node] for node in part.nodes)
+    return came_in(part.nodes, (edge for copy in copies for edge in ways.came[copy]), steps)
 
 
 def _arrived(part: Part, steps: Mapping[int, Step]) -> float | None:
@@ -141,7 +150,7 @@ class Kind(NamedTuple):
     what: str
     values: Callable[[Graph, Plan, Mapping[int, Step]], _Values]
     text: Callable[[float], str]
-    lacking: str
+    lacking: Parts
     of_graphs: bool = False
 
 
@@ -150,19 +159,19 @@ KINDS = {
         "norm of the gradient that came in",
         _norms,
         lambda value: number(float(f"{value:.2g}")),
-        "this trace has no norms; trace with stats='norm'",
+        ("this trace has no norms; trace with ", Option("stats", "norm")),
     ),
     "time": Kind(
         "time of the node's turn, ms",
         _times,
         lambda value: number(float(f"{value:.2g}")),
-        "this trace has no times",
+        ("this trace has no times",),
     ),
     "saved": Kind(
         "memory kept for the backward",
         _saved,
         lambda value: nbytes(round(float(f"{value:.3g}"))),
-        "no node keeps a tensor alive; a backward frees them, so capture the graph before it",
+        ("no node keeps a tensor alive; a backward frees them, so capture the graph before it",),
         of_graphs=True,
     ),
 }

@@ -1,16 +1,19 @@
 """Blocks that are alike and follow one another, so that one of them can be drawn for all.
 
-A block is a module and all that lies in it. Relies on the records and ``modules``. Promises that only blocks are
-put together which are the same in every fact that a picture shows and are wired alike: see Note [Alike].
+A block is a module and all that lies in it, or a round: see ``rounds``. Relies on the records and ``homes``. Promises
+that only blocks are put together which are the same in every fact that a picture shows and are wired alike: see Note
+[Alike].
 """
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from autograd_lab.draw.plan.homes import Path, bare, class_finder
+from autograd_lab.draw.plan.rounds import Rounds, rounds
 from autograd_lab.records import Edge, Graph, Node
 
 # Note [Alike]
@@ -31,6 +34,8 @@ class Repeats(NamedTuple):
         texts: Path of a block that is drawn for a run → what its last part is called, such as ``"0 … 11"``.
         times: Path of such a block → how many there are.
         blocks: For each node in a run: index of the run → index of its block, the first in the backward's order 0.
+        framed: Of a run of rounds, for each node of the one that is drawn how many rounds there are: see Note [Rounds]
+            in ``rounds.py``.
 
     Example:
         >>> find_repeats(Graph((Node(0, "ExpBackward0", "op", 0),), ()), [None], None).image
@@ -41,6 +46,7 @@ class Repeats(NamedTuple):
     texts: dict[Path, str]
     times: dict[Path, int]
     blocks: list[dict[int, int]]
+    framed: dict[int, int]
 
 
 class _Block(NamedTuple):
@@ -64,7 +70,7 @@ def no_repeats(graph: Graph) -> Repeats:
     Returns:
         No runs at all.
     """
-    return Repeats(list(range(len(graph))), {}, {}, [{} for _ in graph.nodes])
+    return Repeats(list(range(len(graph))), {}, {}, [{} for _ in graph.nodes], {})
 
 
 def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) -> Repeats:
@@ -79,8 +85,10 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
         What is drawn for what.
     """
     found = no_repeats(graph)
-    into, class_of = _into(graph), class_finder(graph)
+    block = functools.partial(_block, graph, homes, _into(graph), class_finder(graph))
     runs = 0
+    no_rounds: list[Rounds] = [{}]
+    with_rounds = [{}, *filter(None, (rounds(graph, homes, chained=chained) for chained in (False, True)))]
     waiting: list[tuple[Path, list[int]]] = [
         ((), [i for i, home in enumerate(homes) if home is not None and home])
     ]
@@ -91,22 +99,32 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
         children: dict[str, list[int]] = defaultdict(list)
         for node_id in nodes:
             children[_home(homes, node_id)[len(parent)]].append(node_id)
-        blocks = [
-            _block(graph, homes, into, class_of, (*parent, name), inside) for name, inside in children.items()
-        ]
-        drawn = {block.name for block in blocks}
-        for run in _runs(blocks):
+        ways = no_rounds if parent else with_rounds
+        around, alike = _most_alike(
+            (
+                around,
+                [
+                    block((*parent, name), [*inside, *around.get(name, ())])
+                    for name, inside in children.items()
+                ],
+            )
+            for around in ways
+        )
+        drawn = set(children)
+        for run in alike:
             first = run[0]
+            if any(around.get(each.name) for each in run):
+                found.framed.update(dict.fromkeys(first.nodes, len(run)))
             path = (*parent, first.name)
             # In a container: see Note [Containers] in homes.py.
             before, _, last = first.name.rpartition(".")
             after = last if run[-1].name.rpartition(".")[0] == before else first.name
             found.texts[path], found.times[path] = f"{run[-1].name} … {after}", len(run)
-            for index, block in enumerate(run):
-                for own, node_id in zip(first.nodes, block.nodes, strict=True):
+            for index, each in enumerate(run):
+                for own, node_id in zip(first.nodes, each.nodes, strict=True):
                     found.image[node_id] = own
                     found.blocks[node_id][runs] = index
-            drawn -= {block.name for block in run[1:]}
+            drawn -= {each.name for each in run[1:]}
             runs += 1
         waiting += (
             ((*parent, name), [i for i in inside if len(_home(homes, i)) > len(parent) + 1])
@@ -114,6 +132,12 @@ def find_repeats(graph: Graph, homes: Sequence[Path | None], depth: int | None) 
             if name in drawn
         )
     return _resolved(found)
+
+
+def _most_alike(ways: Iterable[tuple[Rounds, Sequence[_Block]]]) -> tuple[Rounds, list[list[_Block]]]:
+    """Returns the rounds with which most blocks are alike, the first of several, and the runs of these blocks."""
+    found = [(around, _runs(blocks)) for around, blocks in ways]
+    return max(found, key=lambda each: sum(len(run) - 1 for run in each[1]))
 
 
 def _resolved(found: Repeats) -> Repeats:
@@ -169,7 +193,7 @@ def _block(
         nodes,
         (
             class_of(path),
-            tuple(_described(graph.nodes[i], _home(homes, i)[len(path) :], path) for i in nodes),
+            tuple(_described(graph.nodes[i], _within(homes[i], path), path) for i in nodes),
             tuple(
                 (index, slot, index_of[edge.node], edge.input_nr, edge.name)
                 for index, slot, edge in outs
@@ -202,7 +226,12 @@ def _in_order(graph: Graph, inside: Iterable[int]) -> tuple[int, ...]:
     return (*(node.id for node in operations), *(met | leaves))
 
 
-def _described(node: Node, module: Path, block: Path) -> Hashable:
+def _within(home: Path | None, block: Path) -> Path | None:
+    """A module's path from a block on; ``None`` for what stands around the block."""
+    return None if home is None else home[len(block) :]
+
+
+def _described(node: Node, module: Path | None, block: Path) -> Hashable:
     """All that a picture shows of a node, but for its edges."""
     return (
         node.name,

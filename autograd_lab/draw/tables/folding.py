@@ -117,7 +117,7 @@ def _forms(names: Sequence[str], width: int) -> Iterator[list[str]]:
     middle = width // 2
     for head in sorted(range(width), key=lambda head: abs(head - middle)):
         yield [_cut(name, head, width - 1 - head) for name in names]
-    first = next(at for at, letters in enumerate(itertools.zip_longest(*names)) if len(set(letters)) > 1)
+    first = next(i for i, letters in enumerate(itertools.zip_longest(*names)) if len(set(letters)) > 1)
     for end in range(width // 4, -1, -1):
         yield [f"{name[:end]}…{_cut(name[first:], width - 2 - 2 * end, end)}" for name in names]
     for start in itertools.count(1, len(names)):

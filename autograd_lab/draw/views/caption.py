@@ -5,11 +5,16 @@ Relies on the records, ``words`` and ``digits``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autograd_lab.draw.digits import count, number
-from autograd_lab.draw.words import place, some
+from autograd_lab.draw.words import place, some, without_gradient
 from autograd_lab.records import Graph, ScalarGraph, Trace
 
 _LONGEST = 60
+
+_FIRST = 3
+"""Names in a note."""
 
 
 def outputs(graph: Graph) -> str:
@@ -65,6 +70,30 @@ def _in(module: str | None) -> str:
 def _all(module: str | None) -> str:
     """Where one module is drawn, the numbers are still those of the whole."""
     return "" if module is None else " in all"
+
+
+def graph_note(graph: Graph) -> str:
+    """Returns which parameters will get no gradient; nothing where there are none.
+
+    Example:
+        >>> graph_note(Graph((), (), unreached=("fc.weight", "fc.bias")))
+        '2 parameters will get no gradient: fc.weight, fc.bias'
+    """
+    return _missing(graph.unreached, "will get")
+
+
+def trace_note(trace: Trace) -> str:
+    """Returns which parameters got no gradient; nothing where there are none.
+
+    Example:
+        >>> trace_note(Trace(Graph((), (), unreached=("fc.bias",)), ()))
+        '1 parameter got no gradient: fc.bias'
+    """
+    return _missing(without_gradient(trace), "got")
+
+
+def _missing(names: Sequence[str], got: str) -> str:
+    return f"{count(len(names), 'parameter')} {got} no gradient: {some(names, _FIRST)}" if names else ""
 
 
 def scalar_title(graph: ScalarGraph, detail: str) -> str:

@@ -22,7 +22,7 @@ from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, Plan, edge_of, plan
 from autograd_lab.draw.plan.heat import Heat, heat as heat_of
 from autograd_lab.draw.scales import FADED
-from autograd_lab.draw.views.caption import graph_summary, graph_title
+from autograd_lab.draw.views.caption import graph_note, graph_summary, graph_title
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import module_box
 from autograd_lab.draw.views.saved import SavedView
@@ -68,7 +68,7 @@ def graph_picture(
         direction: Which way gradients go on the page: one of ``picture.DIRECTIONS``; ``None`` for down, or to the right
             in a short chain.
         title: Written above the picture; ``None`` for what it's a graph of, ``""`` for nothing.
-        legend: Whether the picture explains its signs.
+        legend: Whether the picture explains its signs and says which parameters get no gradient.
         heat: ``"saved"`` colours each box by the memory that it keeps for the backward.
         module: The one module that is drawn, such as ``"h.3"``, with its neighbours, where gradients come from and go
             to, as one faded box each. ``None`` draws all.
@@ -91,6 +91,7 @@ def graph_picture(
         title=graph_title(graph, module) if title is None else title,
         legend=explained(boxes, picture.arrows, warm) if legend else (),
         summary=graph_summary(graph),
+        note=graph_note(graph) if legend else "",
     )
 
 
@@ -128,7 +129,7 @@ def planned_picture(
             _box(node, part, drawn.names[node.id], view.lines(node) if view else ())._replace(heat=heat)
         )
         if view:
-            notes = view.boxes(node, part.group)
+            notes = view.boxes(node, part.clusters)
             boxes += notes
             arrows += [Arrow(part.key, note.key, look="saved") for note in notes]
     direction = direction or ("right" if _is_short_chain(boxes, arrows) else "down")
@@ -180,7 +181,7 @@ def _box(node: Node, part: Part, names: tuple[str, ...], more: tuple[Line, ...])
         lines=(*_lines(node, names), *more, *_hook_lines(node.hooks)),
         look="custom" if node.rule else node.kind if node.kind in _KINDS else "op",
         tooltip=tooltip(node) + others,
-        group=part.group,
+        group=part.clusters,
         ins=_slots(tuple(map(str, range(len(node.grad_outputs))))),
         outs=_slots(tuple("–" if edge is None else str(slot) for slot, edge in enumerate(node.next))),
     )
@@ -268,7 +269,8 @@ def _arrow(link: Link, drawn: Plan, graph: Graph) -> Arrow:
     names = dict.fromkeys(edge.name for edge in edges if edge.name)
     count = _count(link, tail, head)
     look = "again" if link.again else "named" if names else "several" if count > 1 else "edge"
-    several_slots = tail.node is not None and len(graph.nodes[tail.node].next) > 1
+    slots = {slot for _, slot in link.edges}
+    has_slots = tail.node is not None and len(graph.nodes[tail.node].next) > 1 and len(slots) == 1
     return Arrow(
         tail.key,
         head.key,
@@ -278,7 +280,7 @@ def _arrow(link: Link, drawn: Plan, graph: Graph) -> Arrow:
             *([Line(f"× {count}", "count")] if count > 1 else []),
         ),
         look,
-        link.edges[0][1] if several_slots else None,
+        link.edges[0][1] if has_slots else None,
         _head_slot(head, edges[0], graph),
     )
 

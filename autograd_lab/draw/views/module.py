@@ -42,7 +42,7 @@ def module_box(part: Part, graph: Graph) -> Box:
         ),
         "module",
         f"{part.module}\nnode{'s' if len(nodes) > 1 else ''} {ids(part.nodes)}",
-        part.group,
+        part.clusters,
     )
 
 

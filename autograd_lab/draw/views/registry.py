@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autograd_lab.draw.picture import DIRECTIONS, Picture
+from autograd_lab.draw.plan.collapse import must_go_together
 from autograd_lab.draw.plan.heat import KINDS
 from autograd_lab.draw.views.graph import graph_picture
 from autograd_lab.draw.views.scalar import DETAILS, scalar_picture
 from autograd_lab.draw.views.trace import trace_picture
-from autograd_lab.errors import RenderError, article, nearest
+from autograd_lab.errors import Option, Parts, RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
-Values = tuple[str, ...] | Callable[[Any], str | None] | None
+Values = tuple[str, ...] | Callable[[Any], Parts | None] | None
 """Which values an option may have: these, or those of which a function finds nothing wrong, or any."""
 
 
@@ -44,23 +45,27 @@ class View(NamedTuple):
     formats: tuple[str, ...] = ()
 
 
-def _depth(value: Any) -> str | None:
+def _depth(value: Any) -> Parts | None:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return None
-    return f"depth must be a whole number from 0 (the whole model as one box) up, not {value!r}"
+    return Option("depth"), f" must be a whole number from 0 (the whole model as one box) up, not {value!r}"
 
 
-def _saved(value: Any) -> str | None:
-    return None if value in (True, False, "all") else f"saved must be True, False or 'all', not {value!r}"
+def _saved(value: Any) -> Parts | None:
+    return None if value in (True, False, "all") else (f"saved must be True, False or 'all', not {value!r}",)
 
 
-def _module(value: Any) -> str | None:
-    return None if isinstance(value, str) and value else f"module must be a module's name, not {value!r}"
+def _module(value: Any) -> Parts | None:
+    if isinstance(value, str) and value:
+        return None
+    return Option("module"), f" must be a module's name, not {value!r}"
 
 
-def _flag(name: str) -> Callable[[Any], str | None]:
+def _flag(name: str) -> Callable[[Any], Parts | None]:
     """Finds something wrong with what isn't True or False."""
-    return lambda value: None if isinstance(value, bool) else f"{name} must be True or False, not {value!r}"
+    return lambda value: (
+        None if isinstance(value, bool) else (f"{name} must be True or False, not {value!r}",)
+    )
 
 
 def _norms(traces: Sequence[Trace], kind: str, **options: Any) -> bytes:
@@ -80,12 +85,13 @@ _OF_GRAPHS: Mapping[str, Values] = {
 }
 
 
-def _heat_of_graphs(value: Any) -> str | None:
+def _heat_of_graphs(value: Any) -> Parts | None:
     kind = KINDS.get(value) if isinstance(value, str) else None
     if kind is None:
-        return f"no heat {value!r} in view 'graph': use saved, or trace it and use norm or time"
+        return (f"no heat {value!r} in view 'graph': use saved, or trace it and use norm or time",)
     if not kind.of_graphs:
-        return f"heat={value!r} is of a Trace, for a graph didn't run: trace it, or use heat='saved'"
+        run = " is of a Trace, for a graph didn't run: trace it, or use "
+        return Option("heat", value), run, Option("heat", "saved")
     return None
 
 
@@ -127,6 +133,7 @@ def chosen(kind: type, view: str | None = None, **options: Any) -> str:
     for option, value in options.items():
         if value is not None:
             _check(name, option, value)
+    must_go_together(options.get("module"), bool(options.get("repeats")))
     return name
 
 
@@ -178,6 +185,6 @@ def _check(view: str, name: str, value: Any) -> None:
     values = options[name]
     if callable(values):
         if wrong := values(value):
-            raise RenderError(wrong)
+            raise RenderError(*wrong)
     elif values is not None and value not in values:
         raise RenderError(f"no {name} {value!r} in view {view!r}: {nearest(str(value), values)}")

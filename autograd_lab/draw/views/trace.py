@@ -15,7 +15,7 @@ from autograd_lab.draw.picture import Arrow, Box, Line, Picture
 from autograd_lab.draw.plan.collapse import Link, Part, plan
 from autograd_lab.draw.plan.heat import heat as heat_of
 from autograd_lab.draw.plan.sums import Ways, gradients_of, together
-from autograd_lab.draw.views.caption import trace_summary, trace_title
+from autograd_lab.draw.views.caption import trace_note, trace_summary, trace_title
 from autograd_lab.draw.views.graph import heated, planned_picture, shown_roots
 from autograd_lab.draw.views.legend import legend as explained
 from autograd_lab.draw.views.module import gradient_lines, step_lines
@@ -88,6 +88,7 @@ def trace_picture(
         title=trace_title(trace, module) if title is None else title,
         legend=explained(boxes, arrows, warm) if legend else (),
         summary=trace_summary(trace),
+        note=trace_note(trace) if legend else "",
     )
 
 

@@ -64,7 +64,7 @@ def _laid_out(picture: Picture, numbered: bool) -> Iterator[str]:
         yield from _arrow(arrow, picture.direction, slotted, index if numbered else None)
     yield from (f"{one} -> {other} [style=invis, weight=2];" for one, other in above(picture))
     if not numbered:
-        yield from legend.laid_out(picture.legend)
+        yield from legend.laid_out(picture.legend, picture.note)
 
 
 def _placed(picture: Picture, placement: Placement) -> Iterator[str]:

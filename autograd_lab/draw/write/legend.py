@@ -1,4 +1,4 @@
-"""A picture's title and legend in Graphviz's language.
+"""A picture's title, legend and note in Graphviz's language.
 
 Each entry shows a small box or a short arrow of the kind that it explains. Relies on ``theme``,
 ``attributes`` and ``labels``. Promises that a legend has no part in the layout of what it explains.
@@ -30,7 +30,7 @@ _TOOLTIP = {"tooltip": quoted("legend")}
 
 
 def placed(entries: Sequence[Entry], furniture: Furniture) -> Iterator[str]:
-    """Writes the title and the legend where they belong.
+    """Writes the title, the legend and the note where they belong.
 
     Args:
         entries: The legend.
@@ -39,15 +39,21 @@ def placed(entries: Sequence[Entry], furniture: Furniture) -> Iterator[str]:
     Yields:
         Lines.
     """
-    x, y = furniture.above
-    for index, text in enumerate(furniture.title):
-        height = lines_size((Line(text, "caption"),))[1]
-        yield _text(f"title_{index}", Line(text, "caption"), (x, y - height / 2), "title")
-        y -= height
+    yield from _lines("title", furniture.title, "caption", furniture.above)
+    yield from _lines("note", furniture.note, "legend", furniture.below)
     entries = entries if furniture.legend else ()
     for index, (entry, (left, middle)) in enumerate(zip(entries, furniture.legend, strict=True)):
         yield from _sign(f"sign_{index}", entry, (left, middle))
         yield _text(f"means_{index}", Line(entry.means, "legend"), (left + furniture.key, middle))
+
+
+def _lines(key: str, texts: Sequence[str], tone: str, corner: Point) -> Iterator[str]:
+    """Lines of text under each other; ``corner`` is the upper left one of the first."""
+    x, y = corner
+    for index, text in enumerate(texts):
+        height = lines_size((Line(text, tone),))[1]
+        yield _text(f"{key}_{index}", Line(text, tone), (x, y - height / 2), key)
+        y -= height
 
 
 def _sign(key: str, entry: Entry, left: Point) -> Iterator[str]:
@@ -71,16 +77,17 @@ def _look(entry: Entry) -> dict[str, str]:
     return look_of(scales.look_of(entry.look or "op", entry.heat))
 
 
-def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
+def laid_out(entries: Sequence[Entry], note: str) -> Iterator[str]:
     """Writes the legend in a frame of its own, one entry under the other, for Graphviz to lay out.
 
     Args:
         entries: The legend.
+        note: Stands under it.
 
     Yields:
         Lines.
     """
-    if not entries:
+    if not entries and not note:
         return
     yield "subgraph cluster_legend {"
     yield f"  graph [label=<legend>, style=dotted, {attributes_of({'labeljust': 'l'} | _TOOLTIP)}];"
@@ -101,6 +108,10 @@ def laid_out(entries: Sequence[Entry]) -> Iterator[str]:
         if before:
             yield f"  {before} -> {first} [style=invis];"
         before = last
+    if note:
+        yield f"  {_node('note', _TEXT | _TOOLTIP | {'label': label((Line(note, 'legend'),))})}"
+        if before:
+            yield f"  {before} -> note [style=invis];"
     yield "}"
 
 

@@ -86,6 +86,8 @@ def to_mermaid(picture: Picture) -> str:
             "`maxTextSize`.\n\n"
         )
     parts.append(f"```mermaid\n{chart}\n```\n")
+    if picture.note:
+        parts.append(f"\n{_markdown(picture.note)}\n")
     return "".join(parts)
 
 

@@ -15,7 +15,7 @@ from autograd_lab.draw.scales import HEATS
 from autograd_lab.draw.svg import DARK
 from autograd_lab.draw.theme import INK, PAPER, luminance
 from autograd_lab.errors import RenderError
-from autograd_lab.records import Edge, GradStats, Graph, Node, Saved, Step, TensorMeta, Trace
+from autograd_lab.records import Contribution, Edge, GradStats, Graph, Node, Saved, Step, TensorMeta, Trace
 
 META = TensorMeta((2,), "float32", "cpu")
 
@@ -139,3 +139,33 @@ def test_the_scale_grows_darker_and_wider_and_can_be_read():
     wild = HEATS["not finite"].fill
     assert (luminance(PAPER) + 0.05) / (luminance(wild) + 0.05) >= 4.5
     assert (luminance(DARK[wild]) + 0.05) / (luminance(DARK[PAPER]) + 0.05) >= 4.5
+
+
+def repeated(count: int = 4) -> Trace:
+    """A chain of blocks that are alike, into each of which a gradient of norm 3 came, and one node more."""
+    trace = ran(*[3.0] * (count + 1))
+    *blocks, end = trace.graph.nodes
+    nodes = (*(node._replace(module=f"h.{node.id}") for node in blocks), end)
+    three = GradStats(META, 3.0)
+    steps = tuple(
+        step._replace(
+            grad_inputs=(three,),
+            contributions=(Contribution(0, None if step.node == 0 else step.node - 1, 0, three),),
+        )
+        for step in trace.steps
+    )
+    return Trace(Graph(nodes, trace.graph.roots), steps)
+
+
+@pytest.mark.parametrize("depth", [None, 2])
+@pytest.mark.parametrize(("by", "of_all"), [("norm", 6.0), ("time", 0.012), ("saved", 12.0)])
+def test_a_box_that_is_drawn_for_several_has_the_colour_of_all_of_them(by, of_all, depth):
+    trace = repeated()
+    drawn = plan(trace.graph, repeats=True, depth=depth)
+    assert [part.times for part in drawn.parts] == [4, 1]
+    found = heat(by, trace.graph, drawn, trace.steps)
+    assert found.values[0] == pytest.approx(of_all)
+    assert found.what.endswith("where one is drawn for several, of all of them")
+    assert "for several" not in heat(by, trace.graph, plan(trace.graph), trace.steps).what
+    legend = trace_picture(trace, heat=by, repeats=True).legend
+    assert sum("of all of them" in entry.means for entry in legend) == 1

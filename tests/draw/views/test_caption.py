@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import xml.etree.ElementTree as ElementTree
+
 import pytest
 
-from autograd_lab.draw import graph_picture, scalar_picture, trace_picture
+from autograd_lab.draw import draw, graph_picture, scalar_picture, trace_picture
 from autograd_lab.draw.views.caption import outputs
-from autograd_lab.records import Edge, GradStats, Graph, Source, Step, TensorMeta, Trace
+from autograd_lab.records import Accumulation, Edge, GradStats, Graph, Source, Step, TensorMeta, Trace
 
 META = TensorMeta((2,), "float32", "cpu")
 
@@ -52,3 +55,37 @@ def test_a_summary_is_one_sentence_with_the_numbers(residual, seed):
 
 def test_a_summary_says_no_more_than_the_picture_shows(seed):
     assert scalar_picture(seed, detail="values").summary == "The computation of loss by 3 operations."
+
+
+@pytest.mark.parametrize(
+    ("unreached", "said"),
+    [
+        ((), ""),
+        (("fc.bias",), "1 parameter {} no gradient: fc.bias"),
+        (("a", "b", "c"), "3 parameters {} no gradient: a, b, c"),
+        (("a", "b", "c", "d", "e"), "5 parameters {} no gradient: a, b, c, … 2 more"),
+    ],
+)
+def test_a_note_names_the_parameters_that_get_no_gradient(residual, unreached, said):
+    graph = dataclasses.replace(residual, unreached=unreached)
+    assert graph_picture(graph).note == said.format("will get")
+    assert trace_picture(Trace(graph, ())).note == said.format("got")
+    assert graph_picture(graph, legend=False).note == ""
+
+
+def test_a_note_names_leaves_that_ran_for_nothing(residual):
+    (leaf, *_) = residual.leaves
+    trace = Trace(residual, (Step(0, leaf.id, accumulation=Accumulation("nothing")),))
+    assert trace_picture(trace).note == f"1 parameter got no gradient: {leaf.variable}"
+
+
+@pytest.mark.parametrize("kind", ["svg", "dot", "md"])
+def test_a_note_is_written_under_the_picture(residual, kind):
+    graph = dataclasses.replace(residual, unreached=("lost",))
+    text = draw(graph, kind)
+    assert "will get no gradient" in text.replace("\xa0", " ").replace("\\", "")
+    assert "lost" not in draw(residual, kind)
+    if kind == "svg":
+        words = list(ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text"))
+        (note,) = [each for each in words if "no gradient" in (each.text or "").replace("\xa0", " ")]
+        assert float(note.get("y")) == max(float(each.get("y")) for each in words)
