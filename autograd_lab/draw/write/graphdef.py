@@ -6,13 +6,13 @@ that name a node.
 
 Note [Names in TensorBoard]
 The plugin cuts a name at slashes, takes what follows a colon for an output's number and a ``^`` at the beginning for
-another kind of edge, and shows what isn't ASCII as octal numbers. It keeps names in JavaScript objects, where
-``constructor`` and a few others are always there. So in a name all but letters, digits and ``_.#()[]-`` of ASCII
-becomes ``_``, and those few get a ``_`` behind them; should two modules then have one name, the second is numbered.
-An operation whose type has ``Const`` in it would be drawn inside the node that uses it, and one whose type ends in
-``Summary`` likewise: these two words are written small.
+another kind of edge, and shows what isn't ASCII as octal numbers. It keeps names and operations' types in JavaScript
+objects, where ``constructor`` and a few others are always there. So in both all but letters, digits and ``_.#()[]-`` of
+ASCII becomes ``_``, and those few get a ``_`` behind them; should two modules then have one name, the second is
+numbered. An operation whose type has ``Const`` in it would be drawn inside the node that uses it, and one whose type
+ends in ``Summary`` likewise: these two words are written small.
 
-Source: tensorflow/tensorboard 2.20, ``tf_graph_common/graph.ts``, ``parser.ts`` and ``hierarchy.ts``.
+Source: tensorflow/tensorboard 2.21, ``tf_graph_common/graph.ts``, ``parser.ts`` and ``hierarchy.ts``.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def _def(graph: Graph, node: Node, name: str, inputs: Sequence[str], step: Step 
     duration = None if step is None else step.duration_ns
     return Def(
         name,
-        _EMBEDDED.sub(lambda found: found[0].lower(), node.name),
+        safe(_EMBEDDED.sub(lambda found: found[0].lower(), node.name)),
         tuple(inputs),
         _DEVICES.get(device, device),
         tuple((key, _cut(text)) for key, text in _attributes(node, step) if text),
