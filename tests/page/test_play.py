@@ -55,7 +55,7 @@ def test_the_worked_example_plays_the_chain_rule_with_its_numbers(opened):
         f"∂loss/∂s = 1 × (−8) = {number(gradients['s'])}",
         f"∂loss/∂ŷ = ∂loss/∂s · ∂s/∂ŷ = −8 × 1 = {number(gradients['ŷ'])}",
         f"∂loss/∂w = ∂loss/∂ŷ · ∂ŷ/∂w = −8 × 2 = {number(gradients['w'])}",
-        "w.grad = −16",
+        "w.grad = ∂loss/∂w = ∂loss/∂s · ∂s/∂ŷ · ∂ŷ/∂w = −8 · 1 · 2 = −16",
     ]
     assert position(page) == "step 4 of 4: w"
 

@@ -7,6 +7,7 @@
 
 import { number } from "./digits.js";
 
+const LONGEST = 8; // factors of a chain that is written out
 const CLOSE = 1e-3; // relative: four digits are printed, and float16 carries no more than three
 
 /**
@@ -40,6 +41,36 @@ export function chainRule(trace, node, text) {
       head,
     };
   });
+}
+
+/**
+ * Returns the whole chain to a variable, where there is one way to it and that is short: the local gradients, multiplied.
+ *
+ * @returns {Object|null} As one of the lines of `chainRule`.
+ */
+export function wholeChain(trace, node, text) {
+  const { graph } = trace;
+  const { scalar } = graph.columns;
+  const root = graph.edge(graph.edgeCount).head;
+  const nameOf = (at) => text(scalar.name[at]);
+  const [names, factors] = [[], []];
+  let product = 1;
+  for (let at = node; at !== root;) {
+    const [edge, ...others] = graph.edgesIn(at);
+    const { tail } = graph.edge(edge);
+    if (others.length || factors.length === LONGEST || nameOf(at) === null || nameOf(tail) === null) return null;
+    names.unshift(`∂${nameOf(tail)}/∂${nameOf(at)}`);
+    factors.unshift(shown(scalar.local[edge]));
+    product *= scalar.local[edge];
+    at = tail;
+  }
+  const gradient = trace.gradOutputs(node)[0]?.mean ?? null;
+  if (factors.length < 2 || !comesTo(1, product, gradient)) return null;
+  const [first, ...more] = factors;
+  return {
+    left: `∂${nameOf(root)}/∂${nameOf(node)}`, names: names.join(" · "), part: false, result: shown(gradient),
+    product: [first, ...more.map(bracketed)].join(" · "),
+  };
 }
 
 /** Returns what a variable of such a computation is called, what it is, and its gradient; null for other graphs. */

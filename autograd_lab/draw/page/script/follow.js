@@ -8,16 +8,22 @@ import { playerAt } from "./player.js";
 
 const MARGIN = 24; // pixels
 
-/** Has the camera follow the node that runs: it moves only when the node, or the closed box around it, is out of view. */
+/**
+ * Has the camera follow the node that runs. It moves only when the node, or the closed box around it, is out of view; where
+ * there's room for the whole drawing, when some of that is.
+ */
 export function follow({ model, store, scene, camera }) {
   function look(state) {
     const { current } = playerAt(model.traceAt(state) ?? model.graphOf(state), state.step);
     const place = current === null ? null : scene.places.get(scene.graph.shownFor(current, state.open));
     if (!place) return;
     const { width, height } = camera.size();
-    const x = needed(place.x, place.width, camera.view.x, width);
-    const y = needed(place.y, place.height, camera.view.y, height);
-    if (x || y) camera.pan(x, y, true);
+    const { scale, x, y } = camera.view;
+    const { flat } = scene;
+    const fits = Math.max(flat.width * scale - width, flat.height * scale - height) <= -2 * MARGIN;
+    const wanted = fits ? { x: 0, y: 0, width: flat.width, height: flat.height } : place;
+    const [right, down] = [needed(wanted.x, wanted.width, x, width), needed(wanted.y, wanted.height, y, height)];
+    if (right || down) camera.pan(right, down, true);
   }
 
   /** How far to move in one direction so that something is in the middle; 0 where it's in view. */

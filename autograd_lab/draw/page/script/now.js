@@ -5,7 +5,7 @@
  * Relies on `player.js` (states) and `chain.js`.
  */
 
-import { chainRule, scalarOf } from "./chain.js";
+import { chainRule, scalarOf, wholeChain } from "./chain.js";
 import { count, nbytes, number } from "./digits.js";
 import { element, fill } from "./dom.js";
 import { leafName } from "./norms.js";
@@ -66,7 +66,12 @@ export function createNow({ model, store, t }) {
     const rule = chainRule(trace, node, model.text);
     if (rule.length) return rule.map(chainLine);
     const single = scalarOf(trace, node, model.text);
-    if (single) return element("p", { class: "now-chain" }, `${single.name}.grad = `, element("b", {}, single.gradient));
+    if (single) {
+      const chain = wholeChain(trace, node, model.text);
+      const grad = `${single.name}.grad`;
+      if (chain) return chainLine({ ...chain, left: `${grad} = ${chain.left}` });
+      return element("p", { class: "now-chain" }, `${grad} = `, element("b", {}, single.gradient));
+    }
     const written = (key, all) => {
       const norms = all.filter(Boolean).map(({ norm, meta }) => `${norm === null ? t("not measured") : number(norm)} ${meta ?? ""}`);
       return norms.length ? element("p", { class: "now-quiet" }, `${t(key)}: ${norms.join(", ")}`) : null;
@@ -77,7 +82,7 @@ export function createNow({ model, store, t }) {
   function chainLine({ left, names, product, result, part }) {
     const answer = element("span", {}, product && `= ${product} `, "= ", element("b", {}, result));
     return element("p", { class: "now-chain" }, part ? `${t("one part of")} ` : null,
-      element("span", {}, [left, names].filter(Boolean).join(" = ")), " ", answer);
+      element("span", {}, left), " ", names && [element("span", {}, `= ${names}`), " "], answer);
   }
 
   function ready(state, graph) {
