@@ -24,6 +24,9 @@ ROW = 15.0
 KEY_GAP = 6.0
 """Points between a sign and what it means."""
 
+_WIDER = 1.15
+"""Browsers draw small bold text so much wider than the font's table says."""
+
 _COLUMN_GAP = 16.0
 _MARGIN = 14.0
 """Points between the legend and what it explains."""
@@ -133,7 +136,10 @@ def _below(widths: Sequence[float], extent: Rect) -> Iterator[Point]:
 def _key_width(legend: Sequence[Entry]) -> float:
     tone = TONES["sign"]
     return max(
-        (SWATCH[0] if not entry.sign else text_width(entry.sign, tone.size, tone.bold) for entry in legend),
+        (
+            SWATCH[0] if not entry.sign else _WIDER * text_width(entry.sign, tone.size, tone.bold)
+            for entry in legend
+        ),
         default=0.0,
     )
 
