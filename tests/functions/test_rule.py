@@ -140,7 +140,8 @@ def test_finite_differences(rule, sample):
         return rule.apply(*(there.get(id(v), v) for v in sample.args))
 
     assert gradcheck(function, inputs, check_forward_ad=True, check_batched_grad=True)
-    assert gradgradcheck(function, inputs, check_fwd_over_rev=not exception(rule, sample))
+    # Along random directions, which takes a third of the time of one element after another.
+    assert gradgradcheck(function, inputs, check_fwd_over_rev=not exception(rule, sample), fast_mode=True)
 
 
 @pytest.mark.parametrize("rule", rules.values(), ids=rules)
