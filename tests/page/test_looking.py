@@ -6,6 +6,7 @@ import page_records
 import pytest
 
 from autograd_lab.draw import digits
+from autograd_lab.records import Graph
 
 pytestmark = pytest.mark.browser
 
@@ -135,15 +136,31 @@ def test_a_nodes_card_says_what_the_record_says(opened):
             assert f"▸{node.source.line}" in here.replace(" ", "")
 
 
-def test_a_boxs_card_counts_what_is_inside(opened):
+def test_a_boxs_card_says_what_is_inside_and_what_went_through(opened):
     trace = page_records.net()
     page = opened(trace)
     page.click(f"[data-key={titles(page)['head']}] .title", force=True)
     inside = [node for node in trace.graph.nodes if (node.module or node.variable or "").startswith("head")]
+    ids = {node.id for node in inside}
+    (came,) = (
+        trace.step(tail).grad_inputs[slot].norm
+        for tail, slot, edge in trace.graph.edges
+        if tail not in ids and edge.node in ids
+    )
+    (went,) = (
+        trace.step(tail).grad_inputs[slot].norm
+        for tail, slot, edge in trace.graph.edges
+        if tail in ids and edge.node not in ids
+    )
+    card = page.inner_text("#card")
     assert page.text_content("#card h2") == "head"
-    assert f"{len(inside)} nodes" in page.inner_text("#card")
+    assert f"{len(inside)} nodes" in card
+    assert f"norm that came in\n{digits.number(came)}" in card
+    assert f"norm that went out\n{digits.number(went)}" in card
+    saved = Graph(tuple(inside), ()).saved_activation_nbytes
+    assert f"saved activations\n{digits.nbytes(saved)}" in card
     leaves = page.evaluate(
-        "[...document.querySelectorAll('#card .leaves button bdi')].map((each) => each.textContent)"
+        "[...document.querySelectorAll('#card .leaves bdi')].map((each) => each.textContent)"
     )
     assert sorted(leaves) == ["head.bias", "head.weight"]
 
@@ -153,7 +170,8 @@ def test_a_link_to_a_node_opens_the_page_there(opened):
     page = opened(page_records.net(), address=f"#node={node.id}")
     page.wait_for_selector(f".item.selected[data-key=n{node.id}]")
     assert page.evaluate("location.hash") == f"#node={node.id}"
-    page.keyboard.press("Escape")
+    page.locator(".drawing").press("Escape")
+    assert page.evaluate("location.hash") == ""
     page.click(f"[data-key=n{node.id}]", force=True)
     assert page.evaluate("location.hash") == f"#node={node.id}"
 
@@ -240,7 +258,7 @@ def test_the_language_changes_and_all_stays_where_it_is(opened):
 
 
 def test_a_long_chain_opens_folded_and_says_what_it_folds(opened):
-    from autograd_lab.records import Edge, Graph
+    from autograd_lab.records import Edge
 
     count = 20_000
     nodes = tuple(
