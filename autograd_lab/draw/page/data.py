@@ -67,6 +67,9 @@ ROWS = {
 }  # fmt: skip
 """Kind of row → the names of its fields, in their order."""
 
+_NO_MORE = (None,) * 6
+"""What statistics hold beside a shape and a norm, where no more was asked for."""
+
 LAST = 2**64 - 1
 """The ``sequence_nr`` of leaves."""
 
@@ -193,6 +196,8 @@ class Writer:
         """Returns a row of ``ROWS["stats"]``."""
         if stats is None:
             return None
+        if stats[2:] == _NO_MORE:  # nearly all
+            return cut([self._meta(stats.meta), plain(stats.norm)])
         meta, norm, max_abs, mean, *counts, unmeasured = stats
         told = None if unmeasured is None else self.strings.at(unmeasured)
         return cut([self._meta(meta), plain(norm), plain(max_abs), plain(mean), *map(plain, counts), told])

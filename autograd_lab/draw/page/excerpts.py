@@ -96,6 +96,7 @@ def _windows(numbers: Sequence[int], length: int) -> Iterator[tuple[int, int]]:
 
 def _lines(file: str) -> list[str]:
     """Returns a file's lines; none where they can't be had."""
+    linecache.checkcache(file)  # it may have changed since Python read it
     if file not in linecache.cache and not _is_source(file):
         return []
     return linecache.getlines(file)

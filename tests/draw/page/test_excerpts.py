@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,14 @@ def test_a_record_names_a_file_that_is_no_source(tmp_path, file):
     named += ["", "a\0.py", "\ud800.py", "<string>", "/dev/zero", "/no/such.py", "x" * 5_000 + ".py"]
     assert excerpts([(name, 1) for name in named]) == []
     assert excerpts([(file, line) for line in (0, -3, 41, 10**12)]) == []
+
+
+def test_a_file_that_changed_is_read_again(file):
+    assert excerpts([(file, 1)])[0].lines[0] == "line 1"
+    Path(file).write_text("another line\n", "utf-8")
+    assert excerpts([(file, 1)]) == [Excerpt(file, 1, ("another line",))]
+    Path(file).unlink()
+    assert excerpts([(file, 1)]) == []
 
 
 def test_no_more_than_is_allowed(file, monkeypatch):
