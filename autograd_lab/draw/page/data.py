@@ -42,8 +42,6 @@ ones beyond 2⁵³, are texts: ``"nan"``, ``"inf"``, ``"-inf"``. Traces of graph
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -97,7 +95,7 @@ class Writer:
         edges = graph.edges
         found = tree(graph)
         boxes = found.boxes
-        first = min((node.sequence_nr for node in graph.nodes if node.sequence_nr != LAST), default=0)
+        first = first_sequence(graph)
         return {
             "sequence0": first,
             "nodes": self._nodes(graph.nodes, first),
@@ -252,51 +250,14 @@ class Writer:
         return {"file": at(source.file), "line": source.line, "function": at(source.function)}
 
 
-class Shared:
-    """Graphs that traces share: those that are equal but for their sequence numbers' beginning and tensors' versions.
-
-    Attributes:
-        distinct: The graphs that differ, in the order in which they were met.
-
-    Example:
-        >>> found = Shared()
-        >>> [found.add(Writer().graph(Graph((), ())))["graph"] for _ in range(2)], len(found.distinct)
-        ([0, 0], 1)
-    """
-
-    def __init__(self) -> None:
-        self.distinct: list[dict[str, Any]] = []
-        self._known: dict[bytes, int] = {}
-
-    def add(self, graph: dict[str, Any]) -> dict[str, Any]:
-        """Returns which graph a trace's is, ``graph``, and how it differs: ``sequence0``, ``versions``."""
-        nodes = {name: column for name, column in graph["nodes"].items() if name != "versions"}
-        key = hashlib.sha256(json.dumps({**graph, "sequence0": 0, "nodes": nodes}).encode()).digest()
-        index = self._known.setdefault(key, len(self.distinct))
-        if index == len(self.distinct):
-            self.distinct.append(graph)
-        first = self.distinct[index]["nodes"]["versions"]
-        return {
-            "graph": index,
-            "sequence0": graph["sequence0"],
-            "versions": [
-                [node, index, version]
-                for node, versions in enumerate(graph["nodes"]["versions"])
-                for index, version in enumerate(versions)
-                if version != first[node][index]
-            ],
-        }
-
-
-def shared(graphs: Iterable[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Puts together graphs as `Shared` does.
+def first_sequence(graph: Graph) -> int:
+    """Returns the least sequence number of a graph, leaves aside.
 
     Args:
-        graphs: For each trace its graph.
+        graph: The graph.
 
-    Returns:
-        The graphs that differ, and for each trace which it is.
+    Example:
+        >>> first_sequence(Graph((Node(0, "ExpBackward0", "op", 7), Node(1, "AccumulateGrad", "accumulate", LAST)), ()))
+        7
     """
-    found = Shared()
-    which = [found.add(graph) for graph in graphs]
-    return found.distinct, which
+    return min((node.sequence_nr for node in graph.nodes if node.sequence_nr != LAST), default=0)

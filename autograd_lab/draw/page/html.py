@@ -19,9 +19,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autograd_lab.draw.page.bundle import LANGUAGES, policy, script, style, words
-from autograd_lab.draw.page.data import ROWS, VERSION, Writer, shared
+from autograd_lab.draw.page.data import ROWS, VERSION, Writer
 from autograd_lab.draw.page.excerpts import excerpts
 from autograd_lab.draw.page.scalar import played, scalars
+from autograd_lab.draw.page.shared import Shared
 from autograd_lab.errors import RenderError, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
@@ -112,7 +113,9 @@ def page_data(
             raise RenderError(
                 f"a page is of a Graph, a Trace or a ScalarGraph, not of a {type(record).__name__}"
             )
-        graphs, which = shared(writer.graph(trace.graph) for trace in every)
+        shared = Shared(writer)
+        which = [shared.add(trace.graph) for trace in every]
+        graphs = shared.distinct
         kept = [*histograms, *({} for _ in every[len(histograms) :])]
         traces = [
             {**place, **writer.trace(trace, each)}

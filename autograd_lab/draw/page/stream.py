@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from autograd_lab.draw.page.data import Shared, Writer
+from autograd_lab.draw.page.data import Writer
 from autograd_lab.draw.page.excerpts import excerpts
 from autograd_lab.draw.page.html import as_json, to_html
+from autograd_lab.draw.page.shared import Shared
 from autograd_lab.records import Trace
 
 MOST = 100
@@ -73,7 +74,7 @@ class Deltas:
     def __init__(self, traces: Callable[[], Sequence[Trace]]) -> None:
         self._traces = traces
         self._writer = Writer()
-        self._shared = Shared()
+        self._shared = Shared(self._writer)
         self._seen: dict[int, Trace] = {}
         self._count = 0
         self._texts = 0
@@ -93,11 +94,10 @@ class Deltas:
             yield TRACE, as_json(self._delta(trace))
 
     def _delta(self, trace: Trace) -> dict[str, Any]:
-        graph = self._writer.graph(trace.graph)
         known = len(self._shared.distinct)
-        place = self._shared.add(graph)
+        place = self._shared.add(trace.graph)
         found: dict[str, Any] = {
-            "graph": graph if len(self._shared.distinct) > known else None,
+            "graph": next(iter(self._shared.distinct[known:]), None),
             "trace": {**place, **self._writer.trace(trace, {})},
             "files": self._files(),
         }
