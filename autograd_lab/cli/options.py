@@ -32,10 +32,11 @@ nodes_option = click.option(
 """Whether a table has a row for each node."""
 
 
-class _OneOf(click.Choice[str]):
+class OneOf(click.Choice[str]):
     """One of a few words; another one is answered as everywhere."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Returns the word."""
         del ctx
         if value not in self.choices:
             raise OptionError(f"no {param.name if param else ''} {value!r}: {nearest(value, self.choices)}")
@@ -67,7 +68,7 @@ module_option = click.option(
 
 stats_option = click.option(
     "--stats",
-    type=_OneOf(["none", "norm", "full"]),
+    type=OneOf(["none", "norm", "full"]),
     default="norm",
     show_default=True,
     help="What is measured of each gradient.",

@@ -6,7 +6,7 @@ import dataclasses
 
 import click
 
-from autograd_lab.cli.options import input_option, stats_level, stats_option, target_argument
+from autograd_lab.cli.options import OneOf, input_option, stats_level, stats_option, target_argument
 from autograd_lab.errors import OptionError
 from autograd_lab.records import Record, Trace, load
 
@@ -18,9 +18,7 @@ from autograd_lab.records import Record, Trace, load
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
 @click.option("--histograms", is_flag=True, help="Keep every gradient, to show how its elements are spread.")
 @input_option
-@click.option(
-    "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the page."
-)
+@click.option("--language", type=OneOf(["en", "zh"]), default="en", show_default=True, help="Of the page.")
 def show(
     target: str,
     out: str | None,

@@ -103,9 +103,9 @@ def _names(option: str, given: Any, wanted: str) -> tuple[str, ...]:
     if isinstance(given, str):
         return (given,)
     if not isinstance(given, Iterable) or isinstance(given, bytes):
-        raise VerifyError(f"{option}= is {article(type(given).__name__)}; {wanted}")
+        raise VerifyError(Option(option), f" is {article(type(given).__name__)}; {wanted}")
     names = tuple(given)
     for name in names:
         if not isinstance(name, str):
-            raise VerifyError(f"{option}= holds {article(type(name).__name__)}; {wanted}")
+            raise VerifyError(Option(option), f" holds {article(type(name).__name__)}; {wanted}")
     return names

@@ -234,7 +234,7 @@ def test_what_is_asked_of_tables_is_asked_of_each_of_several(here, script):
     assert ran.code == 0
     assert "MulBackward0" in ran.err
     assert ran.err.splitlines()[-1].startswith(
-        "autograd-lab: depth shows modules, and only a watched forward"
+        "autograd-lab: --depth shows modules, and only a watched forward"
     )
     ran = here("--depth", "0", "--nodes", "train.py")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
@@ -289,9 +289,9 @@ def test_wrong_calls_get_one_line(here, script):
         (["--view", "norms", "train.py"], "say which one with --out"),
         (["--no-browser", "train.py"], "--no-browser is of --live; give both, or neither"),
         (["--out", "none/t.svg", "train.py"], "there is no folder"),
-        (["--bakward", "3", "train.py"], "No such option '--bakward'. Did you mean '--backward'?"),
+        (["--bakward", "3", "train.py"], "no option --bakward: did you mean '--backward'?"),
         (["-m", "none.at_all"], "there is no module none.at_all"),
-        (["--stats", "some", "train.py"], "'some' is not one of"),
+        (["--stats", "some", "train.py"], "no stats 'some': use one of"),
     ):
         ran = here(*arguments)
         assert (ran.code, ran.out) == (2, ""), arguments

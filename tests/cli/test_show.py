@@ -75,7 +75,7 @@ def test_every_command_that_draws_writes_a_page(lab, arguments, written, traces)
             ["models.py:loss", "--out", "a.svg"],
             "show writes a page: end 'a.svg' in .html, or use render or trace",
         ),
-        (["models.py:loss", "--language", "fr"], "'fr' is not one of 'en', 'zh'"),
+        (["models.py:loss", "--language", "fr"], "no language 'fr': use one of en, zh"),
         (["nothing.json"], "there is no file nothing.json"),
         (["models.py:no_graph"], "has no graph"),
         (["models.py:loss", "--out", "nowhere/a.html"], "there is no folder nowhere"),

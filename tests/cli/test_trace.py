@@ -42,7 +42,7 @@ def test_kernels_and_every_step(lab):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["models.py:loss", "--stats", "some"], "'some' is not one of 'none', 'norm', 'full'"),
+        (["models.py:loss", "--stats", "some"], "no stats 'some': use one of none, norm, full"),
         (["models.py:loss", "--out", "trace.gif"], "unknown format 'gif'"),
         (["models.py:no_graph"], "has no graph"),
     ],

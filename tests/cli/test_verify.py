@@ -90,9 +90,9 @@ def test_wrong_calls_get_one_line(lab):
         ),
         (
             ["verify", "models.py:loss_and_model", "--swap", "mul", "--native", "torch:mul"],
-            "native= would say nothing",
+            "--native would say nothing",
         ),
-        (["verify", "mul", "--native", "torch:mul"], "native= would say nothing"),
+        (["verify", "mul", "--native", "torch:mul"], "--native would say nothing"),
         (["verify", "mul", "--input", "3:float64"], "inputs would say nothing"),
     ):
         ran = lab(*arguments)
