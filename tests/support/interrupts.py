@@ -54,7 +54,7 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
     came = False
     collects = gc.isenabled()
     gc.disable()  # Python prints what is raised in a collector's callback, hypothesis's own for one, and goes on
-    sys.settrace(trace)
+    _trace(trace)
     try:
         call()
     except Interrupt:
@@ -67,6 +67,12 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
         _give_locks_back()
     assert came == (left == 0), f"the interrupt at moment {moment} was lost"
     return came
+
+
+def _trace(function: Any) -> None:
+    """Begins to trace each bytecode. Python 3.12 does so only if a frame has asked for that before."""
+    sys._getframe().f_trace_opcodes = True
+    sys.settrace(function)
 
 
 _RLOCK = type(threading.RLock())
@@ -124,7 +130,7 @@ def first_moments(call: Callable[[], Any], *, without: tuple[str, ...] = ()) -> 
         return trace
 
     before = sys.gettrace()
-    sys.settrace(trace)
+    _trace(trace)
     try:
         call()
     finally:
