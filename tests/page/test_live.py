@@ -58,9 +58,11 @@ def test_a_training_is_followed(live_page, step):
         assert "Waiting for its first backward" in live_page.inner_text("[role=status]")
         step()
         live_page.wait_for_selector("#stage svg")
+        assert not live_page.is_visible("#tab-steps")
         step()
         step()
         shown(live_page, 3, "following")
+        live_page.click("#tab-steps")
         assert live_page.input_value(".traces-choice") == "2"
         live_page.evaluate("location.hash = '#trace=2&node=1'")
         selected = watcher.traces[2].graph.nodes[1].name
@@ -74,6 +76,10 @@ def test_a_training_is_followed(live_page, step):
         step()
         shown(live_page, 5, "following")
         assert live_page.input_value(".traces-choice") == "0"
+        live_page.focus(".heat")
+        for _ in range(4):
+            live_page.keyboard.press("ArrowRight")
+        assert ", backward 4: " in live_page.inner_text("#panel-steps .panel-note")
     shown(live_page, 5, "ended")
     assert live_page.inner_text("[role=status].live") == "The run has ended."
     live_page.select_option(".traces-choice", "4")

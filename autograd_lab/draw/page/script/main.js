@@ -71,8 +71,7 @@ function build(state) {
   store.subscribe((now, changed) => {
     if (changed.has("theme")) showTheme(now);
     if (changed.has("graph")) store.set({ open: firstOpen(model.graphOf(now)) });
-    const second = changed.has("traces") && now.traces > 1 && state.traces < 2; // there are panels of several traces only
-    if (!changed.has("language") && !second) return;
+    if (!changed.has("language")) return;
     ended.abort();
     build(store.get());
   });

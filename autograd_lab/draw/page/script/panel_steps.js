@@ -17,13 +17,14 @@ const MOST = 60; // rows; with more parameters, those of one layer are taken tog
 /** Builds the panel. */
 export function mount(host, { model, store, t, signal }) {
   let map = null;
+  const known = new WeakMap(); // a trace's norms: while a run is followed, more traces come
   const reading = element("output", { class: "panel-note" });
   const legend = element("div", { class: "heat-legend" });
   const heat = createHeatmap({ label: t("steps panel"), onHover: read, onPick: pick });
   fill(host, element("div", { class: "panel-head" }, reading, legend), heat.element);
 
   function draw(state) {
-    map = mapOf(model.traces);
+    map = mapOf(model.traces, known);
     fill(legend, legendOf(map, t));
     show(state);
     read(null);
@@ -51,19 +52,19 @@ export function mount(host, { model, store, t, signal }) {
       trace: column, graph: trace.graphIndex, selected: selectionOf(trace.graph, map.rows[row].nodes[column] ?? []) });
   }
 
-  whileShown(store, KEY, ["language"], draw);
+  whileShown(store, KEY, ["traces", "language"], draw);
   store.subscribe((state, changed) => {
     if (state.panel !== KEY) return;
-    if (map && map.numbers.length !== model.traces.length) draw(state);
-    else if (map && (changed.has("trace") || changed.has("selected"))) show(state);
+    if (changed.has("trace") || changed.has("selected") || changed.has("panel")) show(state);
     if (changed.has("theme")) heat.repaint();
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", heat.repaint, { signal });
 }
 
 /** Rows in the model's order, a column for each backward, and the scale that all cells share. */
-function mapOf(traces) {
-  const found = together(traces.map(normsOf), MOST);
+function mapOf(traces, known) {
+  for (const trace of traces) if (!known.has(trace)) known.set(trace, normsOf(trace));
+  const found = together(traces.map((trace) => known.get(trace)), MOST);
   const names = [...new Set(found.flatMap((rows) => rows.map(({ name }) => name)))];
   const byName = found.map((rows) => new Map(rows.map((row) => [row.name, row])));
   const rows = names.map((name) => ({ nodes: byName.map((known) => known.get(name)?.nodes ?? []) }));

@@ -16,7 +16,7 @@ const LOWEST = 120; // pixels
 /** Builds the drawer. */
 export function mount(host, context) {
   const { model, store, t } = context;
-  const panels = [norms, memory, time, table, ...(model.traces.length > 1 ? [steps] : [])];
+  const panels = [norms, memory, time, table, steps];
   const built = new Map();
   const tabs = panels.map(({ KEY }) => element("button", {
     role: "tab", id: `tab-${KEY}`, type: "button", "aria-controls": `panel-${KEY}`, class: "panels-tab",
@@ -39,6 +39,7 @@ export function mount(host, context) {
 
   function show({ panel }) {
     const open = panels.findIndex(({ KEY }) => KEY === panel);
+    tabs[panels.indexOf(steps)].hidden = model.traces.length < 2; // more may come while a run is followed
     host.classList.toggle("open", open >= 0);
     change(handle, { hidden: open < 0 });
     change(close, { hidden: open < 0 });
@@ -55,12 +56,13 @@ export function mount(host, context) {
   /** ← and → go from tab to tab, as in every list of tabs. */
   function move(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const at = tabs.indexOf(document.activeElement);
+    const shown = tabs.filter((tab) => !tab.hidden);
+    const at = shown.indexOf(document.activeElement);
     if (!step || at < 0) return;
     event.preventDefault();
-    const next = (at + step + tabs.length) % tabs.length;
-    tabs[next].focus();
-    store.set({ panel: panels[next].KEY });
+    const next = shown[(at + step + shown.length) % shown.length];
+    next.focus();
+    store.set({ panel: panels[tabs.indexOf(next)].KEY });
   }
 
   function setHeight(pixels) {
@@ -83,6 +85,6 @@ export function mount(host, context) {
     setHeight(drawer.clientHeight + step);
   }
 
-  store.subscribe((state, changed) => { if (changed.has("panel")) show(state); });
+  store.subscribe((state, changed) => { if (changed.has("panel") || changed.has("traces")) show(state); });
   show(store.get());
 }
