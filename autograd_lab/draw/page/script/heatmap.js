@@ -105,12 +105,14 @@ export function createHeatmap({ label, onHover, onPick }) {
         }
       }
     }
-    for (const [cell, colour, wide] of [[map.here, colours.ink, 2], [document.activeElement === scroller ? cursor : null, colours.accent, 2]]) {
-      if (!cell || cell.row < 0) continue;
-      pen.strokeStyle = colour;
-      pen.lineWidth = wide;
-      pen.strokeRect(across(cell.column) + 0.5, down(cell.row) + 0.5, shape.width - 1.5, ROW - 2);
-    }
+    if (map.here.row >= 0) outline(pen, map.here, colours.ink);
+    if (document.activeElement === scroller) outline(pen, cursor, colours.accent);
+  }
+
+  function outline(pen, { row, column }, colour) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = 2;
+    pen.strokeRect(across(column) + 0.5, down(row) + 0.5, shape.width - 1.5, ROW - 2);
   }
 
   /** Signs are drawn, so that they're clear in a narrow cell too: × not finite, ○ zero, – no gradient, ? not measured. */

@@ -46,7 +46,8 @@ export function createNow({ model, store, t }) {
   function link(graph, node) {
     const variable = graph.variableOf(node);
     return element("button", { type: "button", class: "now-node", onclick: () => store.set({ selected: { node } }) },
-      element("span", { class: variable === null ? "now-name" : "now-name leaf" }, element("bdi", {}, variable ?? graph.nameOf(node))),
+      element("span", { class: variable === null ? "now-name" : "now-name leaf" },
+        element("bdi", {}, variable ?? graph.nameOf(node))),
       variable === null ? element("small", {}, ` #${node}`) : null);
   }
 
@@ -55,10 +56,14 @@ export function createNow({ model, store, t }) {
       put("runs now", null, element("p", {}, t("at the start")));
       return;
     }
-    const failed = state.failed === null ? null : element("p", { class: "now-error" }, "⚠ ", t("it raised"));
-    const stopped = state.error !== null && state.failed === null ? element("p", { class: "now-error" }, "⚠ ", t("stopped here")) : null;
-    put("runs now", null, link(graph, state.current), failed, stopped, state.error && element("p", { class: "now-error" }, state.error),
-      trace && sums(trace, state.current), state.player.planned ? element("p", { class: "now-quiet" }, t("as planned")) : null);
+    put("runs now", null, link(graph, state.current), raised(state), trace && sums(trace, state.current),
+      state.player.planned ? quiet(t("as planned")) : null);
+  }
+
+  function raised({ error, failed }) {
+    if (error === null) return null;
+    const what = t(failed === null ? "stopped here" : "it raised");
+    return [what, error].map((text, at) => element("p", { class: "now-error" }, at === 0 ? `⚠ ${text}` : text));
   }
 
   /** The chain rule's line for single numbers; else what came in and what went out. */
@@ -73,8 +78,9 @@ export function createNow({ model, store, t }) {
       return element("p", { class: "now-chain" }, `${grad} = `, element("b", {}, single.gradient));
     }
     const written = (key, all) => {
-      const norms = all.filter(Boolean).map(({ norm, meta }) => `${norm === null ? t("not measured") : number(norm)} ${meta ?? ""}`);
-      return norms.length ? element("p", { class: "now-quiet" }, `${t(key)}: ${norms.join(", ")}`) : null;
+      const texts = all.filter(Boolean).map(({ norm, meta }) => (
+        `${norm === null ? t("not measured") : number(norm)} ${meta ?? ""}`));
+      return texts.length ? quiet(`${t(key)}: ${texts.join(", ")}`) : null;
     };
     return [written("norm in", trace.gradOutputs(node)), written("norm out", trace.gradInputs(node))];
   }
@@ -88,7 +94,7 @@ export function createNow({ model, store, t }) {
   function ready(state, graph) {
     const listed = state.player.seek(state.time).queue.inOrder(LISTED);
     put("ready queue", state.readyCount,
-      state.readyCount ? element("ol", {}, listed.map((node) => element("li", {}, link(graph, node)))) : element("p", { class: "now-quiet" }, t("empty")),
+      listed.length ? element("ol", {}, listed.map((node) => element("li", {}, link(graph, node)))) : quiet(t("empty")),
       more(state.readyCount - listed.length));
   }
 
@@ -96,7 +102,7 @@ export function createNow({ model, store, t }) {
     const filling = state.buffers.filter((node) => state.status(node) === "filling");
     put("buffers", filling.length,
       filling.length ? element("ul", {}, filling.slice(0, LISTED).map((node) => buffer(state.buffer(node), graph)))
-        : element("p", { class: "now-quiet" }, t("none filling")),
+        : quiet(t("none filling")),
       more(filling.length - LISTED));
   }
 
@@ -111,12 +117,12 @@ export function createNow({ model, store, t }) {
     const landed = state.landed;
     const latest = landed.slice(-LISTED).reverse();
     put("leaves", landed.length,
-      landed.length ? element("ul", {}, latest.map(({ node, step }) => element("li", {}, link(graph, node), leaf(graph, trace, node, step))))
-        : element("p", { class: "now-quiet" }, t("none landed")),
+      landed.length ? element("ul", {}, latest.map(({ node, step }) => (
+        element("li", {}, link(graph, node), leaf(trace, node, step))))) : quiet(t("none landed")),
       more(landed.length - latest.length));
   }
 
-  function leaf(graph, trace, node, step) {
+  function leaf(trace, node, step) {
     if (!trace) return null;
     const { leaf: done, in: came } = trace.step(step);
     const norm = (done?.after ?? came[0])?.norm ?? null;
@@ -130,25 +136,31 @@ export function createNow({ model, store, t }) {
     const most = saved.activations[0];
     const now = state.saved;
     if (!saved.held.length) {
-      put("saved memory", null, element("p", { class: "now-quiet" }, t("nothing kept")));
+      put("saved memory", null, quiet(t("nothing kept")));
       return;
     }
     put("saved memory", null,
-      element("meter", { class: "now-meter", min: 0, max: Math.max(1, most), value: now.activations, "aria-label": t("activations") }),
+      element("meter", {
+        class: "now-meter", min: 0, max: Math.max(1, most), value: now.activations, "aria-label": t("activations"),
+      }),
       element("p", {}, element("b", {}, nbytes(now.activations)), ` ${t("of at start", { bytes: nbytes(most) })}`),
-      now.parameters ? element("p", { class: "now-quiet" }, `${t("parameters")}: ${nbytes(now.parameters)}`) : null,
+      now.parameters ? quiet(`${t("parameters")}: ${nbytes(now.parameters)}`) : null,
       freed(state));
   }
 
   function freed(state) {
     if (state.time === 0) return null;
-    const let_go = state.player.saved.activations[state.time - 1] - state.saved.activations;
-    return let_go > 0 ? element("p", { class: "now-quiet" }, t("this step frees", { bytes: nbytes(let_go) })) : null;
+    const bytes = state.player.saved.activations[state.time - 1] - state.saved.activations;
+    return bytes > 0 ? quiet(t("this step frees", { bytes: nbytes(bytes) })) : null;
   }
 
   function more(left) {
-    return left > 0 ? element("p", { class: "now-quiet" }, t("more listed", { count: count(left) })) : null;
+    return left > 0 ? quiet(t("more listed", { count: count(left) })) : null;
   }
 
   return { element: host, show };
+}
+
+function quiet(text) {
+  return element("p", { class: "now-quiet" }, text);
 }

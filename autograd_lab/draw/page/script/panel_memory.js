@@ -68,9 +68,10 @@ export function mount(host, { model, store, t }) {
       svg("text", { class: "memory-peak-text", x: at(peak, 0).x + 8, y: at(0, activations[peak]).y - 5 },
         `${t("peak")} ${nbytes(activations[peak])}`));
     if (parameters[0] > 0) {
-      const beside = Math.abs(at(0, parameters[0]).y - at(0, activations[peak]).y) < 18 ? 14 : -5; // not over the peak's text
-      layer.append(svg("text", { class: "memory-parameters-text", x: at(0, 0).x + 8, y: at(0, parameters[0]).y + beside },
-        `${t("parameters")} ${nbytes(parameters[0])}`));
+      const { x, y } = at(0, parameters[0]);
+      const beside = Math.abs(y - at(0, activations[peak]).y) < 18 ? 14 : -5; // not over the peak's text
+      const text = `${t("parameters")} ${nbytes(parameters[0])}`;
+      layer.append(svg("text", { class: "memory-parameters-text", x: x + 8, y: y + beside }, text));
     }
     fill(chart, drawn.element);
   }

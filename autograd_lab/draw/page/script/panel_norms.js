@@ -33,7 +33,8 @@ export function mount(host, { model, store, t }) {
   const note = element("span", { class: "panel-note" });
   const ticks = element("div", { class: "bars-ticks", "aria-hidden": "true" });
   const list = createRows({ height: HEIGHT, make, attributes: { role: "list", "aria-label": t("norms panel") } });
-  const body = element("div", { class: "bars" }, element("div", { class: "bars-head" }, element("span"), ticks, element("span")), list.element);
+  const head = element("div", { class: "bars-head" }, element("span"), ticks, element("span"));
+  const body = element("div", { class: "bars" }, head, list.element);
   fill(host, element("div", { class: "panel-head" }, toggle, note), body);
 
   function draw(state) {
@@ -56,6 +57,8 @@ export function mount(host, { model, store, t }) {
     const counts = new Map();
     for (const word of all.map(({ norm }) => wordFor(norm))) if (word) counts.set(word, (counts.get(word) ?? 0) + 1);
     const parts = [...counts].map(([word, times]) => `${SIGNS[word]} ${t(word)}: ${times}`);
+    const [least] = rows.filter(({ norm }) => wordFor(norm) === null).sort((one, other) => one.norm - other.norm);
+    if (least) parts.push(t("smallest norm", { name: least.name, norm: number(least.norm) }));
     return [t("parameters count", { count: count(all.length) }), ...parts].join(" · ");
   }
 

@@ -13,6 +13,7 @@ import { createRows } from "./virtual.js";
 
 export const KEY = "nodes";
 const HEIGHT = 24;
+const SORT_SIGNS = { none: "", descending: " ▼", ascending: " ▲" };
 const WIDTHS = { "node id": 58, name: 140, place: 130, step: 50, "saved bytes": 74, gradient: 92, line: 92 };
 const ENDS = new Set(["place", "line"]); // columns of whose texts the end says the most
 const WIDTH = 70; // pixels, of any other column
@@ -57,7 +58,7 @@ export function mount(host, { model, store, t }) {
     const sort = by.key !== key ? "none" : by.down ? "descending" : "ascending";
     return element("div", { role: "columnheader", "aria-sort": sort, class: kind },
       element("button", { type: "button", onclick: () => sortBy(key, kind) },
-        t(`column ${key}`), element("span", { class: "table-sort", "aria-hidden": "true" }, { none: "", descending: " ▼", ascending: " ▲" }[sort])));
+        t(`column ${key}`), element("span", { class: "table-sort", "aria-hidden": "true" }, SORT_SIGNS[sort])));
   }
 
   /** Sorts by a column; names and ids begin with the smallest, amounts with the largest; again turns it round. */

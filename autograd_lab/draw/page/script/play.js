@@ -13,10 +13,11 @@ import { change, element, fill, svg } from "./dom.js";
 import { createClock } from "./clock.js";
 import { follow } from "./follow.js";
 import { createNow } from "./now.js";
-import { playerOf } from "./player.js";
+import { playerAt } from "./player.js";
 
-const SPEEDS = [1, 2, 5, 10, 25, 100, 500];
+const SPEEDS = [1, 2, 5, 10, 25, 100, 500, 2500];
 const WHOLE = 25; // seconds that a backward should take at the speed that it begins with
+const KEYS = { start: "Home", back: "←", play: "Space", forward: "→", end: "End" };
 const ICONS = {
   start: "M3 2v10M12 2L5 7l7 5z",
   back: "M9 2L3 7l6 5zM12 2v10",
@@ -30,31 +31,38 @@ const ICONS = {
 /** Builds the player. */
 export function mount(host, context) {
   const { model, store, t, signal } = context;
-  const playerNow = () => playerOf(model.traceAt(store.get()) ?? model.graphOf(store.get()));
+  const traceNow = () => model.traceAt(store.get());
+  const lengthNow = () => traceNow()?.stepCount ?? model.graphOf(store.get()).nodeCount;
   const clock = createClock(advance);
 
   const button = (icon, key, work) => element("button", {
-    type: "button", class: `play-button ${icon}`, "aria-label": t(key), title: t(key), onclick: work,
+    type: "button", class: `play-button ${icon}`, "aria-label": t(key), title: hint(icon, t(key)), onclick: work,
   }, svg("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("path", { d: ICONS[icon] })));
   const toStart = button("start", "to start", () => go(0));
   const back = button("back", "step back", () => move(-1));
   const play = button("play", "play", toggle);
   const forward = button("forward", "step forward", () => move(1));
-  const toEnd = button("end", "to end", () => go(playerNow().length));
+  const toEnd = button("end", "to end", () => go(lengthNow()));
   const stop = button("stop", "stop playing", () => store.set({ step: null, playing: false }));
   const scrubber = element("input", {
-    type: "range", class: "play-scrubber", min: 0, step: 1, "aria-label": t("scrubber"), oninput: () => go(Number(scrubber.value)),
+    type: "range", class: "play-scrubber", min: 0, step: 1, "aria-label": t("scrubber"),
+    oninput: () => go(Number(scrubber.value)),
   });
   const speed = element("select", {
-    class: "play-speed", "aria-label": t("speed"), title: t("speed"), onchange: () => store.set({ speed: Number(speed.value) }),
-  }, SPEEDS.map((each) => element("option", { value: each }, t(each === 1 ? "step per second" : "steps per second", { count: each }))));
+    class: "play-speed", "aria-label": t("speed"), title: t("speed"),
+    onchange: () => store.set({ speed: Number(speed.value) }),
+  }, SPEEDS.map((each) => element("option", { value: each }, named(each))));
   const position = element("output", { class: "play-position" });
   const now = createNow(context);
   fill(host, element("div", { class: "play-bar", role: "group", "aria-label": t("player") },
     toStart, back, play, forward, toEnd, scrubber, position, speed, stop), now.element);
 
+  function named(each) {
+    return t(each === 1 ? "step per second" : "steps per second", { count: each });
+  }
+
   function go(step) {
-    store.set({ step: Math.max(0, Math.min(playerNow().length, step)), playing: false });
+    store.set({ step: Math.max(0, Math.min(lengthNow(), step)), playing: false });
   }
 
   function move(by) {
@@ -63,49 +71,48 @@ export function mount(host, context) {
 
   function toggle() {
     const { playing, step } = store.get();
-    const over = step === null || step >= playerNow().length;
+    const over = step === null || step >= lengthNow();
     store.set(playing ? { playing: false } : { playing: true, step: over ? 0 : step });
   }
 
   /** Note [Time in steps]. */
   function advance(steps) {
     const { step } = store.get();
-    const { length } = playerNow();
+    const length = lengthNow();
     const next = Math.min(length, (step ?? 0) + steps);
     store.set({ step: next, playing: next < length });
   }
 
   function draw(state) {
-    const player = playerNow();
-    change(scrubber, { max: player.length });
+    const length = lengthNow();
+    const moment = state.step === null ? null : playerAt(traceNow() ?? model.graphOf(state), state.step);
+    change(scrubber, { max: length });
     scrubber.value = String(state.step ?? 0);
-    const said = sentence(player, state.step);
+    const all = t(traceNow() ? "steps to play" : "steps planned", { count: count(length) });
+    const said = moment === null ? all : sentence(moment);
     change(scrubber, { "aria-valuetext": said });
     position.textContent = said;
     change(position, { title: said, "aria-live": state.playing ? "off" : "polite" });
     const icon = state.playing ? "pause" : "play";
-    change(play, { "aria-label": t(icon), title: t(icon) });
+    change(play, { "aria-label": t(icon), title: hint("play", t(icon)) });
     play.querySelector("path").setAttribute("d", ICONS[icon]);
     play.classList.toggle("pause", state.playing);
     change(stop, { disabled: state.step === null });
     change(back, { disabled: !state.step });
     change(toStart, { disabled: state.step === 0 });
-    for (const each of [forward, toEnd]) change(each, { disabled: state.step !== null && state.step >= player.length });
+    for (const each of [forward, toEnd]) change(each, { disabled: state.step !== null && state.step >= length });
     host.classList.toggle("playing", state.step !== null);
-    now.show(state.step === null ? null : player.at(state.step));
+    now.show(moment);
   }
 
-  function sentence(player, step) {
-    if (step === null) return t(player.planned ? "steps planned" : "steps to play", { count: count(player.length) });
-    const { current, error, time } = player.at(step);
-    const name = current === null ? t("nothing yet") : player.graph.variableOf(current) ?? player.graph.nameOf(current);
-    const at = t("step of", { step: count(time), count: count(player.length), name });
+  function sentence({ current, error, time, length, player: { graph } }) {
+    const name = current === null ? t("nothing yet") : graph.variableOf(current) ?? graph.nameOf(current);
+    const at = t("step of", { step: count(time), count: count(length), name });
     return error === null ? at : `${at} · ${t("raised", { error })}`;
   }
 
   function begin() {
-    const { length } = playerNow();
-    const wanted = SPEEDS.find((each) => each * WHOLE >= length) ?? SPEEDS[SPEEDS.length - 1];
+    const wanted = SPEEDS.find((each) => each * WHOLE >= lengthNow()) ?? SPEEDS[SPEEDS.length - 1];
     if (!SPEEDS.includes(store.get().speed) || store.get().speed === 1) store.set({ speed: wanted });
     speed.value = String(store.get().speed);
   }
@@ -116,21 +123,28 @@ export function mount(host, context) {
     if (changed.has("playing") || changed.has("speed")) clock.run(state.playing ? state.speed : 0);
     if (["step", "playing", "trace", "graph", "language"].some((field) => changed.has(field))) draw(state);
   });
-  document.addEventListener("keydown", (event) => keys(event, { toggle, move, go, store, playerNow }), { signal });
+  document.addEventListener("keydown", (event) => keys(event, { toggle, move, go, store, lengthNow }), { signal });
+  signal.addEventListener("abort", () => clock.run(0));
   follow(context);
   begin();
   draw(store.get());
+  if (store.get().playing) clock.run(store.get().speed);
+}
+
+/** A button's name, with the key that does the same. */
+function hint(icon, name) {
+  return KEYS[icon] ? `${name} (${KEYS[icon]})` : name;
 }
 
 /** Space plays and pauses, ← and → step, Home and End go to the ends; not where a key means something to what has it. */
-function keys(event, { toggle, move, go, store, playerNow }) {
+function keys(event, { toggle, move, go, store, lengthNow }) {
   const { target, key } = event;
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.closest?.("input, select, textarea, [role=tab], [role=separator], [role=application], [role=grid]")) return;
   if (key === " " && target.closest?.("button, a, summary")) return;
   if (key !== " " && store.get().step === null) return;
   const work = {
-    " ": toggle, ArrowLeft: () => move(-1), ArrowRight: () => move(1), Home: () => go(0), End: () => go(playerNow().length),
+    " ": toggle, ArrowLeft: () => move(-1), ArrowRight: () => move(1), Home: () => go(0), End: () => go(lengthNow()),
   }[key];
   if (!work) return;
   event.preventDefault();
