@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import random
 import signal
 import sys
@@ -82,6 +83,11 @@ def watch(world, _):
         world.forward().backward()
 
 
+def watch_live(world, _):
+    with contextlib.redirect_stderr(io.StringIO()), lab.watch(world.model, live=True):
+        world.forward().backward()
+
+
 def engine(world, _):
     lab.Engine(world.loss, model=world.model).run()
 
@@ -126,6 +132,7 @@ CALLS = [
     trace,
     trace_with_kernels,
     watch,
+    watch_live,
     engine,
     replay,
     check,

@@ -14,6 +14,10 @@ Note [No lock that a program's thread takes]
 An interrupt may come at any moment in the thread that starts and stops the server, and it would leave a lock taken. So
 what that thread tells the others are plain attributes, and they look at them every `TICK`.
 
+Note [An interrupted join]
+Python 3.11 and 3.12 take a thread whose ``join`` was interrupted for one that is over. So nobody joins here: what
+``threading.enumerate`` lists still runs, or is about to.
+
 Note [Forks]
 A program may fork (workers of a ``DataLoader``). The child has copies of the sockets but none of the threads; it closes
 the copies at once, so that a port is free and a browser hears of the end when the parent's are closed.
@@ -105,18 +109,18 @@ class Server:
                 time.sleep(TICK / 5)
         self.closed = True
         if os.getpid() == self._process:
-            self._join([self._thread])  # the last that could accept one more
-            for connection in tuple(self.connections):
-                with contextlib.suppress(OSError):  # it may be closed already
-                    connection.shutdown(socket.SHUT_RDWR)
-            self._join(self.threads)
+            for each in self._sockets():
+                with contextlib.suppress(
+                    OSError
+                ):  # it may be closed already; not every system wakes a listener so
+                    each.shutdown(socket.SHUT_RDWR)
+            _wait([self._thread])  # the last that could accept one more
+            for each in tuple(self.connections):
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+            _wait(self.threads)
             for each in self._sockets():
                 each.close()
-
-    def _join(self, threads: Iterable[threading.Thread | None]) -> None:
-        for thread in tuple(threads):
-            if thread is not None and thread.ident is not None:
-                thread.join(GRACE)
 
     def abandon(self) -> None:
         """Closes a child's copies of the sockets: see Note [Forks]."""
@@ -140,6 +144,14 @@ class Server:
                 self._listener.handle_request()
             except (OSError, ValueError):  # the socket was closed
                 return
+
+
+def _wait(threads: Iterable[threading.Thread | None]) -> None:
+    """Waits until threads are over, for `GRACE` seconds at most; see Note [An interrupted join]."""
+    waiting = {thread for thread in tuple(threads) if thread is not None}
+    until = time.monotonic() + GRACE
+    while not waiting.isdisjoint(threading.enumerate()) and time.monotonic() < until:
+        time.sleep(TICK / 50)
 
 
 _SERVERS: weakref.WeakSet[Server] = weakref.WeakSet()
