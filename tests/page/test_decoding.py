@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from autograd_lab.draw.page.html import as_json, page_data
+from autograd_lab.draw.notebook import Page
+from autograd_lab.draw.page.html import as_json, page_data, to_html
 from autograd_lab.records import Edge, Graph, Node, Operand, Operation, ScalarGraph, Source, Variable
 
 pytestmark = pytest.mark.browser
@@ -63,3 +64,19 @@ def test_of_a_computation_on_single_numbers_no_counter_is_made_up(loaded):
     wanted = ((scalar, [None, None]), (chain, [7, 3]))
     for record, sequences in wanted:
         assert page.evaluate(read, json.loads(as_json(page_data(record)))) == sequences
+
+
+def test_below_a_notebooks_cell_the_page_works_and_reaches_nothing_of_the_notebook(page, tmp_path):
+    shown = Page(to_html(named(["first", "second"])))._repr_html_()
+    file = tmp_path / "notebook.html"
+    file.write_text(f"<!doctype html><title>notebook</title><body>{shown}</body>", "utf-8")
+    page.goto(file.as_uri())
+    inside = page.frame_locator("iframe")
+    inside.locator("#stage svg").wait_for()
+    inside.locator("#search").fill("#1")
+    inside.locator("#search").press("Enter")
+    inside.locator("#card").get_by_role("heading", name="second").wait_for()
+    frame = page.frames[1]
+    reached = "(() => { try { return parent.document.title } catch (error) { return error.name } })()"
+    assert frame.evaluate(reached) == "SecurityError"
+    assert page.title() == "notebook"
