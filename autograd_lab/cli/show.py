@@ -8,12 +8,19 @@ import click
 
 from autograd_lab.cli.options import OneOf, input_option, stats_level, stats_option, target_argument
 from autograd_lab.errors import OptionError
-from autograd_lab.records import Record, Trace, load
+from autograd_lab.records import Record, ScalarGraph, Trace, load
 
 
 @click.command()
 @target_argument
 @click.option("--out", "-o", metavar="PATH", help="Write the page here, ending in .html, and open nothing.")
+@click.option(
+    "--view",
+    type=OneOf(["trace", "scalar"]),
+    default="trace",
+    show_default=True,
+    help="scalar plays the chain rule with its numbers, where each tensor has one element.",
+)
 @stats_option
 @click.option("--kernels", is_flag=True, help="List the ATen kernels that each node ran.")
 @click.option("--histograms", is_flag=True, help="Keep every gradient, to show how its elements are spread.")
@@ -22,6 +29,7 @@ from autograd_lab.records import Record, Trace, load
 def show(
     target: str,
     out: str | None,
+    view: str,
     stats: str,
     kernels: bool,
     histograms: bool,
@@ -43,7 +51,13 @@ def show(
     if is_saved(target):
         if inputs:
             raise OptionError(f"{target} is a saved record; --input is for modules: leave it out")
+        if view == "scalar":
+            raise OptionError(f"{target} is a saved record, which has the view that it has: leave --view out")
         record = load(target)
+    elif view == "scalar":
+        if kernels or histograms:
+            raise OptionError("--view scalar runs no backward: leave --kernels and --histograms out")
+        record = _scalar(target, inputs)
     else:
         record = _traced(target, inputs, stats, kernels, histograms)
     if out is not None:
@@ -51,6 +65,14 @@ def show(
         click.echo(f"wrote {out}")
     else:
         click.echo(f"opened {open_page(record, language=language)}")
+
+
+def _scalar(target: str, inputs: tuple[str, ...]) -> ScalarGraph:
+    from autograd_lab.backward.scalar import capture_scalar
+    from autograd_lab.cli.target import watched
+
+    with watched(target, inputs) as (found, _):
+        return capture_scalar(found.loss, model=found.model, names=found.names)
 
 
 def _traced(target: str, inputs: tuple[str, ...], stats: str, kernels: bool, histograms: bool) -> Trace:

@@ -53,6 +53,7 @@ def test_a_page_that_is_written_opens_nothing(lab, opened):
     [
         (["render", "models.py:loss", "--out", "a.html"], "a.html", 0),
         (["render", "models.py:scalar", "--view", "scalar", "--out", "a.html"], "a.html", 1),
+        (["show", "models.py:scalar", "--view", "scalar", "--out", "a.html"], "a.html", 1),
         (["trace", "models.py:loss", "--out", "a.html"], "a.html", 1),
         (["run", "--backward", "::1", "--out", "a.html", "train.py"], "a.html", 3),
     ],
@@ -76,6 +77,8 @@ def test_every_command_that_draws_writes_a_page(lab, arguments, written, traces)
             "show writes a page: end 'a.svg' in .html, or use render or trace",
         ),
         (["models.py:loss", "--language", "fr"], "no language 'fr': use one of en, zh"),
+        (["models.py:loss", "--view", "scalar"], "draws graphs of one-element tensors"),
+        (["models.py:scalar", "--view", "scalar", "--kernels"], "runs no backward: leave --kernels"),
         (["nothing.json"], "there is no file nothing.json"),
         (["models.py:no_graph"], "has no graph"),
         (["models.py:loss", "--out", "nowhere/a.html"], "there is no folder nowhere"),
@@ -90,7 +93,8 @@ def test_a_wrong_call_gets_one_line(lab, arguments, says):
 def test_what_a_page_does_not_take(lab):
     ran = lab("render", "models.py:loss", "--out", "a.html", "--depth", "1")
     assert (
-        ran.err == "autograd-lab: format 'html' takes no depth: in the page one opens what one wants to see\n"
+        ran.err
+        == "autograd-lab: format 'html' takes no --depth: in the page one opens what one wants to see\n"
     )
     assert not Path("a.html").exists()
 
