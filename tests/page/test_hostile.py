@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import page_records
 import pytest
 
@@ -30,9 +32,20 @@ def test_hostile_names_are_shown_and_do_nothing(opened):
         assert inert(page)
     page.fill("#search", "</script>")
     assert page.locator("#found li").count() > 3
-    for tab in page.locator("[role=tab]").all():
-        tab.click()
+
+
+def test_hostile_names_in_panels_and_while_playing_are_shown_and_do_nothing(opened):
+    trace = dataclasses.replace(page_records.net(), graph=page_records.hostile(), error=page_records.HOSTILE)
+    page = opened([trace, dataclasses.replace(trace, number=1)])
+    for tab in (*PANELS, "steps"):
+        page.click(f"#tab-{tab}")
         assert inert(page)
+        if tab != "steps":  # a canvas
+            assert page_records.HOSTILE in page.text_content(f"#panel-{tab}")
+    page.click(".play-button.end")
+    assert page_records.HOSTILE in page.text_content(".play-position")
+    assert page_records.HOSTILE in page.text_content(".now")
+    assert inert(page)
 
 
 def test_the_policy_lets_nothing_else_run_or_load(opened):

@@ -39,9 +39,9 @@ def held(engine):
 
 
 def stepped(engine):
-    """What it held at the start and after steps, as far as it gets: time → state, for sixty of many."""
+    """What it held at the start and after steps, as far as it gets: time → state, for forty of many."""
     count = len(engine.graph)
-    times = set(random.Random(0).sample(range(count), 60)) if count > 60 else range(count + 1)
+    times = set(random.Random(0).sample(range(count), 40)) if count > 60 else range(count + 1)
     states = {0: held(engine)}
     for time in range(1, count + 1):
         try:
@@ -57,7 +57,7 @@ def stepped(engine):
 def wide():
     """Many leaves that are ready at once: ties in the queue, and more steps than from one copy of it to the next."""
     leaves = [torch.ones(2, requires_grad=True) for _ in range(90)]
-    late = [torch.ones(2, requires_grad=True) for _ in range(200)]
+    late = [torch.ones(2, requires_grad=True) for _ in range(190)]
     return lab.Engine((torch.stack(leaves).sin().sum() + torch.stack(late).sum()) * leaves[0].sum())
 
 
