@@ -39,11 +39,19 @@ function firstState() {
   return { ...named, open: firstOpen(model.graphOf(named)) };
 }
 
+/** What of a state goes with another graph: its own open boxes, and nothing selected or pointed at that isn't in it. */
+function withItsGraph(next, before, patch) {
+  const graph = next.trace === null ? next.graph : model.traces[next.trace].graphIndex;
+  if (graph === before.graph) return next;
+  const selected = patch.selected ?? null;
+  return { ...next, graph, selected, hovered: null, open: patch.open ?? firstOpen(model.graphs[graph]) };
+}
+
 /** Builds the page for a state. See Note [Another language]. */
 function build(state) {
   const ended = new AbortController();
   const { selected, ...others } = state;
-  const store = createStore(others);
+  const store = createStore(others, withItsGraph);
   const t = createWords(words, state.language);
   const choose = (item) => store.set({ selected: namedBy(model.graphOf(store.get()), item) });
   const context = { data, model, store, t, element, playerAt, choose, signal: ended.signal, languages: LANGUAGES };
@@ -70,7 +78,6 @@ function build(state) {
 
   store.subscribe((now, changed) => {
     if (changed.has("theme")) showTheme(now);
-    if (changed.has("graph")) store.set({ open: firstOpen(model.graphOf(now)) });
     if (!changed.has("language")) return;
     ended.abort();
     build(store.get());

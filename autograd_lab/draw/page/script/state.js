@@ -29,20 +29,23 @@ export const INITIAL = Object.freeze({
  * Returns a new store.
  *
  * @param {Object} initial Fields that differ from `INITIAL`.
+ * @param {function(Object, Object, Object): Object} settle From the next state, the one before it and what was set:
+ *   the next state with what must go with it, so that nobody is ever told of half a change.
  * @returns {{get: function(): Object, set: function(Object): void, subscribe: function(function): function}}
  *   `set` takes the fields to change. `subscribe` takes `(state, changed)`, where `changed` is a set of names, and returns
  *   a function that ends it.
  */
-export function createStore(initial = {}) {
+export function createStore(initial = {}, settle = (next) => next) {
   let state = Object.freeze({ ...INITIAL, ...initial });
   const listeners = new Set();
   const waiting = [];
   let telling = false;
 
   function set(patch) {
-    const changed = new Set(Object.keys(patch).filter((name) => !same(state[name], patch[name])));
+    const next = settle({ ...state, ...patch }, state, patch);
+    const changed = new Set(Object.keys(next).filter((name) => !same(state[name], next[name])));
     if (!changed.size) return;
-    state = Object.freeze({ ...state, ...patch });
+    state = Object.freeze(next);
     waiting.push(changed);
     if (telling) return;
     telling = true;
