@@ -1,7 +1,8 @@
 /**
  * From where the drawing is looked at: panning and zooming by mouse, trackpad, touch and keys, and finding an item.
  *
- * Relies on `dom.js` and `opening.js`. Promises that what is opened or closed stays where it is on the screen.
+ * Relies on `dom.js` and `opening.js`. Promises that what is opened or closed stays where it is on the screen, but for as far
+ * as it must go to the side to be seen.
  */
 
 import { change, oncePerFrame } from "./dom.js";
@@ -103,8 +104,19 @@ export function createCamera(scene, { store, signal }) {
     }
     const item = changedBox === null ? middleItem(before) : graph.boxItem(changedBox);
     const [old, now] = [before.get(item), places.get(item)];
-    if (old && now) pan((old.x - now.x) * view.scale, (old.y - now.y) * view.scale, true);
+    if (!old || !now) return;
+    const [x, y] = [(old.x - now.x) * view.scale, (old.y - now.y) * view.scale];
+    pan(x + (changedBox === null ? 0 : aside(now, view.x + x)), y, true);
   });
+
+  /** How far to the side what was opened must go to be seen from side to side, where it can be. */
+  function aside(place, offset) {
+    const room = size().width - MARGIN;
+    const left = place.x * view.scale + offset;
+    const right = left + place.width * view.scale;
+    if (right > room) return Math.min(0, Math.max(room - right, MARGIN - left));
+    return left < MARGIN && right > 0 ? Math.min(MARGIN - left, room - right) : 0;
+  }
 
   /** The item nearest to the middle of what was seen. */
   function middleItem(before) {

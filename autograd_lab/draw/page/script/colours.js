@@ -52,7 +52,7 @@ export function mountLegend(host, { store, t, marks, scene }) {
   }
 
   function hueRows() {
-    const rows = [...marks.hues].slice(0, 7).map(([name, hue]) => row(`hue-${hue}`, element("bdi", {}, name)));
+    const rows = [...marks.hues].slice(0, 7).map(([name, hue]) => row(`hue-${hue}`, element("bdi", {}, name || t("model itself"))));
     if (marks.hues.size > 7) rows.push(row("hue-7", t("others")));
     return rows;
   }

@@ -14,6 +14,7 @@
 export const WIDEST = 12;
 
 const SWEEPS = 10;
+const RAIL = 4; // how much rather the pieces of one long arrow stand below each other than others do
 
 /**
  * Returns the order of a level.
@@ -238,7 +239,10 @@ function swept(order, neighbours, layers, vertices, downwards) {
     note(layer);
     const key = result[layer].map((at) => {
       const near = neighbours[layer][at][side];
-      return near.length ? near.reduce((sum, next) => sum + place[other][next], 0) / near.length : place[layer][at];
+      if (!near.length) return place[layer][at];
+      const weight = (next) => (layers[layer][at].vertex < 0 && layers[other][next].vertex < 0 ? RAIL : 1);
+      const total = near.reduce((sum, next) => sum + weight(next), 0);
+      return near.reduce((sum, next) => sum + weight(next) * place[other][next], 0) / total;
     });
     const hints = result[layer].map((at) => hintOf(layers[layer][at], vertices));
     const turn = [...key.keys()].sort((left, right) => hints[left] - hints[right] || key[left] - key[right] || left - right);

@@ -31,14 +31,14 @@ export function createMeasures(graph, trace) {
     time: (id) => trace?.durationOf(id) ?? null,
     saved: (id) => savedIn(graph.savedOf(id)).activations || null,
     dtype: (id) => dtypeOf(graph.metasOf(id)[0]),
-    module: (id) => graph.moduleOf(id),
+    module: (id) => graph.moduleOf(id) ?? moduleOfLeaf(graph.variableOf(id)),
   };
   const box = {
     norm: inside.cameIn,
     time: inside.time,
     saved: (index) => inside.saved(index).activations || null,
     dtype: (index) => common(graph.nodesIn(index).map(node.dtype)),
-    module: (index) => graph.moduleOf(graph.box(index).first),
+    module: (index) => node.module(graph.box(index).first),
   };
   const texts = { norm: number, time: duration, saved: nbytes };
   const hasAny = (measure) => {
@@ -108,6 +108,11 @@ export function huesOf(names) {
 /** Of a module's path, as much as tells modules of one level apart. */
 export function groupOf(path, level) {
   return path === null ? null : path.split(".").slice(0, level).join(".") || path;
+}
+
+/** A parameter belongs to the module that its name begins with. */
+function moduleOfLeaf(name) {
+  return name === null || !name.includes(".") ? null : name.slice(0, name.lastIndexOf("."));
 }
 
 function dtypeOf(meta) {
