@@ -225,6 +225,7 @@ from autograd_lab import draw
 graph = lab.load(sys.argv[1])
 assert "PowBackward0" in str(graph)
 assert draw.draw(graph, "svg").startswith("<?xml")
+assert draw.draw(graph, "html").startswith("<!doctype html>")
 assert not [name for name in sys.modules if name.split(".")[0] == "torch"]
 print(len(graph))
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import models
 import pytest
 import torch
 
@@ -146,8 +147,9 @@ def check_graph(read: Read, found: dict, graph: Graph, sequence0: int, versions:
 
 def check_trace(read: Read, found: dict, trace: Trace) -> None:
     text = read.text
-    started = found["started"]
-    assert Source(text(started["file"]), started["line"], text(started["function"])) == trace.started
+    if (started := found["started"]) is not None:
+        started = Source(text(started["file"]), started["line"], text(started["function"]))
+    assert started == trace.started
     for name in ("number", "total_ns", "error", "unread", "within"):
         assert found[name] == getattr(trace, name)
     steps = read.columns(found["steps"])
@@ -181,6 +183,18 @@ def test_a_trace_reads_as_the_record_says(traces):
     check_graph(read, graph, traces[0].graph, graph["sequence0"], {})
     check_trace(read, trace, traces[0])
     assert any(stats and stats[1] == "inf" for step in trace["steps"]["in"] for stats in step)
+
+
+@pytest.mark.parametrize(
+    "name", ["seed", "tied_embedding", "parallel_edges", "random_graph", "several_results", "sparse"]
+)
+def test_so_does_that_of_any_model(name):
+    loss, model, *_ = models.CASES[name].build()
+    run = lab.Engine(loss, model=model).run()
+    read = Read(run)
+    (graph,), (trace,) = read.data["graphs"], read.data["traces"]
+    check_graph(read, graph, run.graph, graph["sequence0"], {})
+    check_trace(read, trace, run)
 
 
 def test_traces_of_graphs_that_are_alike_share_one(traces):

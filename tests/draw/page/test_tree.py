@@ -33,6 +33,18 @@ def chain(modules: list[str | None], **more: object) -> Graph:
     )
 
 
+def with_edges(graph: Graph, edges: list[tuple[int, int]]) -> Graph:
+    """The graph with more edges, each from one node to a later one; the last nodes are leaves."""
+    nodes = list(graph.nodes)
+    for pair in edges if len(nodes) > 3 else ():
+        tail, head = sorted(number % len(nodes) for number in pair)
+        if tail < head and nodes[tail].kind == "op":
+            nodes[tail] = nodes[tail]._replace(next=(*nodes[tail].next, Edge(head, 0)))
+            if not nodes[head].next:
+                nodes[head] = nodes[head]._replace(kind="accumulate", variable="a.b.weight", module=None)
+    return Graph(tuple(nodes), graph.roots)
+
+
 def inside(found: Tree, box: int) -> list[int]:
     """The nodes in a box and in all boxes in it."""
     within = []
@@ -60,10 +72,14 @@ def shown(found: Tree) -> list[str]:
 names = st.sampled_from(["a", "b", "a.b", "a.b.c", "b.0", "b.1", "b.1#2", "", "a#2", "..", None])
 
 
-@given(st.lists(names, max_size=40), st.integers(1, 60))
+@given(
+    st.lists(names, max_size=40),
+    st.integers(1, 60),
+    st.lists(st.tuples(*[st.integers(0, 999)] * 2), max_size=30),
+)
 @settings(max_examples=60, deadline=None)
-def test_each_node_lies_in_one_box_and_no_box_is_too_full(modules, often):
-    found = tree(chain([module for module in modules for _ in range(often)]))
+def test_each_node_lies_in_one_box_and_no_box_is_too_full(modules, often, edges):
+    found = tree(with_edges(chain([module for module in modules for _ in range(often)]), edges))
     boxes = found.boxes
     assert boxes[0].parent == -1
     assert all(0 <= box.parent < at for at, box in enumerate(boxes) if at)  # no circle, one top
