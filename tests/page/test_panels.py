@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ WORDS = {
     "NaN": "× NaN",
     "inf": "∞ infinite",
 }
+CONTRAST = (Path(__file__).parent.parent / "support" / "contrast.js").read_text()
 META = TensorMeta((2, 3), "float32", "cpu")
 
 
@@ -252,15 +254,22 @@ def test_a_choice_of_a_backward_changes_what_all_panels_show(opened):
     assert page.is_disabled("[aria-label='The backward after']") is False
 
 
-@pytest.mark.parametrize("settings", [{"color_scheme": "dark", "reduced_motion": "reduce"}])
-def test_the_panels_are_tabs_and_speak_chinese_too(opened):
-    page = opened(trained(2), language="zh")
+@pytest.mark.parametrize(
+    "settings", [{"color_scheme": "light"}, {"color_scheme": "dark", "reduced_motion": "reduce"}]
+)
+def test_the_panels_are_tabs_that_can_be_read_and_speak_chinese_too(opened):
+    came = (1.0, 0.0, math.nan, None)
+    page = opened([leaves_with(*came), *trained(1)], language="zh")
+    page.click(".play-button.end")
     page.click("#tab-norms")
+    assert page.evaluate(CONTRAST) == []
     for name in ("memory", "time", "nodes", "steps"):
         page.keyboard.press("ArrowRight")
         assert page.get_attribute(f"#tab-{name}", "aria-selected") == "true"
         assert page.is_visible(f"#panel-{name}")
+        assert page.evaluate(CONTRAST) == []
+    page.select_option(".traces-choice", "1")
     page.click(".play-button.forward")
-    page.keyboard.press("Escape")
+    assert page.evaluate(CONTRAST) == []
     page.click(".panels-close")
     assert not page.is_visible(".panels-body")
