@@ -41,9 +41,8 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
         nonlocal left
         if not frame.f_code.co_filename.startswith(within):
             return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        if event == "opcode" and left > 0:
+        _wants_opcodes(frame, trace)
+        if _is_moment(frame, event) and left > 0:
             left -= 1
             if left == 0:
                 sys.settrace(None)
@@ -67,6 +66,18 @@ def interrupted(moment: int, call: Callable[[], Any], *, within: str = LAB) -> b
         _give_locks_back()
     assert came == (left == 0), f"the interrupt at moment {moment} was lost"
     return came
+
+
+def _is_moment(frame: FrameType, event: str) -> bool:
+    """Whether a bytecode is one of a line: those that only clean up, as in a generator that ends, notice no signal."""
+    return event == "opcode" and frame.f_lineno is not None
+
+
+def _wants_opcodes(frame: FrameType, function: Any) -> None:
+    """Has a frame tell of each bytecode. Python 3.13 does so only if its function is set by then."""
+    frame.f_trace = function
+    frame.f_trace_opcodes = True
+    frame.f_trace_lines = False
 
 
 def _trace(function: Any) -> None:
@@ -121,9 +132,8 @@ def first_moments(call: Callable[[], Any], *, without: tuple[str, ...] = ()) -> 
         name = frame.f_code.co_filename
         if not name.startswith(LAB):
             return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        if event == "opcode":
+        _wants_opcodes(frame, trace)
+        if _is_moment(frame, event):
             moment += 1
             if not name.removeprefix(LAB).startswith(without):
                 first.setdefault((frame.f_code, frame.f_lasti), moment)
