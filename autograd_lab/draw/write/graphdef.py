@@ -6,10 +6,9 @@ that name a node.
 
 Note [Names in TensorBoard]
 The plugin cuts a name at slashes, takes what follows a colon for an output's number and a ``^`` at the beginning for
-another kind of edge, and shows what isn't ASCII as octal numbers. It keeps names and operations' types in JavaScript
-objects, where ``constructor`` and a few others are always there. So in both all but letters, digits and ``_.#()[]-`` of
-ASCII becomes ``_``, and those few get a ``_`` behind them; should two modules then have one name, the second is
-numbered. An operation whose type has ``Const`` in it would be drawn inside the node that uses it, and one whose type
+another kind of edge. It keeps names and operations' types in JavaScript objects, where ``constructor`` and a few others
+are always there. So in both all but letters, digits and ``_.#()[]-`` becomes ``_``, and those few get a ``_`` behind
+them; should two modules then have one name, the second is numbered. An operation whose type has ``Const`` in it would be drawn inside the node that uses it, and one whose type
 ends in ``Summary`` likewise: these two words are written small.
 
 Source: tensorflow/tensorboard 2.21, ``tf_graph_common/graph.ts``, ``parser.ts`` and ``hierarchy.ts``.
@@ -25,7 +24,7 @@ from autograd_lab.draw import words
 from autograd_lab.draw.plan.homes import Path, homes
 from autograd_lab.records import Graph, Node, Step, TensorMeta, Trace
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.#()\[\]-]")
+_UNSAFE = re.compile(r"[^\w.#()\[\]-]")
 _OF_OBJECTS = {
     "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
     "__proto__", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
