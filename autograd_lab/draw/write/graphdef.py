@@ -8,8 +8,9 @@ Note [Names in TensorBoard]
 The plugin cuts a name at slashes, takes what follows a colon for an output's number and a ``^`` at the beginning for
 another kind of edge. It keeps names and operations' types in JavaScript objects, where ``constructor`` and a few others
 are always there. So in both all but letters, digits and ``_.#()[]-`` becomes ``_``, and those few get a ``_`` behind
-them; should two modules then have one name, the second is numbered. An operation whose type has ``Const`` in it would be
-drawn inside the node that uses it, and one whose type ends in ``Summary`` likewise: these two words are written small.
+them; should two modules then have one name, the second is numbered. An operation whose type has ``Const`` in it would
+be drawn inside the node that uses it, and one whose type ends in ``Summary`` likewise: these two words are written
+small.
 
 Source: tensorflow/tensorboard 2.21, ``tf_graph_common/graph.ts``, ``parser.ts`` and ``hierarchy.ts``.
 """
