@@ -380,7 +380,7 @@ FORMATS: dict[str, Format] = {
         of_record=_html,
         of_traces=_html,
         options=("title",),
-        refuses="in the page one opens what one wants to see",
+        refuses="one chooses that in the page",
     ),
     "txt": Format(
         "a table for the terminal",

@@ -253,7 +253,7 @@ def test_an_ending_that_says_no_format(path, message):
     [
         ("svg", {"language": "zh"}, "format 'svg' takes no language: a page, html, does"),
         ("html", {"language": "fr"}, "no language 'fr': use one of en, zh"),
-        ("html", {"depth": 1}, "format 'html' takes no depth: in the page one opens what one wants to see"),
+        ("html", {"depth": 1}, "format 'html' takes no depth: one chooses that in the page"),
         ("html", {"view": "norms"}, "view 'norms' makes no html: use svg, png or pdf"),
     ],
 )
