@@ -254,6 +254,24 @@ def test_a_choice_of_a_backward_changes_what_all_panels_show(opened):
     assert page.is_disabled("[aria-label='The backward after']") is False
 
 
+def test_where_there_is_nothing_to_show_each_panel_says_so(opened):
+    nothing = Graph((), ())
+    page = opened([Trace(nothing, (), unread="it's gone"), Trace(nothing, (), error="boom", number=1)])
+    page.click(".play-button.play")
+    said = {}
+    for tab in ("norms", "memory", "time", "nodes", "steps"):
+        page.click(f"#tab-{tab}")
+        said[tab] = page.inner_text(f"#panel-{tab} .panel-note")
+    assert said["norms"] == said["steps"] == "No leaf ran, so there are no gradients."
+    assert said["memory"].startswith("No node keeps a tensor alive.")
+    assert said["time"] == "This trace has no times."
+    assert said["nodes"] == "0 of 0 nodes"
+    assert not page.is_visible(".heat")
+    page.select_option(".traces-choice", "1")
+    assert "boom" in page.inner_text(".now")
+    assert "raised boom" in page.inner_text(".play-position")
+
+
 @pytest.mark.parametrize(
     "settings", [{"color_scheme": "light"}, {"color_scheme": "dark", "reduced_motion": "reduce"}]
 )

@@ -53,7 +53,7 @@ export function createNow({ model, store, t }) {
 
   function running(state, graph, trace) {
     if (state.current === null) {
-      put("runs now", null, element("p", {}, t("at the start")));
+      put("runs now", null, element("p", {}, t("at the start")), raised(state));
       return;
     }
     put("runs now", null, link(graph, state.current), raised(state), trace && sums(trace, state.current),

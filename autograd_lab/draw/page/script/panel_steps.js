@@ -25,6 +25,7 @@ export function mount(host, { model, store, t, signal }) {
 
   function draw(state) {
     map = mapOf(model.traces, known);
+    heat.element.hidden = !map.names.length;
     fill(legend, legendOf(map, t));
     show(state);
     read(null);
@@ -37,7 +38,7 @@ export function mount(host, { model, store, t, signal }) {
 
   function read(cell) {
     if (!cell) {
-      reading.textContent = t("hover steps");
+      reading.textContent = t(map.names.length ? "hover steps" : "no leaf");
       return;
     }
     const norm = map.cells[cell.row][cell.column];
