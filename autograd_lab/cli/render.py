@@ -33,7 +33,7 @@ from autograd_lab.records import EngineCheck, Graph, Record, Trace, VerifyReport
     "-f",
     "format_",
     metavar="NAME",
-    help="dot, svg, png, pdf, html, txt, md or json; else PATH's ending.",
+    help="dot, svg, png, pdf, html, txt, md, json, model-explorer or node-data; else PATH's ending.",
 )
 @click.option(
     "--view",
