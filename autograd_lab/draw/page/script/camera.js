@@ -1,8 +1,8 @@
 /**
  * From where the drawing is looked at: panning and zooming by mouse, trackpad, touch and keys, and finding an item.
  *
- * Relies on `dom.js` and `opening.js`. Promises that what is opened or closed stays where it is on the screen, but for as far
- * as it must go to the side to be seen.
+ * Relies on `dom.js` and `opening.js`. Promises that what is opened or closed stays where it is on the screen, but for
+ * as far as it must go to the side to be seen.
  */
 
 import { change, oncePerFrame } from "./dom.js";
@@ -84,7 +84,8 @@ export function createCamera(scene, { store, signal }) {
     const scale = view.scale < 0.35 ? 1 : view.scale;
     const [left, top] = [place.x * view.scale + view.x, place.y * view.scale + view.y];
     const [wide, high] = [place.width * view.scale, Math.min(place.height * view.scale, height / 2)];
-    const isSeen = left > MARGIN / 2 && top > MARGIN / 2 && left + wide < width - MARGIN / 2 && top + high < height - MARGIN / 2;
+    const edge = MARGIN / 2;
+    const isSeen = left > edge && top > edge && left + wide < width - edge && top + high < height - edge;
     if (isSeen && scale === view.scale) return;
     const tall = Math.min(place.height, (height - 2 * MARGIN) / scale);
     set({

@@ -4,7 +4,7 @@
  * Relies on `card_parts.js`, `digits.js` and `opening.js`.
  */
 
-import { facts, nodeLink, place, section, shown, trail } from "./card_parts.js";
+import { facts, list, nodeLink, normOf, place, section, shown, trail } from "./card_parts.js";
 import { count, duration, nbytes } from "./digits.js";
 import { element } from "./dom.js";
 import { openedBelow, toggle } from "./opening.js";
@@ -35,15 +35,17 @@ export function boxCard(index, context) {
 function buttons(index, graph, { open }, { store, t }) {
   if (index === 0) return null;
   const button = (key, onclick) => element("button", { type: "button", onclick }, t(key));
+  const openAll = () => store.set({ open: openedBelow(graph, store.get().open, index, MOST_OPENED) });
   const hasBoxes = graph.childrenOf(index).some(graph.isBox);
   return element("p", { class: "buttons" },
     button(open.has(index) ? "close box" : "open box", () => toggle(store, index)),
-    hasBoxes ? button("open all inside", () => store.set({ open: openedBelow(graph, store.get().open, index, MOST_OPENED) })) : null);
+    hasBoxes ? button("open all inside", openAll) : null);
 }
 
 function boxFacts(index, graph, trace, inside, t) {
   const saved = inside.saved(index);
   const time = inside.time(index);
+  const started = index === 0 ? (trace?.started ?? null) : null;
   const share = index > 0 && time !== null && trace.totalNs ? ` (${Math.round((100 * time) / trace.totalNs)} %)` : "";
   return facts([
     [t("norm came in"), norm(inside.cameIn(index))],
@@ -52,7 +54,7 @@ function boxFacts(index, graph, trace, inside, t) {
     [t("time of all"), index === 0 && trace?.totalNs ? duration(trace.totalNs) : null],
     [t("saved activations"), saved.activations ? nbytes(saved.activations) : null],
     [t("saved parameters"), saved.parameters ? nbytes(saved.parameters) : null],
-    [t("started at"), index === 0 && trace?.started ? place(trace.started.file, trace.started.line, trace.started.function) : null],
+    [t("started at"), started && place(started.file, started.line, started.function)],
   ]);
 }
 
@@ -68,8 +70,8 @@ function leaves(index, graph, trace, t, choose) {
   const few = rows.length <= LISTED ? rows : [...rows.slice(0, LISTED / 2), null, ...rows.slice(-LISTED / 2)];
   const lines = few.map((row) => (row === null
     ? element("li", { class: "quiet" }, t("leaves between", { count: count(rows.length - LISTED) }))
-    : element("li", { class: "row" }, nodeLink(graph, row.node, choose), row.norm === null ? null : element("span", { class: "norm" }, `‖g‖ ${shown(row.norm)}`))));
-  return lines.length ? element("ul", { class: "list" }, lines) : null;
+    : element("li", { class: "row" }, nodeLink(graph, row.node, choose), normOf(row.norm))));
+  return list(lines);
 }
 
 function keys(t) {

@@ -4,15 +4,18 @@
  * Relies on `card_parts.js`, `digits.js` and `stats.js`.
  */
 
-import { boxLink, codeOf, facts, gradient, name, nodeLink, place, section, shown, trail } from "./card_parts.js";
+import {
+  boxLink, codeOf, facts, gradient, list, name, nodeLink, normOf, place, quiet, section, trail,
+} from "./card_parts.js";
 import { count, duration, nbytes } from "./digits.js";
 import { element } from "./dom.js";
 
 const HOOK_PLACES = 60; // characters of a value that stands in a line
 
 /**
- * The sections of a node's card in their order: each takes `{node, id, graph, trace, step, context}` and returns an element, or
- * null where there is nothing to say. What is known of a node elsewhere (its formula, its proof, answers) is one more line here.
+ * The sections of a node's card in their order: each takes `{node, id, graph, trace, step, context}` and returns an
+ * element, or null where there is nothing to say. What is known of a node elsewhere (its formula, its proof, answers)
+ * is one more line here.
  */
 export const SECTIONS = [factsOf, cameIn, wentOut, accumulated, saved, source, hooks, kernels, forward, metadata];
 
@@ -33,7 +36,7 @@ export function nodeCard(id, context) {
   ];
 }
 
-function factsOf({ node, id, graph, trace, step, context: { t, choose } }) {
+function factsOf({ node, graph, trace, step, context: { t, choose } }) {
   const ran = step ? t("step of all", { step: step.index + 1, count: trace.stepCount }) : trace ? t("did not run") : null;
   return section("facts", t("facts"), facts([
     [t("ran"), ran],
@@ -41,17 +44,18 @@ function factsOf({ node, id, graph, trace, step, context: { t, choose } }) {
     [t("thread"), step && step.thread > 0 ? String(step.thread) : null],
     [t("takes"), node.metas.length ? node.metas.map((meta) => [element("code", {}, meta), " "]) : null],
     [t("also called"), node.aliases.length ? node.aliases.map((alias) => [name(alias), " "]) : null],
-    [t("module"), node.module === null ? null : node.module === "" ? t("model itself") : moduleLink(graph, id, node.module, choose)],
+    [t("module"), moduleOf(graph, node, t, choose)],
     [t("made by"), node.call && name(node.call)],
     [t("rule"), node.rule && name(node.rule)],
     ["sequence_nr", node.sequence === null ? null : String(node.sequence)],
   ]));
 }
 
-/** The module's path, a link where the innermost box around the node is a module's. */
-function moduleLink(graph, id, path, choose) {
+/** The module's path, with a link to the innermost box of a module that is around the node. */
+function moduleOf(graph, { id, module: path }, t, choose) {
+  if (!path) return path === "" ? t("model itself") : null;
   const box = graph.pathOf(id).findLast((index) => graph.box(index).kind === "module");
-  return box === undefined ? name(path) : [boxLink(graph, box, choose), " ", element("span", { class: "quiet" }, name(path))];
+  return box === undefined ? name(path) : [boxLink(graph, box, choose), " ", quiet(name(path))];
 }
 
 function cameIn({ node, id, graph, trace, step, context: { t, choose } }) {
@@ -59,7 +63,8 @@ function cameIn({ node, id, graph, trace, step, context: { t, choose } }) {
   const blocks = node.metas.map((meta, slot) => {
     const stats = step?.in[slot] ?? null;
     const title = node.metas.length > 1 ? t("slot", { slot }) : null;
-    return step ? gradient(stats && { ...stats, meta: stats.meta ?? meta }, { t, title, histogram: trace.histogram("in", id, slot) }) : null;
+    if (!step) return null;
+    return gradient(stats && { ...stats, meta: stats.meta ?? meta }, { t, title, histogram: trace.histogram("in", id, slot) });
   });
   const senders = step?.came.length
     ? step.came.map((each) => senderRow(graph, each.source, each.slot, each.stats, node, t, choose))
@@ -69,11 +74,8 @@ function cameIn({ node, id, graph, trace, step, context: { t, choose } }) {
 
 function senderRow(graph, source, slot, stats, node, t, choose) {
   const from = source === null ? t("from start") : nodeLink(graph, source, choose);
-  return element("li", { class: "row" }, "← ", from, node.metas.length > 1 ? ` ${t("into slot", { slot })}` : null, normOf(stats));
-}
-
-function normOf(stats) {
-  return stats && stats.norm !== null ? element("span", { class: "norm" }, `‖g‖ ${shown(stats.norm)}`) : null;
+  const into = node.metas.length > 1 ? ` ${t("into slot", { slot })}` : null;
+  return element("li", { class: "row" }, "← ", from, into, normOf(stats?.norm ?? null));
 }
 
 function wentOut({ id, graph, trace, step, context: { t, choose } }) {
@@ -81,7 +83,7 @@ function wentOut({ id, graph, trace, step, context: { t, choose } }) {
   const rows = edges.map((edge) => {
     const stats = step?.out[edge.slot] ?? null;
     const where = element("span", {}, edges.length > 1 ? `${edge.slot} ` : null, "→ ", nodeLink(graph, edge.head, choose),
-      edge.name && [" ", element("span", { class: "quiet" }, name(edge.name))]);
+      edge.name && [" ", quiet(name(edge.name))]);
     if (!step) return element("p", { class: "gradient-title" }, where);
     return gradient(stats, { t, title: where, histogram: trace.histogram("out", id, edge.slot) });
   });
@@ -99,18 +101,19 @@ function accumulated({ step, context: { t } }) {
 function saved({ node, context: { t } }) {
   const rows = node.saved.map((each) => element("li", { class: "saved" },
     element("code", { class: "saved-name" }, each.name), " ", savedText(each, t)));
-  return section("saved", t("saved tensors"), rows.length ? element("ul", { class: "list" }, rows) : null);
+  return section("saved", t("saved tensors"), list(rows));
 }
 
 function savedText(each, t) {
-  if (each.released) return element("span", { class: "quiet" }, t("released"));
+  if (each.released) return quiet(t("released"));
   if (each.packed !== null) return element("span", {}, t("packed by"), " ", name(each.packed));
   if (each.meta === null) return element("code", {}, clipped(each.value ?? "–"));
   const owner = each.owner === null ? null : element("span", { class: "badge" }, t(`owner ${each.owner}`));
   const view = each.view === null ? null : `(${t(`view ${each.view}`)})`;
-  return element("span", {}, element("code", {}, each.meta), " ", each.variable !== null && [name(each.variable), " "], view && [view, " "],
-    each.nbytes !== null && element("span", { class: "quiet" }, nbytes(each.nbytes)), " ", owner,
-    each.version ? element("span", { class: "quiet" }, ` ${t("version", { version: each.version })}`) : null);
+  return element("span", {}, element("code", {}, each.meta), " ",
+    each.variable !== null && [name(each.variable), " "], view && [view, " "],
+    each.nbytes !== null && quiet(nbytes(each.nbytes)), " ", owner,
+    each.version ? quiet(` ${t("version", { version: each.version })}`) : null);
 }
 
 function clipped(text) {
@@ -124,10 +127,10 @@ function source({ node, context: { t, model } }) {
 }
 
 function hooks({ node, context: { t } }) {
-  const rows = node.hooks.map((hook) => element("li", {}, name(hook.name), " ", element("span", { class: "quiet" }, hook.kind),
+  const rows = node.hooks.map((hook) => element("li", {}, name(hook.name), " ", quiet(hook.kind),
     hook.slot === null || node.metas.length < 2 ? null : ` ${t("slot", { slot: hook.slot })}`,
     hook.file === null ? null : [" ", place(hook.file, hook.line)]));
-  return section("hooks", t("hooks"), rows.length ? element("ul", { class: "list" }, rows) : null);
+  return section("hooks", t("hooks"), list(rows));
 }
 
 function kernels({ step, context: { t } }) {
@@ -138,8 +141,8 @@ function kernels({ step, context: { t } }) {
   }
   const rows = [...groups.values()].map((each) => element("li", {}, element("code", {}, each.kernel),
     each.count > 1 ? ` × ${count(each.count)}` : null,
-    each.by !== "node" && each.by !== null ? element("span", { class: "quiet" }, ` ${t("run by", { by: each.by })}`) : null));
-  return section("kernels", t("kernels"), rows.length ? element("ul", { class: "list" }, rows) : null);
+    each.by !== "node" && each.by !== null ? quiet(` ${t("run by", { by: each.by })}`) : null));
+  return section("kernels", t("kernels"), list(rows));
 }
 
 function forward({ node, context: { t } }) {
@@ -147,6 +150,7 @@ function forward({ node, context: { t } }) {
 }
 
 function metadata({ node, context: { t } }) {
-  const rows = node.metadata.map(([key, value]) => element("details", {}, element("summary", {}, name(key)), element("pre", { class: "code" }, value)));
+  const rows = node.metadata.map(([key, value]) => (
+    element("details", {}, element("summary", {}, name(key)), element("pre", { class: "code" }, value))));
   return section("metadata", t("metadata"), rows);
 }

@@ -37,7 +37,8 @@ export function mountLegend(host, { store, t, marks, scene }) {
   function scaleRows(colour) {
     const { scale, steps } = marks;
     const text = (value) => marks.measures().textOf(colour, Number(value.toPrecision(2)));
-    const beside = ["zero", "wild", "none"].filter((step) => steps.has(step)).map((step) => row(`heat-${step}`, t(`heat ${step}`)));
+    const others = ["zero", "wild", "none"].filter((step) => steps.has(step));
+    const beside = others.map((step) => row(`heat-${step}`, t(`heat ${step}`)));
     if (!scale) return beside;
     const { bounds } = scale;
     const bar = bounds.slice(0, -1).map((bound, at) => element("span", {
@@ -52,7 +53,8 @@ export function mountLegend(host, { store, t, marks, scene }) {
   }
 
   function hueRows() {
-    const rows = [...marks.hues].slice(0, 7).map(([name, hue]) => row(`hue-${hue}`, element("bdi", {}, name || t("model itself"))));
+    const called = (name) => element("bdi", {}, name || t("model itself"));
+    const rows = [...marks.hues].slice(0, 7).map(([name, hue]) => row(`hue-${hue}`, called(name)));
     if (marks.hues.size > 7) rows.push(row("hue-7", t("others")));
     return rows;
   }

@@ -10,8 +10,8 @@ const NOT_FINITE = { nan: NaN, inf: Infinity, "-inf": -Infinity };
 const TEXTS = new Set(["meta", "name", "value", "variable", "view", "owner", "packed", "kind", "file", "by", "unmeasured"]);
 
 /**
- * Returns a number of the data: one that isn't finite is a text there. Null stays null; other texts stay as well (complex
- * numbers, whole ones too large for a number).
+ * Returns a number of the data: one that isn't finite is a text there. Null stays null; other texts stay as well
+ * (complex numbers, whole ones too large for a number).
  */
 export function number(value) {
   if (value === null || value === undefined) return null;
@@ -19,8 +19,8 @@ export function number(value) {
 }
 
 /**
- * Returns what decodes rows: `{text, stats, saved, hook, kernel, came}`; all but `text` take a row, or null, and return an
- * object with a field for each name, null where there's nothing.
+ * Returns what decodes rows: `{text, stats, saved, hook, kernel, came}`; all but `text` take a row, or null, and
+ * return an object with a field for each name, null where there's nothing.
  *
  * @param {Object<string, string[]>} rows Kind of row → the names of its fields.
  * @param {function(number): (string|null)} text

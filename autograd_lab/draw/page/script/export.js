@@ -7,6 +7,7 @@
 import { svg } from "./dom.js";
 
 const MARGIN = 16;
+const OF_THE_PAGE = ["style", "tabindex", "data-key", "role", "aria-expanded", "aria-pressed"]; // attributes
 
 /**
  * Returns the text of an SVG of what is drawn, in the colours of the page at the moment.
@@ -23,7 +24,7 @@ export function asSvg(scene) {
   for (const part of copy.querySelectorAll("[data-key]")) {
     const [, x, y] = /translate\((-?[\d.e-]+)px(?:, (-?[\d.e-]+)px)?\)/.exec(part.style.transform);
     part.setAttribute("transform", `translate(${x} ${y ?? 0})`);
-    for (const name of ["style", "tabindex", "data-key", "role", "aria-expanded", "aria-pressed"]) part.removeAttribute(name);
+    for (const name of OF_THE_PAGE) part.removeAttribute(name);
   }
   copy.querySelectorAll(".reach, .sign title").forEach((part) => part.remove());
   copy.classList.remove("trailing", "moving", "dragged");

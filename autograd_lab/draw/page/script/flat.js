@@ -8,7 +8,8 @@
  * Returns what is seen, outer boxes first.
  *
  * @param {Object} layout Of the top box.
- * @returns {{width: number, height: number, frames: Object[], items: Object[], wires: Object[]}} `frames` are open boxes,
+ * @returns {{width: number, height: number, frames: Object[], items: Object[], wires: Object[]}} `frames` are open
+ * boxes,
  *   `items` nodes, roots and closed boxes: `{item, x, y, width, height}`; a wire's `points` are moved.
  */
 export function flatten(layout) {

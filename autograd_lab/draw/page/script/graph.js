@@ -151,7 +151,7 @@ export function createGraph(columns, decode) {
       last: boxes.last[index],
       count: boxes.count[index],
     }),
-    links: (open) => linksOf({ edgesByBox: meetings().byBox, boxes, isNode, boxItem, shownFor, tailOf, headOf, pathOf }, open),
+    links: (open) => linksOf({ edgesByBox: meetings().byBox, boxes, boxItem, shownFor, tailOf, headOf, pathOf }, open),
     hooksOf: (id) => nodes.hooks[id].map(decode.hook),
     savedBytes: (id) => bytesOf(nodes.saved[id].map(decode.saved)),
     savedOf: (id) => nodes.saved[id].map(decode.saved),

@@ -1,5 +1,6 @@
 /**
- * The keyboard in the drawing: arrows pan, + and − zoom, 0 shows all, Shift and an arrow go to the next box, / searches.
+ * The keyboard in the drawing: arrows pan, + and − zoom, 0 shows all, Shift and an arrow go to the next box, /
+ * searches.
  *
  * Relies on `dom.js`. Promises that one item, and only one, is met by Tab.
  */

@@ -1,13 +1,14 @@
 /**
  * Where everything stands: boxes inside boxes, each open one laid out by its own level.
  *
- * Relies on `levels.js`, `strands.js`, `placing.js` and `tracks.js`. Promises that a box's inside depends only on what is open in it, so
- * that opening a box moves only what stands beside it and around it; what is folded isn't laid out.
+ * Relies on `levels.js`, `strands.js`, `placing.js` and `tracks.js`. Promises that a box's inside depends only on what
+ * is open in it, so that opening a box moves only what stands beside it and around it; what is folded isn't laid out.
  *
- * A layout: `{box, width, height, items, wires, ports, portAt}`, measured from the frame's upper left corner. `items` are
- * `{item, x, y, width, height, inner}`, where `inner` is the layout of an open box; `wires` are `{key, edges, net, points,
- * isEnd, tag}`: `isEnd` says whether the arrow ends here, at its very head, and not at a port; `tag` is what is written
- * there. `ports` says how far to the right each port stands, `portAt` by which port an edge passes the frame.
+ * A layout: `{box, width, height, items, wires, ports, portAt}`, measured from the frame's upper left corner. `items`
+ * are `{item, x, y, width, height, inner}`, where `inner` is the layout of an open box; `wires` are `{key, edges, net,
+ * points, isEnd, tag}`: `isEnd` says whether the arrow ends here, at its very head, and not at a port; `tag` is what
+ * is written there. `ports` says how far to the right each port stands, `portAt` by which port an edge passes the
+ * frame.
  */
 
 import { place } from "./placing.js";
@@ -79,8 +80,8 @@ function layOut(graph, level, inners, open, measure) {
 }
 
 /**
- * Gives each arrow's head one tag, on one of the wires that end there: the name of what it carries, and how many it counts
- * where one of them stands for several.
+ * Gives each arrow's head one tag, on one of the wires that end there: the name of what it carries, and how many it
+ * counts where one of them stands for several.
  */
 function tagged(graph, wires) {
   const byHead = new Map();

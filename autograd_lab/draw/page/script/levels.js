@@ -19,13 +19,13 @@ export const PORTS = Object.freeze({
  * Returns a function from a box to its level, each made once.
  *
  * A level has `children` (items), `vertices`, `layers` and `below` (as of `arrange`), `vertexOf(item)`,
- * `portOf(edge)`, `isUpward(tail item, head item)`, and `crossing`: `{edge, child, item, kind, joined, port}` for each edge
- * that passes its frame, where `item` is the edge's end inside, `child` the child that holds it, and `port` the vertex of
- * its port.
+ * `portOf(edge)`, `isUpward(tail item, head item)`, and `crossing`: `{edge, child, item, kind, joined, port}` for each
+ * edge that passes its frame, where `item` is the edge's end inside, `child` the child that holds it, and `port` the
+ * vertex of its port.
  *
  * Note [Ports that are shared] Arrows from several nodes in a box to one node outside leave by one port: the uses of a
- * weight in an unrolled network run together as soon as they can. `joined` is that node, or null. All other ports belong
- * to what is seen inside, and so depend on nothing outside.
+ * weight in an unrolled network run together as soon as they can. `joined` is that node, or null. All other ports
+ * belong to what is seen inside, and so depend on nothing outside.
  *
  * @param {Object} graph From `createGraph`.
  */
@@ -125,7 +125,10 @@ function hintOf(graph, level, inside, edge, kind) {
   return level.placeOf(here, near, netOf(inward ? here : near, upward), row === "last");
 }
 
-/** Adds a port for each child and way through the frame, or for each node that several lead to; those of a row stand by where they lead. */
+/**
+ * Adds a port for each child and way through the frame, or for each node that several lead to; those of a row stand by
+ * where they lead.
+ */
 function addPorts(crossing, indexOf, vertices) {
   const ports = new Map();
   for (const found of crossing) {

@@ -65,7 +65,8 @@ function scalarTexts(graph, text) {
   const { name, value } = graph.columns.scalar;
   return (id) => {
     const called = text(name[id]);
-    const made = value[id] === null || called === null ? called : `${called} = ${typeof value[id] === "number" ? number(value[id]) : value[id]}`;
+    const shown = typeof value[id] === "number" ? number(value[id]) : value[id];
+    const made = shown === null || called === null ? called : `${called} = ${shown}`;
     const isLeaf = graph.kindOf(id) === "accumulate";
     return isLeaf ? { title: called ?? graph.nameOf(id), line: made } : { title: graph.nameOf(id), line: made };
   };

@@ -1,8 +1,9 @@
 /**
- * What is marked in the drawing: colours and numbers, what is selected, the paths from what is pointed at, and how far a backward that is played has
- * come.
+ * What is marked in the drawing: colours and numbers, what is selected, the paths from what is pointed at, and how far
+ * a backward that is played has come.
  *
- * Relies on `dom.js`, `measures.js`, `opening.js` and `reach.js`. Marks are classes, so that `drawing.css` alone says how they look.
+ * Relies on `dom.js`, `measures.js`, `opening.js` and `reach.js`. Marks are classes, so that `drawing.css` alone says
+ * how they look.
  */
 
 import { change, oncePerFrame } from "./dom.js";
@@ -77,7 +78,8 @@ export function createMarks(scene, { model, store, t, playerAt }) {
     if (norm === null) return "";
     const isNumber = scene.graph.columns.scalar && scene.graph.isNode(item);
     const mean = isNumber ? model.traceAt(store.get()).gradOutputs(item)[0].mean : null;
-    return mean === null ? `‖g‖ ${measures.textOf("norm", norm)}` : t("gradient is", { value: measures.textOf("norm", mean) });
+    if (mean === null) return `‖g‖ ${measures.textOf("norm", norm)}`;
+    return t("gradient is", { value: measures.textOf("norm", mean) });
   }
 
   function choose(state) {

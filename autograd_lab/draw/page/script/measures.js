@@ -1,7 +1,8 @@
 /**
  * What the drawing can be coloured by: a number or a name for each item, and the steps of a scale.
  *
- * Relies on `digits.js` and `inside.js`. Promises that what is zero, isn't finite or wasn't measured has a step of its own.
+ * Relies on `digits.js` and `inside.js`. Promises that what is zero, isn't finite or wasn't measured has a step of its
+ * own.
  */
 
 import { duration, nbytes, number } from "./digits.js";

@@ -1,8 +1,8 @@
 /**
  * The page's data, decoded: what every part of the page asks for what it shows.
  *
- * Relies on `graph.js`, `trace.js` and `decode.js`. Promises to change nothing of the data and to touch no document; what is costly is
- * worked out when it is first asked for, and kept.
+ * Relies on `graph.js`, `trace.js` and `decode.js`. Promises to change nothing of the data and to touch no document;
+ * what is costly is worked out when it is first asked for, and kept.
  */
 
 import { createDecoder } from "./decode.js";
@@ -13,7 +13,8 @@ import { createTrace } from "./trace.js";
  * Returns the model of a page's data.
  *
  * @param {Object} data As `data.py` describes it.
- * @returns {{graphs: Object[], traces: Object[], graphOf: function, traceAt: function, text: function, source: function,
+ * @returns {{graphs: Object[], traces: Object[], graphOf: function, traceAt: function, text: function, source:
+ * function,
  *   addTrace: function}}
  */
 export function createModel(data) {

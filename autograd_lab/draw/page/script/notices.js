@@ -36,7 +36,8 @@ function ofTrace(graph, trace, add) {
   const wild = nodesWhere(graph, trace.isNotFinite);
   const inOrder = wild.sort((left, right) => trace.stepOf(left) - trace.stepOf(right));
   add("not finite notice", "error", inOrder);
-  add("none notice", "warning", leaves.filter((node) => ran(node) && trace.step(trace.stepOf(node)).leaf?.how === "nothing"));
+  const gotNothing = (node) => trace.step(trace.stepOf(node)).leaf?.how === "nothing";
+  add("none notice", "warning", leaves.filter((node) => ran(node) && gotNothing(node)));
   if (!trace.error) add("not run notice", "warning", leaves.filter((node) => !ran(node)));
   add("zero notice", "warning", leaves.filter(trace.isZero));
 }
@@ -62,9 +63,7 @@ export function mount(host, { model, store, t, choose }) {
 
   function lineOf(graph, { key, level, nodes, names, values }) {
     const total = nodes.length + names.length;
-    const links = nodes.slice(0, SHOWN).map((node) => element("button", {
-      type: "button", class: "link", onclick: () => choose(node),
-    }, element("bdi", {}, graph.variableOf(node) ?? graph.nameOf(node)), graph.variableOf(node) ? null : element("small", {}, ` #${node}`)));
+    const links = nodes.slice(0, SHOWN).map((node) => linkTo(graph, node));
     const texts = names.slice(0, SHOWN).map((name) => element("bdi", { class: "name" }, name));
     const rest = total - Math.min(total, Math.max(links.length, texts.length));
     return element("li", { class: `notice ${level}` },
@@ -73,12 +72,16 @@ export function mount(host, { model, store, t, choose }) {
       rest > 0 ? moreButton(graph, nodes, names, rest) : null);
   }
 
+  function linkTo(graph, node) {
+    const variable = graph.variableOf(node);
+    return element("button", { type: "button", class: "link", onclick: () => choose(node) },
+      element("bdi", {}, variable ?? graph.nameOf(node)), variable === null ? element("small", {}, ` #${node}`) : null);
+  }
+
   /** The rest of a long line, shown when it's asked for. */
   function moreButton(graph, nodes, names, rest) {
     const button = element("button", { type: "button", class: "link quiet", onclick: () => {
-      const links = nodes.slice(SHOWN).flatMap((node) => [element("button", {
-        type: "button", class: "link", onclick: () => choose(node),
-      }, element("bdi", {}, graph.variableOf(node) ?? `${graph.nameOf(node)} #${node}`)), " "]);
+      const links = nodes.slice(SHOWN).flatMap((node) => [linkTo(graph, node), " "]);
       button.replaceWith(...links, ...names.slice(SHOWN).flatMap((name) => [element("bdi", { class: "name" }, name), " "]));
     } }, t("notice more", { count: rest }));
     return button;

@@ -1,8 +1,8 @@
 /**
  * The pieces of the drawing: a box, the frame of an open one, an arrow.
  *
- * Relies on `dom.js`, `looks.js` and `paths.js`. No kind of box is told by colour alone: leaves have square corners and a thicker outline, Python
- * Functions a double side, compiled nodes and blocks that repeat a second outline.
+ * Relies on `dom.js`, `looks.js` and `paths.js`. No kind of box is told by colour alone: leaves have square corners
+ * and a thicker outline, Python Functions a double side, compiled nodes and blocks that repeat a second outline.
  */
 
 import { change, svg } from "./dom.js";
@@ -20,7 +20,8 @@ export function drawItem(look, key, t, { width, height }) {
   const left = look.sign ? SIGN.inset + SIGN.size + 6 : null;
   const first = look.kind === "root" ? height / 2 + 4 : LINES[0];
   const texts = [
-    svg("text", { class: "title", x: left ?? middle, y: first, "text-anchor": left === null ? "middle" : "start" }, look.title),
+    svg("text", { class: "title", x: left ?? middle, y: first, "text-anchor": left === null ? "middle" : "start" },
+      look.title),
     look.line && svg("text", { class: "line", x: middle, y: LINES[1], "text-anchor": "middle" }, look.line),
     look.kind !== "root" && svg("text", { class: "value", x: middle, y: LINES[look.line ? 2 : 1], "text-anchor": "middle" }),
   ];
@@ -35,8 +36,9 @@ function extras(look, width, height) {
   if (look.kind === "repeats") {
     return [6, 3].map((by) => svg("rect", { class: "behind", x: by, y: by, width, height, rx: 7 }));
   }
-  if (look.kind === "compiled") return svg("rect", { class: "behind", x: -3, y: -3, width: width + 6, height: height + 6, rx: 1 });
-  if (look.kind === "function") return svg("rect", { class: "behind", x: -4, y: 6, width: 10, height: height - 12, rx: 1 });
+  const behind = (attributes) => svg("rect", { class: "behind", rx: 1, ...attributes });
+  if (look.kind === "compiled") return behind({ x: -3, y: -3, width: width + 6, height: height + 6 });
+  if (look.kind === "function") return behind({ x: -4, y: 6, width: 10, height: height - 12 });
   return null;
 }
 
@@ -49,7 +51,8 @@ function markOf(width) {
 export function drawFrame(look, key, t) {
   const left = SIGN.inset + SIGN.size + 6;
   return svg("g", {
-    class: `frame kind-${look.kind}`, "data-key": key, role: "button", tabindex: "-1", "aria-label": labelOf(look), "aria-expanded": "true",
+    class: `frame kind-${look.kind}`, "data-key": key, role: "button", tabindex: "-1", "aria-label": labelOf(look),
+    "aria-expanded": "true",
   },
   svg("rect", { class: "ground", rx: 7 }),
   svg("path", { class: "header" }),
@@ -87,7 +90,10 @@ export function moveFrame(found, { x, y, width, height, depth }) {
   change(header, { d: `M0 ${HEADER}V7a7 7 0 0 1 7 -7H${round(width) - 7}a7 7 0 0 1 7 7V${HEADER}Z` });
 }
 
-/** Returns the element of an arrow: its line, its head where it ends at what it leads to, its name and how many it counts. */
+/**
+ * Returns the element of an arrow: its line, its head where it ends at what it leads to, its name and how many it
+ * counts.
+ */
 export function drawWire(graph, wire) {
   const isCounted = wire.edges.length > 1;
   const isNamed = wire.edges.some(graph.isNamed);

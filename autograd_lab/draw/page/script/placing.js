@@ -1,8 +1,8 @@
 /**
  * How far to the right each cell of a level stands: long ways are straight, neighbours keep their distance.
  *
- * Relies on nothing. Cells that are joined by a straight piece form a *chain*, which moves as one. Chains are pushed left
- * as far as they go; then each is drawn to the middle of what it's joined to, as far as its neighbours let it.
+ * Relies on nothing. Cells that are joined by a straight piece form a *chain*, which moves as one. Chains are pushed
+ * left as far as they go; then each is drawn to the middle of what it's joined to, as far as its neighbours let it.
  */
 
 const ROUNDS = 6;
@@ -11,9 +11,10 @@ const ROUNDS = 6;
  * Sets `x` of every cell.
  *
  * @param {{width: number}[][]} layers Cells from left to right.
- * @param {{upper: Object, upperAt: number, lower: Object, lowerAt: number, weight: number}[][]} joints For each gap below a
- *   layer, the pieces that lead from a cell's place (how far from its left side) to one of the next layer's. The heavier
- *   a piece, the sooner it's straight.
+ * @param {{upper: Object, upperAt: number, lower: Object, lowerAt: number, weight: number}[][]} joints For each gap
+ * below a
+ *   layer, the pieces that lead from a cell's place (how far from its left side) to one of the next layer's. The
+ *   heavier a piece, the sooner it's straight.
  * @param {function(Object, Object): number} distance Between two neighbours.
  */
 export function place(layers, joints, distance) {
@@ -116,7 +117,9 @@ function pushLeft(sequence, limits) {
   }
 }
 
-/** For each chain, the pieces that aren't straight: `[other chain, where this chain would have to be relative to it]`. */
+/**
+ * For each chain, the pieces that aren't straight: `[other chain, where this chain would have to be relative to it]`.
+ */
 function pullsOf(joints, straight) {
   const pulls = new Map();
   const add = (chain, other, offset, weight) => {

@@ -1,9 +1,9 @@
 /**
- * The drawing: what is seen of the graph, as SVG. Elements are kept as long as what they show is seen, so that things move
- * rather than jump.
+ * The drawing: what is seen of the graph, as SVG. Elements are kept as long as what they show is seen, so that things
+ * move rather than jump.
  *
- * Relies on `dom.js`, `flat.js`, `layout.js`, `levels.js`, `looks.js`, `pieces.js` and `opening.js`. What marks the elements (colours,
- * selection, playing) is `marks.js`; where one looks at them from is `camera.js`.
+ * Relies on `dom.js`, `flat.js`, `layout.js`, `levels.js`, `looks.js`, `pieces.js` and `opening.js`. What marks the
+ * elements (colours, selection, playing) is `marks.js`; where one looks at them from is `camera.js`.
  */
 
 import { change, fill, svg } from "./dom.js";
@@ -18,8 +18,10 @@ import { drawFrame, drawItem, drawWire, moveFrame, moveItem, moveWire } from "./
  * Returns the drawing of a page.
  *
  * @param {Object} context `{model, store, t}`.
- * @returns {Object} `svg`, and in it `world`, which the camera moves; `flat`, what is seen; `elements`, the element of each item; `wires`, those of
- *   the arrows; `lookOf`; `subscribe`, which tells of every new layout with the box that was opened or closed for it, or null.
+ * @returns {Object} `svg`, and in it `world`, which the camera moves; `flat`, what is seen; `elements`, the element of
+ * each item; `wires`, those of
+ *   the arrows; `lookOf`; `subscribe`, which tells of every new layout with the box that was opened or closed for it,
+ *   or null.
  */
 export function createScene(context) {
   const { model, store, t } = context;
@@ -58,8 +60,12 @@ export function createScene(context) {
     Object.assign(scene, { graph, lookOf, flat: flatten(layoutOf(0, state.open)) });
     scene.places = new Map([...scene.flat.frames, ...scene.flat.items].map((placed) => [placed.item, placed]));
     keep(scene.elements, [
-      ...scene.flat.frames.map((placed) => ({ key: `f${placed.item}`, placed, host: frameHost, make: makeFrame, move: moveFrame })),
-      ...scene.flat.items.map((placed) => ({ key: `i${placed.item}`, placed, host: itemHost, make: makeItem, move: moveItem })),
+      ...scene.flat.frames.map((placed) => (
+        { key: `f${placed.item}`, placed, host: frameHost, make: makeFrame, move: moveFrame }
+      )),
+      ...scene.flat.items.map((placed) => (
+        { key: `i${placed.item}`, placed, host: itemHost, make: makeItem, move: moveItem }
+      )),
     ]);
     keep(scene.wires, scene.flat.wires.map((wire) => (
       { key: wire.key, placed: wire, host: wireHost, make: () => drawWire(graph, wire), move: moveWire }
@@ -83,7 +89,7 @@ export function createScene(context) {
   listen(scene, store, root);
   store.subscribe((state, changed) => {
     if (changed.has("selected") && state.selected) reveal(state);
-    if (changed.has("open") || changed.has("trace") || changed.has("graph")) draw(store.get(), onlyChange(scene, store.get()));
+    if (["open", "trace", "graph"].some((name) => changed.has(name))) draw(store.get(), onlyChange(scene, store.get()));
   });
 
   /** Opens what must be open for the selected item to be seen. */

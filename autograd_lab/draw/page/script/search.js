@@ -60,8 +60,8 @@ function rankOf(wanted, texts) {
 export function mount(host, { model, store, t, choose, signal }) {
   const field = element("input", {
     type: "search", id: "search", placeholder: t("search hint"), autocomplete: "off", spellcheck: "false",
-    role: "combobox", "aria-label": t("search"), "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
-    oninput: look, onfocus: look, onkeydown: key,
+    role: "combobox", "aria-label": t("search"), "aria-expanded": "false", "aria-controls": "found",
+    "aria-autocomplete": "list", oninput: look, onfocus: look, onkeydown: key,
   });
   const list = element("ul", { id: "found", role: "listbox", "aria-label": t("found"), hidden: true });
   const said = element("p", { class: "found-count", role: "status" });

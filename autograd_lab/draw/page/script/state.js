@@ -32,8 +32,8 @@ export const INITIAL = Object.freeze({
  * @param {function(Object, Object, Object): Object} settle From the next state, the one before it and what was set:
  *   the next state with what must go with it, so that nobody is ever told of half a change.
  * @returns {{get: function(): Object, set: function(Object): void, subscribe: function(function): function}}
- *   `set` takes the fields to change. `subscribe` takes `(state, changed)`, where `changed` is a set of names, and returns
- *   a function that ends it.
+ *   `set` takes the fields to change. `subscribe` takes `(state, changed)`, where `changed` is a set of names, and
+ *   returns a function that ends it.
  */
 export function createStore(initial = {}, settle = (next) => next) {
   let state = Object.freeze({ ...INITIAL, ...initial });

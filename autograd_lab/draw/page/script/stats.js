@@ -1,7 +1,8 @@
 /**
  * What can be said of gradients in a few numbers.
  *
- * Relies on nothing. Statistics are as `decode.js` decodes them: `{meta, norm, max_abs, mean, zeros, nans, infs, unmeasured}`.
+ * Relies on nothing. Statistics are as `decode.js` decodes them: `{meta, norm, max_abs, mean, zeros, nans, infs,
+ * unmeasured}`.
  */
 
 /**

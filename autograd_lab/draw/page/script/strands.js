@@ -15,8 +15,8 @@ const RAIL = 1e6; // pieces of one long arrow are straight before all else
 /**
  * Returns the cells in their layers, the pieces between layers and the links that they make up.
  *
- * A cell: `{item, port, width, height}`, `item` null for ports and rails. A link: `{key, tailVertex, tailKey, headVertex,
- * headKey, net, edges, upward, joints}`, its joints from the top down.
+ * A cell: `{item, port, width, height}`, `item` null for ports and rails. A link: `{key, tailVertex, tailKey,
+ * headVertex, headKey, net, edges, upward, joints}`, its joints from the top down.
  *
  * @param {Object} graph
  * @param {Object} level
@@ -154,9 +154,9 @@ function kept(map, key, value) {
 }
 
 /**
- * Where, from the left side of their cells, links begin and end: a function of a link and whether its tail is meant. In an
- * open box that's a port; on a closed one and on a node, arrows of different nets have places of their own, and the one that
- * leads farthest has the middle.
+ * Where, from the left side of their cells, links begin and end: a function of a link and whether its tail is meant.
+ * In an open box that's a port; on a closed one and on a node, arrows of different nets have places of their own, and
+ * the one that leads farthest has the middle.
  */
 function endsOf(links, level, inners, cellOf, railOf) {
   const sides = new Map();

@@ -13,14 +13,17 @@ import { mount as mountSearch } from "./search.js";
 const THEMES = [null, "light", "dark"];
 const THEME_SIGNS = { null: "◐", light: "☀", dark: "☾" };
 
-/** Builds the line, and under it what is worth a look. `backwards` is the element where the choice of a trace stands. */
+/**
+ * Builds the line, and under it what is worth a look. `backwards` is the element where the choice of a trace stands.
+ */
 export function mountTop(host, context, backwards) {
   const { data, t, scene, store, languages } = context;
   const title = data.title ?? titleOf(scene.graph, t);
   document.title = title;
   const [search, colour] = [element("div", { class: "search", role: "search" }), element("div", { class: "colour" })];
   const notices = element("ul", { class: "notices", "aria-label": t("worth a look") });
-  const theme = button("theme", "", () => store.set({ theme: THEMES[(THEMES.indexOf(store.get().theme) + 1) % THEMES.length] }));
+  const nextTheme = () => THEMES[(THEMES.indexOf(store.get().theme) + 1) % THEMES.length];
+  const theme = button("theme", "", () => store.set({ theme: nextTheme() }));
   const language = element("button", {
     type: "button", lang: otherLanguage().code, onclick: () => store.set({ language: otherLanguage().key }),
   }, otherLanguage().name);
