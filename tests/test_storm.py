@@ -213,7 +213,7 @@ def storm(call, folder, interrupts_wanted):
     with unraisable() as swallowed:
         weather = Storm(call, folder)
         tries = 0
-        while weather.counts["interrupted"] < interrupts_wanted and tries < 20 + 10 * interrupts_wanted:
+        while weather.counts["interrupted"] < interrupts_wanted and tries < 50 + 40 * interrupts_wanted:
             weather.one()
             tries += 1
     gc.collect()

@@ -42,9 +42,9 @@ def missing() -> str | None:
     return None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """One browser for all tests of a process."""
+    """One browser for the tests of a file: while Playwright runs, no other test of the process can use asyncio."""
     reason = missing()
     if reason is not None and wanted() == "required":
         pytest.fail(reason)

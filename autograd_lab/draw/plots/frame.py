@@ -89,7 +89,7 @@ def literal(text: str) -> str:
 
     Example:
         >>> print(literal("cost in $\x00"))
-        cost in \$␀
+        cost in \$\x00
     """
     return clean(text).replace("$", r"\$")
 

@@ -127,7 +127,7 @@ def test_colours_and_markup_stay_out(monkeypatch):
 
 
 def test_control_characters_are_made_visible():
-    assert "a␛[31mb" in graph_table(Graph((Node(0, "a\x1b[31mb", "op", 0),), ()))
+    assert r"a\x1b[31mb" in graph_table(Graph((Node(0, "a\x1b[31mb", "op", 0),), ()))
 
 
 def test_a_computation_has_a_row_for_each_variable(seed):
