@@ -272,3 +272,35 @@ def test_a_long_chain_opens_folded_and_says_what_it_folds(opened):
     assert "20,000 nodes" in page.inner_text("#card")
     page.dispatch_event(".item.kind-segment >> nth=0", "dblclick")
     assert page.locator(".frame").count() == 1
+
+
+def test_the_legend_is_folded_where_room_is_short_and_as_the_reader_leaves_it(opened):
+    page = opened(page_records.net())
+
+    def shown():
+        return page.is_visible(".legend-body")
+
+    assert shown()
+    page.set_viewport_size({"width": 1000, "height": 700})
+    page.wait_for_selector(".legend-body", state="hidden")
+    page.locator(".legend button").press("Enter")
+    assert shown()
+    page.click("text=中文")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.wait_for_timeout(50)
+    assert shown(), "also in another language and another size"
+    page.locator(".legend button").press("Space")
+    assert not shown()
+
+
+def test_what_runs_and_what_is_chosen_is_not_under_the_legend(opened):
+    page = opened(page_records.net())
+    page.click(".zoom button >> nth=0")
+    under = """(each) => { const [at, over] = [each, document.querySelector('.legend')].map(
+        (one) => one.getBoundingClientRect());
+        return at.left < over.right && at.right > over.left && at.bottom > over.top && at.top < over.bottom; }"""
+    for _ in range(12):
+        page.click(".play-button.forward")
+        page.wait_for_selector(".drawing:not(.moving)")
+        running = page.locator(".item.status-running .body")
+        assert not running.evaluate(under)

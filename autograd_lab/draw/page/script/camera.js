@@ -13,7 +13,7 @@ const MOST = 4;
 const LEGIBLE = 0.8;
 const BARELY = 0.6; // at the beginning a drawing is seen whole if that makes it no smaller; else it begins at the top
 const MARGIN = 28;
-const FOOT = 76; // below, for the legend
+const FOOT = 76; // below, for the buttons and a small legend
 const STILL = 5; // pixels that a pointer may move in a click
 const MOVE_MS = 180; // as in page.css
 const MOVED_AT_MOST = 250; // items and arrows: more take longer to move than people wait
@@ -22,9 +22,9 @@ const MOVED_AT_MOST = 250; // items and arrows: more take longer to move than pe
  * Returns the camera of a scene.
  *
  * @param {Object} scene From `createScene`.
- * @param {Object} context `{store, signal}`.
+ * @param {Object} context `{store, signal, covered}`: `covered()` is the size of what lies over the lower left corner.
  */
-export function createCamera(scene, { store, signal }) {
+export function createCamera(scene, { store, signal, covered }) {
   const { svg: root, world } = scene;
   let view = { x: 0, y: 0, scale: 1 };
   let places = new Map();
@@ -69,11 +69,21 @@ export function createCamera(scene, { store, signal }) {
     const scale = Math.max(LEAST, legibly && whole < BARELY ? LEGIBLE : whole);
     const root_ = flat.items.find(({ item }) => scene.graph.isRoot(item));
     const fits = flat.width * scale <= width - MARGIN;
-    const x = fits || !root_ ? (width - flat.width * scale) / 2 : width / 2 - (root_.x + root_.width / 2) * scale;
     const rest = height - flat.height * scale - MARGIN - FOOT;
     const y = MARGIN + Math.max(0, rest / 2);
+    const middle = (fits ? beside(flat.width * scale, y + flat.height * scale) : 0) + width / 2;
+    const x = middle - (fits || !root_ ? flat.width / 2 : root_.x + root_.width / 2) * scale;
     set({ scale, x, y }, isMove);
     if (width > 0) fitted = { legibly };
+  }
+
+  /** How far a drawing must go from the middle to the right to stand clear of the legend; 0 where it needn't or can't. */
+  function beside(wide, bottom) {
+    const { width, height } = size();
+    const legend = covered();
+    if (bottom <= height - legend.height || (width - wide) / 2 >= legend.width) return 0;
+    const room = width - legend.width - wide - MARGIN;
+    return room < MARGIN ? 0 : legend.width + (room + MARGIN) / 2 - (width - wide) / 2;
   }
 
   /** Brings an item into view, if it isn't there yet. */
@@ -85,7 +95,9 @@ export function createCamera(scene, { store, signal }) {
     const [left, top] = [place.x * view.scale + view.x, place.y * view.scale + view.y];
     const [wide, high] = [place.width * view.scale, Math.min(place.height * view.scale, height / 2)];
     const edge = MARGIN / 2;
-    const isSeen = left > edge && top > edge && left + wide < width - edge && top + high < height - edge;
+    const legend = covered();
+    const isCovered = left < legend.width && top + high > height - legend.height;
+    const isSeen = left > edge && top > edge && left + wide < width - edge && top + high < height - edge && !isCovered;
     if (isSeen && scale === view.scale) return;
     const tall = Math.min(place.height, (height - 2 * MARGIN) / scale);
     set({
@@ -156,6 +168,7 @@ export function createCamera(scene, { store, signal }) {
     fit, zoom, pan, show, set,
     get view() { return view; },
     size,
+    covered,
     subscribe: (listener) => listeners.add(listener),
   };
 }

@@ -7,6 +7,8 @@
 import { change, element, fill } from "./dom.js";
 import { isNumeric } from "./measures.js";
 
+const ROOMY = { width: 760, height: 420 }; // of a stage in which the legend is unfolded at first
+
 const KINDS = ["op", "accumulate", "function", "compiled", "module", "repeats", "segment"];
 
 /** Builds the choice. */
@@ -25,11 +27,29 @@ export function mountChoice(host, { store, t, marks }) {
 }
 
 /** Builds the legend: what the colours mean that are seen. */
-export function mountLegend(host, { store, t, marks, scene }) {
+export function mountLegend(host, { store, t, marks, scene, signal }) {
+  const title = element("button", { type: "button", onclick: () => store.set({ legend: !isOpen(store.get()) }) });
+  const body = element("div", { class: "legend-body" });
   change(host, { class: "legend", role: "region", "aria-label": t("legend") });
+  fill(host, element("h2", {}, title), body);
+
   function draw({ colour, step }) {
     const rows = isNumeric(colour) ? scaleRows(colour) : colour === "kind" ? kindRows() : hueRows();
-    fill(host, element("h2", {}, t(`legend ${colour}`)), element("ul", {}, rows), step === null ? null : statusRows());
+    title.textContent = t(`legend ${colour}`);
+    fill(body, element("ul", {}, rows), step === null ? null : statusRows());
+    fold();
+  }
+
+  function fold() {
+    const shown = isOpen(store.get());
+    change(title, { "aria-expanded": String(shown), title: t(shown ? "fold legend" : "unfold legend") });
+    body.hidden = !shown;
+  }
+
+  /** Whether it's unfolded: as the reader left it, and before that where it leaves room for the drawing. */
+  function isOpen({ legend }) {
+    const { clientWidth, clientHeight } = scene.svg;
+    return legend ?? (clientWidth >= ROOMY.width && clientHeight >= ROOMY.height);
   }
   const row = (mark, text) => element("li", {}, element("span", { class: `swatch ${mark}`, "aria-hidden": "true" }), text);
 
@@ -72,6 +92,10 @@ export function mountLegend(host, { store, t, marks, scene }) {
   marks.subscribe(draw);
   store.subscribe((state, changed) => {
     if (changed.has("step")) draw(state);
+    else if (changed.has("legend")) fold();
   });
   draw(store.get());
+  const observer = new ResizeObserver(fold);
+  observer.observe(scene.svg);
+  signal.addEventListener("abort", () => observer.disconnect());
 }

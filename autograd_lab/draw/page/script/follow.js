@@ -23,7 +23,16 @@ export function follow({ model, store, scene, camera }) {
     const fits = Math.max(flat.width * scale - width, flat.height * scale - height) <= -2 * MARGIN;
     const wanted = fits ? { x: 0, y: 0, width: flat.width, height: flat.height } : place;
     const [right, down] = [needed(wanted.x, wanted.width, x, width), needed(wanted.y, wanted.height, y, height)];
-    if (right || down) camera.pan(right, down, true);
+    const up = covered(place, x + right, y + down);
+    if (right || down || up) camera.pan(right, down - up, true);
+  }
+
+  /** How far something must go up to stand clear of the legend. */
+  function covered(place, x, y) {
+    const { scale } = camera.view;
+    const legend = camera.covered();
+    const below = (place.y + place.height) * scale + y + MARGIN - (camera.size().height - legend.height);
+    return place.x * scale + x < legend.width ? Math.max(0, below) : 0;
   }
 
   /** How far to move in one direction so that something is in the middle; 0 where it's in view. */

@@ -15,14 +15,14 @@ import { createScene } from "./scene.js";
 /**
  * Builds the stage.
  *
- * @returns {{scene: Object, camera: Object, marks: Object}} What other parts ask for what is seen.
+ * @returns {{scene: Object, camera: Object, marks: Object, legend: Element}} What other parts ask for what is seen.
  */
 export function mountStage(host, context) {
   const { t } = context;
   const scene = createScene(context);
-  const camera = createCamera(scene, context);
-  const marks = createMarks(scene, context);
   const [legend, map] = [element("div"), element("div")];
+  const camera = createCamera(scene, { ...context, covered: () => coveredBy(legend, scene.svg) });
+  const marks = createMarks(scene, context);
   const button = (key, sign, onclick) => element("button", { type: "button", title: t(key), "aria-label": t(key), onclick }, sign);
   const zoom = element("div", { class: "zoom", role: "group", "aria-label": t("zoom") },
     button("zoom in", "+", () => camera.zoom(1.25, undefined, true)),
@@ -35,5 +35,12 @@ export function mountStage(host, context) {
   const parts = { ...context, scene, camera, marks };
   mountLegend(legend, parts);
   mountMap(map, parts);
-  return { scene, camera, marks };
+  return { scene, camera, marks, legend };
+}
+
+/** How much of the stage's lower left corner the legend covers. */
+function coveredBy(legend, stage) {
+  const [inner, outer] = [legend.getBoundingClientRect(), stage.getBoundingClientRect()];
+  if (!inner.height) return { width: 0, height: 0 };
+  return { width: inner.right - outer.left, height: outer.bottom - inner.top };
 }

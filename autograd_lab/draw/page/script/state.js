@@ -23,6 +23,7 @@ export const INITIAL = Object.freeze({
   speed: 1,
   panel: null,
   filter: "",
+  legend: null, // whether it's unfolded; null: as there is room
 });
 
 /**
