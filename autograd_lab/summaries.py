@@ -69,15 +69,27 @@ def to_tensorboard(
         raise OptionError(
             "step= is where a single trace stands; several have their numbers, and a graph has none"
         )
-    if not hasattr(writer, "add_scalar") or not hasattr(writer, "file_writer"):
-        raise OptionError(
-            f"writer is {article(type(writer).__name__)}; give a torch.utils.tensorboard.SummaryWriter"
-        )
+    _check(writer, tag, step, histograms=any(trace.grads for trace in traces))
     if graph:
         _add_graph(writer, record if isinstance(record, Graph) else traces[0])
     for trace in traces:
         if trace.within is None:
             _add_numbers(writer, trace, tag, trace.number if step is None else step)
+
+
+def _check(writer: object, tag: object, step: object, *, histograms: bool) -> None:
+    needed = ("file_writer", "add_scalar", "add_histogram") if histograms else ("file_writer", "add_scalar")
+    if missing := [name for name in needed if not hasattr(writer, name)]:
+        raise OptionError(
+            f"writer is {article(type(writer).__name__)}; give a torch.utils.tensorboard.SummaryWriter, which has "
+            f"{missing[0]}"
+        )
+    if not isinstance(tag, str):
+        raise OptionError(
+            f"tag is what the names of the curves begin with, a text, not {article(type(tag).__name__)}"
+        )
+    if step is not None and (isinstance(step, bool) or not isinstance(step, int)):
+        raise OptionError(f"step is a whole number, not {article(type(step).__name__)}")
 
 
 def _traces(record: object) -> Sequence[Trace]:
@@ -102,10 +114,11 @@ def _add_numbers(writer: Any, trace: Trace, tag: str, step: int) -> None:
         writer.add_scalar(f"{tag} norm/{layer}", norm, step)
     if found:
         writer.add_scalar(f"{tag} norm/all", math.hypot(*found.values()), step)
+    called = _readable(trace.grads)
     for name, gradient in trace.grads.items():
         values = _values(gradient)
         if values is not None:
-            writer.add_histogram(f"{tag} gradient/{_readable(name)}", values, step)
+            writer.add_histogram(f"{tag} gradient/{called[name]}", values, step)
 
 
 def _is_measured(trace: Trace) -> bool:
@@ -124,19 +137,35 @@ def by_layer(trace: Trace) -> Mapping[str, float]:
     """
     parts: dict[str, list[float | None]] = {}
     for name, norm in norms(trace).items():
-        layer = name.rpartition(".")[0] or name
+        into = parts.setdefault(name.rpartition(".")[0] or name, [])
         if norm is not None:
-            parts.setdefault(_readable(layer), []).append(None if isinstance(norm, str) else float(norm))
-    return {layer: math.hypot(*_known(each)) for layer, each in parts.items() if None not in each}
+            into.append(None if isinstance(norm, str) else float(norm))
+    called = _readable(parts)
+    return {
+        called[layer]: math.hypot(*_known(each)) for layer, each in parts.items() if each and None not in each
+    }
 
 
 def _known(norms: Iterable[float | None]) -> list[float]:
     return [norm for norm in norms if norm is not None]
 
 
-def _readable(name: str) -> str:
-    """TensorBoard groups curves by what stands before a slash, and here that is the tag alone."""
-    return name.replace("/", "_").strip() or safe("")
+def _readable(names: Iterable[str]) -> dict[str, str]:
+    """What each is called in a curve's name; those that are alike without their slashes are numbered.
+
+    TensorBoard groups curves by what stands before a slash, and here that is the tag alone.
+    """
+    called: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        own = name.replace("/", "_").strip() or safe("")
+        found, number = own, 1
+        while found in taken:
+            number += 1
+            found = f"{own}({number})"
+        taken.add(found)
+        called[name] = found
+    return called
 
 
 def _values(gradient: Any) -> Any:

@@ -145,3 +145,44 @@ def test_without_tensorboard_one_line_says_what_to_do(monkeypatch):
     with pytest.raises(lab.RenderError, match="needs tensorboard: pip install tensorboard") as raised:
         lab.to_tensorboard(lab.Graph((), ()), Writer())
     assert "\n" not in str(raised.value)
+
+
+def test_layers_whose_names_are_alike_without_their_slashes_have_curves_of_their_own():
+    class Two(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            for name in ("a/b", "a_b", "a_b "):
+                self._modules[name] = torch.nn.Linear(1, 1)
+
+        def forward(self, x):
+            return sum(times * layer(x) for times, layer in zip((1, 10, 100), self.children(), strict=True))
+
+    model = Two()
+    trace = lab.trace(model(torch.ones(1, 1)).sum(), model, keep="all")
+    writer = Writer()
+    lab.to_tensorboard(trace, writer, graph=False)
+    norms = sorted(value for (tag, _), value in writer.scalars.items() if not tag.endswith("/all"))
+    assert norms == pytest.approx([2**0.5, 10 * 2**0.5, 100 * 2**0.5])
+    assert len(writer.histograms) == 6
+
+
+class NoHistograms(Writer):
+    add_histogram = property()
+
+
+@pytest.mark.parametrize(
+    ("writer", "options", "said"),
+    [
+        (NoHistograms(), {}, "which has add_histogram"),
+        (object(), {}, "which has file_writer"),
+        (Writer(), {"tag": None}, "tag is what the names of the curves begin with, a text, not None"),
+        (Writer(), {"tag": 3}, "tag is .* not an int"),
+        (Writer(), {"step": "a"}, "step is a whole number, not a str"),
+        (Writer(), {"step": 1.5}, "step is a whole number, not a float"),
+        (Writer(), {"step": True}, "step is a whole number, not a bool"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is(watched, writer, options, said):
+    with pytest.raises(lab.LabError, match=said):
+        lab.to_tensorboard(watched[0], writer, graph=False, **options)
+    assert not getattr(writer, "scalars", None)

@@ -106,6 +106,8 @@ def watch(
     need("watch")
     if kernels:
         need("kernels")
+    if not isinstance(live, bool):
+        raise OptionError(f"live is True or False, not {live!r}")
     NameBook(model, names)  # what's wrong with them is better said now than in the middle of a training
     _Counts(skip, limit, every).check()
     roots = RootModules(model)

@@ -980,6 +980,7 @@ def test_wrong_options_get_one_line():
         ({"skip": -1}, "skip=-1 isn't a number of backwards; use a whole number from 0"),
         ({"every": 0}, "every=0 isn't a number of backwards; use a whole number from 1"),
         ({"limit": 0.5}, "limit=0.5"),
+        ({"live": "yes"}, "live is True or False, not .yes."),
     ):
         with pytest.raises(OptionError, match=message):
             lab.watch(**options)

@@ -23,7 +23,7 @@ from autograd_lab.draw.page.data import ROWS, VERSION, Writer
 from autograd_lab.draw.page.excerpts import excerpts
 from autograd_lab.draw.page.scalar import played, scalars
 from autograd_lab.draw.page.shared import Shared
-from autograd_lab.errors import RenderError, nearest
+from autograd_lab.errors import RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -58,8 +58,10 @@ def to_html(
         >>> to_html(Graph((), ())).startswith("<!doctype html>")
         True
     """
-    if language not in LANGUAGES:
+    if not isinstance(language, str) or language not in LANGUAGES:
         raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
+    if title is not None and not isinstance(title, str):
+        raise RenderError(f"title is a text, not {article(type(title).__name__)}")
     data = page_data(record, title=title, language=language, histograms=histograms)
     if live is not None:
         data["live"] = live

@@ -96,6 +96,13 @@ def test_the_page_opens_in_the_language_asked_for():
     assert json.loads(Page(page).inside["script#words"]).keys() == {"en", "zh"}
     with pytest.raises(RenderError, match="no language 'fr': use one of en, zh"):
         to_html(Graph((), ()), language="fr")
+    with pytest.raises(RenderError, match=r"no language \[\]"):
+        to_html(Graph((), ()), language=[])
+
+
+def test_a_title_is_a_text():
+    with pytest.raises(RenderError, match="title is a text, not an int"):
+        to_html(Graph((), ()), title=3)
 
 
 def test_a_record_of_another_kind_has_no_page():
