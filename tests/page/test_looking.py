@@ -243,7 +243,12 @@ def test_a_graph_alone_is_drawn_without_numbers(opened):
     page = opened(page_records.net().graph)
     assert page.locator(".item").count() > 5
     assert page.evaluate("[...document.querySelectorAll('.value')].every((each) => each.textContent === '')")
-    assert page.locator("#colour option").all_text_contents() == ["kind", "saved bytes", "dtype", "module"]
+    assert page.locator("#colour option").all_text_contents() == [
+        "kind",
+        "saved activations",
+        "dtype",
+        "module",
+    ]
 
 
 def test_the_language_changes_and_all_stays_where_it_is(opened):

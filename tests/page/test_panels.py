@@ -10,9 +10,10 @@ import torch
 
 import autograd_lab as lab
 from autograd_lab.draw import digits
+from autograd_lab.draw.page import bundle
 from autograd_lab.draw.plots.measures import word
 from autograd_lab.draw.plots.norms import norms
-from autograd_lab.records import Edge, GradStats, Graph, Node, Step, TensorMeta, Trace
+from autograd_lab.records import Edge, GradStats, Graph, Node, Saved, Source, Step, TensorMeta, Trace
 
 pytestmark = pytest.mark.browser
 
@@ -110,7 +111,8 @@ def test_saved_memory_is_read_at_a_step_and_leads_to_it(opened):
     note = page.inner_text("#panel-memory .panel-note")
     assert digits.nbytes(trace.graph.saved_activation_nbytes) in note
     assert digits.nbytes(trace.graph.saved_parameter_nbytes) in note
-    largest = max(saved.storage_nbytes or 0 for node in trace.graph.nodes for saved in node.saved)
+    saved = [saved for node in trace.graph.nodes for saved in node.saved]
+    largest = max(each.storage_nbytes or 0 for each in saved if each.owner is None)
     assert page.locator(".memory-holders b").first.inner_text() == digits.nbytes(largest)
     page.locator(".plot-area").click()  # in the middle
     step = round(len(trace.steps) / 2)
@@ -120,6 +122,83 @@ def test_saved_memory_is_read_at_a_step_and_leads_to_it(opened):
     assert digits.nbytes(left.saved_activation_nbytes) in page.inner_text(".memory-reading")
     page.click(".memory-holders li:first-child button")
     assert page.locator("#stage .selected").count() == 1
+
+
+def sharing(own=0):
+    """A backward whose nodes keep a parameter, three views of one storage of 9 MiB, and so many bytes each."""
+    meta = TensorMeta((4, 8), "float32", "cpu")
+    view = Saved("mat1", meta=meta, nbytes=128, storage=1, storage_nbytes=9 << 20)
+    weight = Saved(
+        "mat2", meta=meta, nbytes=128, storage=2, storage_nbytes=128, variable="weight", owner="parameter"
+    )
+    nodes = [
+        Node(
+            at,
+            "MmBackward0",
+            "op",
+            3 - at,
+            (meta,),
+            (Edge(at + 1, 0),) if at < 2 else (),
+            module="cell",
+            source=Source("/code/train.py", 7, "forward"),
+            saved=(view, weight, Saved("result", meta=meta, nbytes=own)),
+        )
+        for at in range(3)
+    ]
+    steps = [Step(at, at, (GradStats(meta, 1.0),), (), 1000 * at, 500) for at in range(3)]
+    return Trace(Graph(tuple(nodes), (Edge(0, 0),)), tuple(steps), 10_000)
+
+
+def test_saved_bytes_mean_the_same_in_every_view(opened):
+    page = opened(sharing(), address="#node=0")
+    page.select_option("#colour", "saved")
+    page.click("#tab-nodes")
+    heads = page.locator("#panel-nodes [role=columnheader]").all_inner_texts()
+    row = dict(zip((head.rstrip(" ▲▼") for head in heads), rows(page)[0], strict=True))
+    assert (row["saved activations"], row["saved parameters"]) == ("9 MiB", "128 B")
+    assert page.locator('#stage [data-key="n0"]').text_content().endswith("9 MiB")
+    assert page.inner_text("#colour option:checked") == "saved activations"
+    legend = page.locator(".legend")
+    assert legend.locator("h2").inner_text() == "Saved activations"
+    assert legend.locator(".ends").inner_text() == "9 MiB"  # rounded in its unit
+    assert "128 B of a storage of 9 MiB" in page.inner_text("[data-section=saved]")
+
+
+def test_what_holds_memory_says_what_it_shares_and_that_parameters_live_on(opened):
+    page = opened(sharing())
+    page.click("#tab-memory")
+    assert page.locator(".memory-holders small").all_inner_texts() == [
+        "f32[4,8], 128 B of a storage of 9 MiB that 3 saved values share · cell · train.py:7 · freed by step 3",
+        "f32[4,8], one storage that 3 saved values share · a parameter · cell · train.py:7 · "
+        "no longer needed by the graph after step 3",
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_a_step_frees_is_seen_whole(opened, language):
+    page = opened(sharing(123_456_789), language=language)
+    page.click(".play-button.forward")
+    page.click(".play-button.forward")
+    part = page.locator(".now-part:last-child")
+    assert "117.7 MiB" in part.locator("p").nth(1).inner_text()
+    assert part.evaluate("(part) => part.scrollHeight - part.clientHeight") == 0
+
+
+def test_card_and_panel_take_their_percentages_of_the_same_time(opened):
+    trace = trained()[0]
+    page = opened(trace)
+    ofs = [step.duration_ns for step in trace.steps]
+    rest = digits_of(page, f"duration({trace.total_ns - sum(ofs)})")
+    assert f"{rest} went into the engine, hooks and measuring" in page.inner_text("#card")
+    page.click("#tab-time")
+    _, share, _ = bars(page, "time")["0"][0].split(" · ")
+    page.click("#panel-time .bars-name >> text='0'")
+    assert f"({share} of the nodes' time)" in page.inner_text("#card")
+
+
+def digits_of(page, call):
+    page.evaluate(bundle.script("digits.js", "digits"))
+    return page.evaluate(f"digits.{call}")
 
 
 def test_time_by_module_adds_up_and_is_sorted(opened):

@@ -4,8 +4,8 @@
  * Relies on `card_parts.js`, `digits.js` and `opening.js`.
  */
 
-import { facts, list, nodeLink, normOf, place, section, shown, trail } from "./card_parts.js";
-import { count, duration, nbytes } from "./digits.js";
+import { facts, list, nodeLink, normOf, place, quiet, section, shown, trail } from "./card_parts.js";
+import { count, duration, nbytes, percent } from "./digits.js";
 import { element } from "./dom.js";
 import { openedBelow, toggle } from "./opening.js";
 
@@ -46,16 +46,23 @@ function boxFacts(index, graph, trace, inside, t) {
   const saved = inside.saved(index);
   const time = inside.time(index);
   const started = index === 0 ? (trace?.started ?? null) : null;
-  const share = index > 0 && time !== null && trace.totalNs ? ` (${Math.round((100 * time) / trace.totalNs)} %)` : "";
+  const all = inside.time(0);
+  const share = index > 0 && time !== null && all ? ` (${t("share of nodes", { share: percent(time / all) })})` : "";
   return facts([
     [t("norm came in"), norm(inside.cameIn(index))],
     [t("norm went out"), index === 0 ? null : norm(inside.wentOut(index))],
     [t("time of nodes"), time === null ? null : duration(time) + share],
-    [t("time of all"), index === 0 && trace?.totalNs ? duration(trace.totalNs) : null],
+    [t("time of all"), index === 0 && trace?.totalNs ? wholeTime(trace.totalNs, all, t) : null],
     [t("saved activations"), saved.activations ? nbytes(saved.activations) : null],
     [t("saved parameters"), saved.parameters ? nbytes(saved.parameters) : null],
     [t("started at"), started && place(started.file, started.line, started.function)],
   ]);
+}
+
+/** The nodes' time isn't all: it says what the rest is. */
+function wholeTime(total, ofNodes, t) {
+  if (ofNodes === null || ofNodes >= total) return duration(total);
+  return [duration(total), " ", quiet(t("time of rest", { rest: duration(total - ofNodes) }))];
 }
 
 function norm(value) {

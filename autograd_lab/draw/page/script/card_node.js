@@ -112,8 +112,13 @@ function savedText(each, t) {
   const view = each.view === null ? null : `(${t(`view ${each.view}`)})`;
   return element("span", {}, element("code", {}, each.meta), " ",
     each.variable !== null && [name(each.variable), " "], view && [view, " "],
-    each.nbytes !== null && quiet(nbytes(each.nbytes)), " ", owner,
+    each.nbytes !== null && quiet(sizeOf(each, t)), " ", owner,
     each.version ? quiet(` ${t("version", { version: each.version })}`) : null);
+}
+
+/** A view keeps all of its storage alive. */
+function sizeOf({ nbytes: own, storage_nbytes: whole }, t) {
+  return whole !== null && own < whole ? t("part alone", { part: nbytes(own), bytes: nbytes(whole) }) : nbytes(own);
 }
 
 function clipped(text) {

@@ -56,7 +56,7 @@ export function mountLegend(host, { store, t, marks, scene, signal }) {
   /** The steps side by side, from little to much, with numbers under both ends and the middle. */
   function scaleRows(colour) {
     const { scale, steps } = marks;
-    const text = (value) => marks.measures().textOf(colour, Number(value.toPrecision(2)));
+    const text = (value) => marks.measures().shortOf(colour, value);
     const others = ["zero", "wild", "none"].filter((step) => steps.has(step));
     const beside = others.map((step) => row(`heat-${step}`, t(`heat ${step}`)));
     if (!scale) return beside;

@@ -1,10 +1,11 @@
 /**
  * The columns of the table of nodes: what stands in them, and what they are sorted by.
  *
- * Relies on `digits.js`; reads graphs and traces as `model.js` makes them.
+ * Relies on `digits.js`, `inside.js` and `stats.js`; reads graphs and traces as `model.js` makes them.
  */
 
 import { duration, nbytes, number } from "./digits.js";
+import { savedIn } from "./inside.js";
 import { jointNorm } from "./stats.js";
 
 /**
@@ -21,7 +22,8 @@ export function columnsOf(graph, trace) {
     names("name", graph.nameOf),
     names("place", (node) => graph.variableOf(node) ?? graph.moduleOf(node)),
     ...(trace ? ofTrace(trace) : []),
-    numbers("saved bytes", (node) => graph.savedBytes(node) || null, nbytes),
+    numbers("saved activations", (node) => savedIn(graph.savedOf(node)).activations || null, nbytes),
+    numbers("saved parameters", (node) => savedIn(graph.savedOf(node)).parameters || null, nbytes),
     names("gradient", (node) => graph.metasOf(node).join(", ") || null),
     names("line", (node) => lineOf(graph, node)),
   ];
@@ -52,7 +54,8 @@ function names(key, value) {
   return { key, kind: "name", value, text: (node) => value(node) ?? "" };
 }
 
-function lineOf(graph, node) {
+/** Returns a node's place in the source as "train.py:12", or null. */
+export function lineOf(graph, node) {
   const { file, line } = graph.placeOf(node);
   return file === null ? null : `${file.split(/[/\\]/).pop()}:${line}`;
 }

@@ -26,12 +26,21 @@ export function number(value) {
 
 /** Writes a number of bytes with a binary unit. */
 export function nbytes(count) {
+  return bytes(count, 4);
+}
+
+/** Writes a number of bytes with fewer digits: rounded in its unit, of which each is 1024 of the one below. */
+export function fewBytes(count) {
+  return bytes(count, 3);
+}
+
+function bytes(count, digits) {
   let size = count;
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {
-    if (size < 1024) return `${short(size)} ${unit}`;
+    if (size < 1024) return `${short(size, digits)} ${unit}`;
     size /= 1024;
   }
-  return `${short(size)} TiB`;
+  return `${short(size, digits)} TiB`;
 }
 
 /** Writes nanoseconds as milliseconds, or in a unit that fits. */
@@ -39,6 +48,11 @@ export function duration(nanoseconds) {
   const [size, unit] = nanoseconds < 1e6 ? [nanoseconds / 1e3, "µs"]
     : nanoseconds < 1e9 ? [nanoseconds / 1e6, "ms"] : [nanoseconds / 1e9, "s"];
   return `${short(size, 3)} ${unit}`;
+}
+
+/** Writes a share of one in percent. */
+export function percent(share) {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 /** Writes a count with commas. */

@@ -153,7 +153,6 @@ export function createGraph(columns, decode) {
     }),
     links: (open) => linksOf({ edgesByBox: meetings().byBox, boxes, boxItem, shownFor, tailOf, headOf, pathOf }, open),
     hooksOf: (id) => nodes.hooks[id].map(decode.hook),
-    savedBytes: (id) => bytesOf(nodes.saved[id].map(decode.saved)),
     savedOf: (id) => nodes.saved[id].map(decode.saved),
   };
 }

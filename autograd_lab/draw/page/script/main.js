@@ -22,7 +22,7 @@ import { mountTop } from "./top.js";
 import { mount as mountBackwards } from "./traces.js";
 import { createWords } from "./words.js";
 
-const LANGUAGES = [{ key: "en", code: "en", name: "English" }, { key: "zh", code: "zh-Hant-TW", name: "中文" }];
+const LANGUAGES = [{ key: "en", code: "en", name: "English", title: "English" }, { key: "zh", code: "zh-Hant-TW", name: "中文", title: "繁體中文" }];
 
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const [data, words] = [read("data"), read("words")];

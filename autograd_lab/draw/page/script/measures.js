@@ -5,7 +5,7 @@
  * own.
  */
 
-import { duration, nbytes, number } from "./digits.js";
+import { duration, fewBytes, nbytes, number } from "./digits.js";
 import { createInside, savedIn } from "./inside.js";
 
 /** Steps from little to much. */
@@ -42,6 +42,12 @@ export function createMeasures(graph, trace) {
     module: (index) => node.module(graph.box(index).first),
   };
   const texts = { norm: number, time: duration, saved: nbytes };
+  const rounded = (value) => Number(value.toPrecision(2));
+  const shorts = {
+    norm: (value) => number(rounded(value)),
+    time: (value) => duration(rounded(value)),
+    saved: fewBytes,
+  };
   const hasAny = (measure) => {
     for (let id = 0; id < graph.nodeCount; id++) if (node[measure](id) !== null) return true;
     return false;
@@ -54,6 +60,8 @@ export function createMeasures(graph, trace) {
       return graph.isNode(item) ? node[measure](item) : box[measure](graph.boxOf(item));
     },
     textOf: (measure, value) => (value === null ? null : (texts[measure]?.(value) ?? String(value))),
+    /** A number's text beside a scale: fewer digits. */
+    shortOf: (measure, value) => shorts[measure](value),
     /** Those measures of which anything is known. */
     offered: () => MEASURES.filter((measure) => measure === "kind" || hasAny(measure)),
   };

@@ -128,7 +128,7 @@ export function createNow({ model, store, t }) {
     const norm = (done?.after ?? came[0])?.norm ?? null;
     const single = scalarOf(trace, node, model.text);
     const text = [done && t(`leaf ${done.how}`), single ? single.gradient : norm === null ? null : number(norm)];
-    return element("span", { class: "now-fill" }, ` ${text.filter(Boolean).join(" ")}`);
+    return element("span", { class: "now-fill", title: done && t(`grad ${done.how}`) }, ` ${text.filter(Boolean).join(" ")}`);
   }
 
   function memory(state) {
@@ -144,8 +144,8 @@ export function createNow({ model, store, t }) {
         class: "now-meter", min: 0, max: Math.max(1, most), value: now.activations, "aria-label": t("activations"),
       }),
       element("p", {}, element("b", {}, nbytes(now.activations)), ` ${t("of at start", { bytes: nbytes(most) })}`),
-      now.parameters ? quiet(`${t("parameters")}: ${nbytes(now.parameters)}`) : null,
-      freed(state));
+      freed(state),
+      now.parameters ? quiet(`${t("parameters needed")}: ${nbytes(now.parameters)}`) : null);
   }
 
   function freed(state) {

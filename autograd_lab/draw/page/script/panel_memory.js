@@ -1,9 +1,10 @@
 /**
  * The panel of saved memory over the backward: its stairs, and what holds the most.
  *
- * Relies on `player.js` and `plot.js`. Hovering says what was held after which step; a click goes to that step.
+ * Relies on `columns.js`, `player.js` and `plot.js`. Hovering says what was held after which step; a click goes to that step.
  */
 
+import { lineOf } from "./columns.js";
 import { count, nbytes } from "./digits.js";
 import { element, fill, svg } from "./dom.js";
 import { onResize, whileShown } from "./panel.js";
@@ -59,19 +60,20 @@ export function mount(host, { model, store, t }) {
       xLabel: t("steps axis"), yLabel: "", label: t("memory panel"),
       onHover: read, onPick: (time) => store.set({ step: time, playing: false }),
     });
-    const { at, layer } = drawn;
+    const { at, layer, labels } = drawn;
     layer.append(
       svg("path", { class: "memory-area", d: `${stairPath(activations, at)}V${at(0, 0).y}H${at(0, 0).x}Z` }),
       svg("path", { class: "memory-line", d: stairPath(activations, at) }),
       parameters[0] > 0 ? svg("path", { class: "memory-parameters", d: stairPath(parameters, at) }) : "",
-      svg("circle", { class: "memory-peak", cx: at(peak, 0).x, cy: at(0, activations[peak]).y, r: 3.5 }),
+      svg("circle", { class: "memory-peak", cx: at(peak, 0).x, cy: at(0, activations[peak]).y, r: 3.5 }));
+    labels.append(
       svg("text", { class: "memory-peak-text", x: at(peak, 0).x + 8, y: at(0, activations[peak]).y - 5 },
         `${t("peak")} ${nbytes(activations[peak])}`));
     if (parameters[0] > 0) {
       const { x, y } = at(0, parameters[0]);
       const beside = Math.abs(y - at(0, activations[peak]).y) < 18 ? 14 : -5; // not over the peak's text
-      const text = `${t("parameters")} ${nbytes(parameters[0])}`;
-      layer.append(svg("text", { class: "memory-parameters-text", x: x + 8, y: y + beside }, text));
+      const text = `${t("parameters needed")} ${nbytes(parameters[0])}`;
+      labels.append(svg("text", { class: "memory-parameters-text", x: x + 8, y: y + beside }, text));
     }
     fill(chart, drawn.element);
   }
@@ -105,14 +107,29 @@ export function mount(host, { model, store, t }) {
     const { node, place } = held.saved[0];
     const { graph } = player;
     const saved = graph.savedOf(node)[place];
-    const at = held.until > player.length ? t("never freed") : t("freed at", { step: count(held.until) });
-    const others = held.saved.length > 1 ? t("also held", { count: held.saved.length - 1 }) : null;
+    const about = [sharing(saved, held), held.parameter ? t("a parameter") : null, graph.moduleOf(node),
+      lineOf(graph, node), ending(held)];
     return element("li", {}, element("button", {
       type: "button", onclick: () => store.set({ selected: { node } }),
     },
     element("b", {}, nbytes(held.bytes)), " ",
     element("bdi", {}, saved.variable ?? `${saved.name} · ${graph.nameOf(node)} #${node}`),
-    element("small", {}, [saved.meta, held.parameter ? t("a parameter") : null, at, others].filter(Boolean).join(" · "))));
+    element("small", {}, about.filter(Boolean).join(" · "))));
+  }
+
+  /** What was saved, and how much of its storage that is, with how many others. */
+  function sharing({ meta, nbytes: own }, { bytes, saved }) {
+    const counts = { part: own === null ? "" : nbytes(own), bytes: nbytes(bytes), count: count(saved.length) };
+    const isPart = own !== null && own < bytes;
+    const key = isPart ? (saved.length > 1 ? "part shared" : "part alone") : saved.length > 1 ? "shared" : null;
+    return [meta, key && t(key, counts)].filter(Boolean).join(", ");
+  }
+
+  /** When it is let go of. A parameter lives on: only the graph needs it no longer. */
+  function ending({ until, parameter }) {
+    const isOver = until <= player.length;
+    if (parameter) return isOver ? t("needed until", { step: count(until) }) : t("always needed");
+    return isOver ? t("freed at", { step: count(until) }) : t("never freed");
   }
 
   const redraw = whileShown(store, KEY, ["trace", "graph", "language"], draw);

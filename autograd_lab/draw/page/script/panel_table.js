@@ -14,7 +14,7 @@ import { createRows } from "./virtual.js";
 export const KEY = "nodes";
 const HEIGHT = 24;
 const SORT_SIGNS = { none: "", descending: " ▼", ascending: " ▲" };
-const WIDTHS = { "node id": 58, name: 140, place: 130, step: 50, "saved bytes": 74, gradient: 92, line: 92 };
+const WIDTHS = { "node id": 58, name: 140, place: 130, step: 50, "saved activations": 118, "saved parameters": 118, gradient: 92, line: 92 };
 const ENDS = new Set(["place", "line"]); // columns of whose texts the end says the most
 const WIDTH = 70; // pixels, of any other column
 

@@ -4,7 +4,7 @@
  * Relies on `times.js`, `scale.js` and `virtual.js`.
  */
 
-import { count, duration } from "./digits.js";
+import { count, duration, percent } from "./digits.js";
 import { element, fill } from "./dom.js";
 import { selectionOf, whileShown } from "./panel.js";
 import { createRows } from "./virtual.js";
@@ -56,11 +56,15 @@ export function mount(host, { model, store, t }) {
     list.show(rows.length);
   }
 
+  function many(nodes) {
+    return nodes === 1 ? t("one node") : t("nodes count", { count: count(nodes) });
+  }
+
   function make(index) {
     const { path, self } = rows[index];
     const { time, nodes } = rows[index][by];
     const name = path === null ? t("no module") : path === "" ? t("the model") : path;
-    const text = `${duration(time)} · ${share(time / known)} · ${t("nodes count", { count: count(nodes.length) })}`;
+    const text = `${duration(time)} · ${percent(time / known)} · ${many(nodes.length)}`;
     return element("div", { class: "bars-row", role: "listitem" },
       element("button", {
         class: "bars-name", type: "button", title: name, "aria-label": `${name}: ${text}`,
@@ -74,8 +78,4 @@ export function mount(host, { model, store, t }) {
   }
 
   whileShown(store, KEY, ["trace", "graph", "language"], draw);
-}
-
-function share(part) {
-  return `${(100 * part).toFixed(1)} %`;
 }

@@ -20,8 +20,9 @@ const MARGIN = { left: 66, right: 18, top: 12, bottom: 34 };
  * @param {string} options.label What a screen reader calls it.
  * @param {function(number|null): void} options.onHover Gets the whole number under the pointer.
  * @param {function(number): void} options.onPick Gets the one that was clicked.
- * @returns {{element: SVGElement, layer: SVGElement, at: function(number, number): {x: number, y: number}, right: number,
- *   mark: function(string, number|null): void}} `layer` is where what is plotted goes, `mark` moves a line of a class.
+ * @returns {{element: SVGElement, layer: SVGElement, labels: SVGElement, at: function(number, number): {x: number, y: number}, right: number,
+ *   mark: function(string, number|null): void}} `layer` is where what is plotted goes, `labels` what is
+ *   written over all lines, `mark` moves a line of a class.
  */
 export function plot({ width, height, x, y, xLabel, label, onHover, onPick }) {
   const [left, right, top, bottom] = [MARGIN.left, width - MARGIN.right, MARGIN.top, height - MARGIN.bottom];
@@ -31,6 +32,7 @@ export function plot({ width, height, x, y, xLabel, label, onHover, onPick }) {
   });
   const layer = svg("g");
   const marks = svg("g");
+  const labels = svg("g", { class: "plot-labels" });
   const grid = y.ticks.map((tick) => {
     const height_ = bottom - tick.at * (bottom - top);
     return svg("g", {},
@@ -58,7 +60,7 @@ export function plot({ width, height, x, y, xLabel, label, onHover, onPick }) {
     grid, layer,
     svg("line", { class: "plot-axis", x1: left, x2: right, y1: bottom, y2: bottom }), below,
     svg("text", { class: "plot-label", x: (left + right) / 2, y: height - 4, "text-anchor": "middle" }, xLabel),
-    marks, area);
+    marks, labels, area);
   const lines = new Map();
 
   function mark(kind, across) {
@@ -70,5 +72,5 @@ export function plot({ width, height, x, y, xLabel, label, onHover, onPick }) {
     marks.append(line);
   }
 
-  return { element: drawn, layer, at, right, mark };
+  return { element: drawn, layer, labels, at, right, mark };
 }

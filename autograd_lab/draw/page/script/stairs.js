@@ -3,12 +3,12 @@
  *
  * Relies on nothing. A backward lets go of what a node saved as soon as it has run (unless the graph is retained), and a
  * storage is free when the last node that holds it has. What a parameter or a buffer of the model owns lives on whatever
- * happens; it is counted apart. The numbers are those of `Graph.saved_activation_nbytes` and `saved_parameter_nbytes`.
+ * happens: it is counted apart, as long as the graph needs it. The numbers are those of `Graph.saved_activation_nbytes` and `saved_parameter_nbytes`.
  */
 
 /**
- * Returns bytes after each number of steps, and what is held: `{bytes, until, parameter, saved}`, the largest first,
- * where `saved` says at which nodes: `[{node, place}]`.
+ * Returns bytes after each number of steps, and what is held: `{bytes, until, parameter, saved}`, the largest first and
+ * activations before parameters. `saved` says at which nodes: `[{node, place}]`.
  *
  * @param {Object} graph A graph of the model.
  * @param {function(number): number} until A node -> the time at which it lets go.
@@ -16,7 +16,8 @@
  * @returns {{activations: Float64Array, parameters: Float64Array, held: Object[]}}
  */
 export function stairs(graph, until, length) {
-  const held = [...storages(graph, until)].sort((one, other) => other.bytes - one.bytes);
+  const held = [...storages(graph, until)];
+  held.sort((one, other) => one.parameter - other.parameter || other.bytes - one.bytes);
   const bytes = { activations: new Float64Array(length + 1), parameters: new Float64Array(length + 1) };
   for (const each of held) {
     const kind = bytes[each.parameter ? "parameters" : "activations"];

@@ -25,7 +25,7 @@ export function mountTop(host, context, backwards) {
   const nextTheme = () => THEMES[(THEMES.indexOf(store.get().theme) + 1) % THEMES.length];
   const theme = button("theme", "", () => store.set({ theme: nextTheme() }));
   const language = element("button", {
-    type: "button", lang: otherLanguage().code, onclick: () => store.set({ language: otherLanguage().key }),
+    type: "button", lang: otherLanguage().code, title: otherLanguage().title, onclick: () => store.set({ language: otherLanguage().key }),
   }, otherLanguage().name);
   const svg = button("save svg", "SVG", () => download(asSvg(scene), `${fileName(title)}.svg`, "image/svg+xml"));
   fill(host,

@@ -15,7 +15,8 @@ export function mount(host, { model, store, t }) {
     class: "traces-step", type: "button", "aria-label": t(key), title: t(key), onclick: () => choose(store.get().trace + by),
   }, sign);
   const [before, after] = [step(-1, "‹", "backward before"), step(1, "›", "backward after")];
-  fill(host, element("span", { class: "traces-label", "aria-hidden": "true" }, t("backward")), before, choice, after);
+  fill(host, element("span", { class: "traces-label", "aria-hidden": "true" }, t("backward")), before,
+    element("span", { class: "traces-sign", "aria-hidden": "true" }, "#"), choice, after);
 
   function choose(trace) {
     if (model.traces[trace]) store.set({ trace, graph: model.traces[trace].graphIndex, selected: kept(trace) });
