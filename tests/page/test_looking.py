@@ -309,3 +309,66 @@ def test_what_runs_and_what_is_chosen_is_not_under_the_legend(opened):
         page.wait_for_selector(".drawing:not(.moving)")
         running = page.locator(".item.status-running .body")
         assert not running.evaluate(under)
+
+
+def unrolled():
+    """A backward through a recurrent cell in which the gradient vanishes."""
+    import torch
+
+    import autograd_lab as lab
+
+    torch.manual_seed(0)
+    cell = torch.nn.RNNCell(2, 3)
+    model = torch.nn.ModuleDict({"cell": cell, "out": torch.nn.Linear(3, 1)})
+    with lab.watch(model) as watcher:
+        state = torch.zeros(1, 3)
+        for _ in range(8):
+            state = cell(torch.ones(1, 2), state)
+        model["out"](state).sum().backward()
+    return watcher.traces[0]
+
+
+def test_folded_blocks_say_the_least_and_the_most_that_came_into_one(opened):
+    trace = unrolled()
+    page = opened(trace)
+    page.click(".item.kind-repeats .title", force=True)
+    norms = [
+        trace.step(node.id).grad_outputs[0].norm for node in trace.graph.nodes if node.name == "TanhBackward0"
+    ][:-1]
+    said = f"{digits.number(min(norms))} … {digits.number(max(norms))}"
+    assert page.text_content(".item.kind-repeats .value") == f"‖g‖ {said}"
+    assert f"over these blocks\n{said}" in page.inner_text("#card")
+    listed = page.locator("#card .copies .norm").all_text_contents()
+    assert listed == [f"‖g‖ {digits.number(norm)}" for norm in norms]
+    assert page.get_attribute(".item.kind-repeats", "data-heat") in ("0", "1"), "coloured by the smallest"
+    assert "by their smallest" in page.inner_text(".legend")
+
+
+def test_all_inside_opens_in_view_one_block_straight_below_the_other(opened):
+    page = opened(unrolled())
+    page.click(".item.kind-repeats .title", force=True)
+    page.click("text=Open all inside")
+    page.wait_for_selector(".drawing:not(.moving)")
+    frames = page.evaluate("""[...document.querySelectorAll('.frame')].map((frame) => {
+        const {left, right, top, bottom} = frame.querySelector('.ground').getBoundingClientRect();
+        return {title: frame.querySelector('.title').firstChild.textContent, left, right, top, bottom}; })""")
+    blocks = [frame for frame in frames if frame["title"].startswith("cell#") and "×" not in frame["title"]]
+    assert len(blocks) == 7
+    assert {round(block["left"]) for block in blocks[1:-1]} == {round(blocks[1]["left"])}
+    stage = page.locator("#stage").bounding_box()
+    assert stage["x"] <= blocks[0]["left"] < blocks[0]["right"] <= stage["x"] + stage["width"]
+    assert stage["y"] <= blocks[0]["top"] < stage["y"] + stage["height"] / 2
+
+
+def test_nothing_stands_on_the_lower_side_of_a_frame(opened):
+    page = opened(page_records.net())
+    page.dispatch_event(".item[data-key^=b] >> nth=-1", "dblclick")
+    page.wait_for_selector(".drawing:not(.moving)")
+    least = page.evaluate("""() => {
+      const boxes = (name) => [...document.querySelectorAll(name)].map((one) => one.getBoundingClientRect());
+      const [items, frames] = [boxes('.item .body'), boxes('.frame .ground')];
+      return Math.min(...frames.flatMap((frame) => items
+        .filter((item) => item.left >= frame.left && item.right <= frame.right
+          && item.top >= frame.top && item.top < frame.bottom)
+        .map((item) => frame.bottom - item.bottom))); }""")
+    assert least > 5

@@ -97,14 +97,28 @@ export function createCamera(scene, { store, signal, covered }) {
     const edge = MARGIN / 2;
     const legend = covered();
     const isCovered = left < legend.width && top + high > height - legend.height;
+    const room = width - 2 * MARGIN;
+    const middle = place.width * scale > room ? middleInside(item) : place.x + place.width / 2;
     const isSeen = left > edge && top > edge && left + wide < width - edge && top + high < height - edge && !isCovered;
     if (isSeen && scale === view.scale) return;
     const tall = Math.min(place.height, (height - 2 * MARGIN) / scale);
     set({
       scale,
-      x: width / 2 - (place.x + place.width / 2) * scale,
+      x: width / 2 - middle * scale,
       y: height / 2 - (place.y + tall / 2) * scale,
     }, true);
+  }
+
+  /** The middle of what stands first in an open box: of a wide one, that is worth seeing. */
+  function middleInside(item) {
+    let at = item;
+    while (scene.graph.isBox(at)) {
+      const first = scene.graph.childrenOf(scene.graph.boxOf(at))[0];
+      if (!scene.places.has(first)) break;
+      at = first;
+    }
+    const { x, width } = scene.places.get(at);
+    return x + width / 2;
   }
 
   scene.subscribe((state, changedBox) => {

@@ -59,6 +59,8 @@ export function mountLegend(host, { store, t, marks, scene, signal }) {
     const text = (value) => marks.measures().shortOf(colour, value);
     const others = ["zero", "wild", "none"].filter((step) => steps.has(step));
     const beside = others.map((step) => row(`heat-${step}`, t(`heat ${step}`)));
+    const hasSpread = ({ item }) => marks.measures().spreadOf(item) !== null;
+    if (colour === "norm" && scene.flat.items.some(hasSpread)) beside.push(element("li", {}, t("heat of alike")));
     if (!scale) return beside;
     const { bounds } = scale;
     const bar = bounds.slice(0, -1).map((bound, at) => element("span", {

@@ -28,11 +28,30 @@ export function createInside(graph, trace) {
     cameIn: (box) => once("in", box, () => (trace ? cameIn(graph, trace, box, ways(box).into) : null)),
     /** The norm of all that went out. */
     wentOut: (box) => once("out", box, () => (trace ? together(sentAlong(graph, trace, ways(box).outOf)) : null)),
+    /** The least and the most that came into one of the blocks that are alike; null where none is known. */
+    spread: (box) => once("spread", box, () => spreadOf(copiesOf(graph, box).map((copy) => (
+      trace ? cameIn(graph, trace, copy, ways(copy).into) : null
+    )))),
     /** Nanoseconds that the nodes inside took, each for itself. */
     time: (box) => once("time", box, () => (trace ? timeOf(graph, trace, box) : null)),
     /** What the nodes inside keep alive: bytes of activations, and of parameters and buffers. */
     saved: (box) => once("saved", box, () => savedIn(graph.nodesIn(box).flatMap(graph.savedOf))),
   };
+}
+
+/** The blocks that a box of blocks that are alike folds, also those in segments. */
+export function copiesOf(graph, box) {
+  const boxes = graph.childrenOf(box).filter(graph.isBox).map(graph.boxOf);
+  return boxes.flatMap((child) => (graph.box(child).kind === "segment" ? copiesOf(graph, child) : [child]));
+}
+
+/** The smallest and the largest; what isn't finite is the largest of all. */
+function spreadOf(norms) {
+  const known = norms.filter((norm) => norm !== null);
+  if (!known.length) return null;
+  const size = (norm) => (Number.isNaN(norm) ? Infinity : norm);
+  known.sort((left, right) => (size(left) === size(right) ? 0 : size(left) - size(right)));
+  return { least: known[0], most: known.at(-1) };
 }
 
 /** Bytes of saved tensors: those that only the graph keeps alive, and those of parameters and buffers. */

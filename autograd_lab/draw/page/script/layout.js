@@ -55,8 +55,9 @@ export function createLayout(graph, levelOf, measure) {
 function layOut(graph, level, inners, open, measure) {
   const sizeOf = (item) => inners.get(item) ?? measure(item, false);
   const { layers, joints, links } = strandsOf(graph, level, inners, open, sizeOf);
-  place(layers, joints, distance);
+  place(layers, joints, distance, (piece) => offset(piece, inners));
   const rows = stack(layers, joints, level.box > 0 ? HEADER : 0);
+  const foot = level.box > 0 && layers.at(-1).some((cell) => cell.item !== null) ? PAD : 0;
   const frame = frameOf(layers, level.box > 0 ? measure(graph.boxItem(level.box), true).width : 0);
   for (const cells of layers) for (const cell of cells) cell.x += frame.shift;
   const items = [];
@@ -73,7 +74,7 @@ function layOut(graph, level, inners, open, measure) {
     }
   });
   return {
-    box: level.box, width: frame.width, height: rows.at(-1).bottom, items, ports,
+    box: level.box, width: frame.width, height: rows.at(-1).bottom + foot, items, ports,
     portAt: new Map(level.crossing.map((crossing) => [crossing.edge, portKey(graph, crossing, inners, open)])),
     wires: tagged(graph, links.map((link) => wireOf(link, rows, level))),
   };
@@ -94,6 +95,15 @@ function tagged(graph, wires) {
     group[0].tag = parts.filter(Boolean).join(" ");
   }
   return wires;
+}
+
+/**
+ * How far a cell stands to the right of the one above it. Open boxes stand middle under middle: by their ports, each
+ * would stand a little to the side of the one before, and many would make stairs.
+ */
+function offset({ upper, upperAt, lower, lowerAt }, inners) {
+  const areOpen = inners.has(upper.item) && inners.has(lower.item);
+  return areOpen ? (upper.width - lower.width) / 2 : upperAt - lowerAt;
 }
 
 /** How far apart two neighbours in a layer stand. */

@@ -20,6 +20,7 @@ export const SIGN = Object.freeze({ size: 14, inset: 6 });
 
 const PAD = 11;
 const LEAST = 84;
+const LEAST_OF_SPREAD = 158; // of a box in which two norms stand
 const LONGEST = 40; // characters
 
 /**
@@ -108,7 +109,7 @@ export function createMeasure(lookOf, hasValues, widthOf) {
       return { width: Math.ceil(widthOf(title, FONTS.title) + beside + mark + 2 * PAD), height: 0 };
     }
     if (kind === "root") return { width: Math.ceil(Math.max(44, widthOf(title, FONTS.title) + 2 * PAD)), height: 24 };
-    const texts = Math.max(widthOf(title, FONTS.title) + mark, line ? widthOf(line, FONTS.line) : 0, LEAST);
+    const texts = Math.max(widthOf(title, FONTS.title) + mark, line ? widthOf(line, FONTS.line) : 0, kind === "repeats" && hasValues ? LEAST_OF_SPREAD : LEAST);
     const lines = 1 + (line ? 1 : 0) + (hasValues ? 1 : 0);
     return { width: Math.ceil(texts + 2 * PAD), height: LINES[lines - 1] + 9 };
   };

@@ -7,7 +7,7 @@
  */
 
 import { change, oncePerFrame } from "./dom.js";
-import { createMeasures, groupOf, huesOf, isNumeric, scaleOf, stepOf } from "./measures.js";
+import { createMeasures, groupOf, huesOf, isNumeric, scaleOf, spreadText, stepOf } from "./measures.js";
 import { itemOf } from "./opening.js";
 import { pathsFrom } from "./reach.js";
 
@@ -76,6 +76,8 @@ export function createMarks(scene, { model, store, t, playerAt }) {
   /** A gradient in a word: its norm, or on a page of single numbers the number itself. */
   function gradientText(item, norm, measures) {
     if (norm === null) return "";
+    const spread = measures.spreadOf(item);
+    if (spread) return `‖g‖ ${spreadText(spread)}`;
     const isNumber = scene.graph.columns.scalar && scene.graph.isNode(item);
     const mean = isNumber ? model.traceAt(store.get()).gradOutputs(item)[0].mean : null;
     if (mean === null) return `‖g‖ ${measures.textOf("norm", norm)}`;

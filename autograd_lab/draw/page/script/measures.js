@@ -35,7 +35,7 @@ export function createMeasures(graph, trace) {
     module: (id) => graph.moduleOf(id) ?? moduleOfLeaf(graph.variableOf(id)),
   };
   const box = {
-    norm: inside.cameIn,
+    norm: (index) => normOf(inside, graph.box(index).kind === "repeats" ? inside.spread(index) : null, index),
     time: inside.time,
     saved: (index) => inside.saved(index).activations || null,
     dtype: (index) => common(graph.nodesIn(index).map(node.dtype)),
@@ -59,12 +59,29 @@ export function createMeasures(graph, trace) {
       if (graph.isRoot(item) || measure === "kind") return null;
       return graph.isNode(item) ? node[measure](item) : box[measure](graph.boxOf(item));
     },
+    /** The least and the most that came into blocks that are alike; null for everything else. */
+    spreadOf(item) {
+      const isFolded = graph.isBox(item) && graph.box(graph.boxOf(item)).kind === "repeats";
+      return isFolded ? inside.spread(graph.boxOf(item)) : null;
+    },
     textOf: (measure, value) => (value === null ? null : (texts[measure]?.(value) ?? String(value))),
     /** A number's text beside a scale: fewer digits. */
     shortOf: (measure, value) => shorts[measure](value),
     /** Those measures of which anything is known. */
     offered: () => MEASURES.filter((measure) => measure === "kind" || hasAny(measure)),
   };
+}
+
+/** Returns the text of a least and a most: one number where they're the same. */
+export function spreadText({ least, most }) {
+  const texts = [number(least), number(most)];
+  return texts[0] === texts[1] ? texts[0] : texts.join(" … ");
+}
+
+/** Blocks that are alike stand for their smallest gradient, so that none vanishes unseen; but first, what isn't finite. */
+function normOf(inside, spread, box) {
+  if (spread === null) return inside.cameIn(box);
+  return Number.isFinite(spread.most) ? spread.least : spread.most;
 }
 
 /** Whether a measure's values are numbers. */

@@ -16,13 +16,15 @@ const ROUNDS = 6;
  *   layer, the pieces that lead from a cell's place (how far from its left side) to one of the next layer's. The
  *   heavier a piece, the sooner it's straight.
  * @param {function(Object, Object): number} distance Between two neighbours.
+ * @param {function(Object): number} offset Of a straight piece, how far its lower cell's left side stands to the right
+ *   of that of its upper cell.
  */
-export function place(layers, joints, distance) {
+export function place(layers, joints, distance, offset = fromPorts) {
   layers.forEach((cells) => cells.forEach((cell, index) => {
     Object.assign(cell, { index, chain: null, shift: 0, x: 0 });
   }));
   const straight = align(joints);
-  const chains = chainsOf(layers, straight);
+  const chains = chainsOf(layers, straight, offset);
   const limits = limitsOf(layers, distance);
   const sequence = leftToRight(chains, limits);
   pushLeft(sequence, limits);
@@ -55,7 +57,12 @@ function align(joints) {
   return straight;
 }
 
-function chainsOf(layers, straight) {
+/** A straight piece leads straight down. */
+function fromPorts({ upperAt, lowerAt }) {
+  return upperAt - lowerAt;
+}
+
+function chainsOf(layers, straight, offset) {
   const next = new Map();
   const isFirst = new Set(layers.flat());
   for (const piece of straight) {
@@ -70,7 +77,7 @@ function chainsOf(layers, straight) {
       chain.cells.push(cell);
       const piece = next.get(cell);
       if (!piece) return chain;
-      shift += piece.upperAt - piece.lowerAt;
+      shift += offset(piece);
       cell = piece.lower;
     }
   });
