@@ -79,6 +79,36 @@ class TestKeyboard:
         page.keyboard.press("Escape")
         assert page.locator(".selected").count() == 0
 
+    def test_the_focus_the_selection_and_the_card_agree(self, opened):
+        page = opened(page_records.net())
+        page.keyboard.press("/")
+        page.keyboard.type("head.weight")
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.activeElement.dataset.key?.startsWith('n')")
+        assert f"#node={self.focused(page)[1:]}" == page.evaluate("location.hash")
+        page.keyboard.press("Shift+ArrowUp")
+        met = self.focused(page)
+        assert page.evaluate("location.hash") == f"#{'node' if met[0] == 'n' else 'box'}={met[1:]}"
+        page.keyboard.press("/")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.classList.contains('drawing')")
+
+    @pytest.mark.parametrize("focus", [".drawing", ".item", "#card", ".play-scrubber", ".zoom button"])
+    def test_each_key_of_the_player_does_what_its_button_says(self, opened, focus):
+        page = opened(page_records.net())
+        page.locator(focus).first.focus()
+        said = {
+            name: page.get_attribute(f".play-button.{name}", "title").rpartition("(")[2].rstrip(")")
+            for name in ("play", "forward", "back")
+        }
+        listed = page.inner_text("#card .keys dl").split()
+        assert set(said.values()) <= set(listed)
+        for name, value in (("forward", "1"), ("forward", "2"), ("back", "1")):
+            page.keyboard.press(said[name])
+            assert page.input_value(".play-scrubber") == value
+        page.keyboard.press(said["play"])
+        assert page.get_attribute(".play-button.play", "aria-label") == "Pause"
+
     def test_arrows_move_plus_and_minus_zoom_and_0_shows_all(self, opened):
         page = opened(page_records.net())
         page.locator(".drawing").focus()

@@ -372,3 +372,29 @@ def test_nothing_stands_on_the_lower_side_of_a_frame(opened):
           && item.top >= frame.top && item.top < frame.bottom)
         .map((item) => frame.bottom - item.bottom))); }""")
     assert least > 5
+
+
+def test_words_say_one_of_one_and_nothing_twice(opened):
+    import torch
+
+    import autograd_lab as lab
+
+    w = torch.ones((), requires_grad=True)
+    page = opened(lab.trace(w, names={"w": w}), address="#node=0")
+    assert page.text_content("#card .card-kind") == "leaf: AccumulateGrad"
+    assert page.text_content(".play-position") == "1 step"
+    page.click(".card-close")
+    assert "the whole graph: 1 node" in page.inner_text("#card").splitlines()
+    page = opened(page_records.net())
+    page.fill("#search", "AddmmBackward0")
+    hits = page.locator("#found .found-more").all_text_contents()
+    assert hits
+    assert all(" · " in hit and ".py:" in hit for hit in hits), "the module and the line"
+
+
+def test_a_module_at_the_top_is_named_once(opened):
+    trace = page_records.net()
+    node = next(node for node in trace.graph.nodes if node.module == "head")
+    page = opened(trace, address=f"#node={node.id}")
+    facts = page.inner_text("#card .facts dl").splitlines()
+    assert facts[facts.index("module") + 1] == "head"

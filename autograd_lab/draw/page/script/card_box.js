@@ -103,7 +103,7 @@ function leaves(index, graph, trace, t, choose) {
 }
 
 function keys(t) {
-  const rows = ["move", "zoom", "fit", "next", "open", "select", "search"];
+  const rows = ["move", "zoom", "fit", "next", "open", "select", "search", "play", "step", "ends"];
   return element("dl", { class: "keys" }, rows.map((key) => [
     element("dt", {}, t(`keys ${key}`).split(" ").map((one) => [element("kbd", {}, one), " "])), element("dd", {}, t(`keys to ${key}`)),
   ]));

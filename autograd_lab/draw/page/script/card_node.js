@@ -31,7 +31,7 @@ export function nodeCard(id, context) {
   return [
     trail(graph, id, choose),
     element("h2", {}, element("bdi", {}, node.variable ?? node.name), " ", element("small", {}, `#${id}`)),
-    element("p", { class: "card-kind" }, node.variable !== null ? `${node.name} · ` : null, t(`kind ${node.kind}`)),
+    element("p", { class: "card-kind" }, kindOf(node, t)),
     ...SECTIONS.map((make) => make({ node, id, graph, trace, step, context })),
   ];
 }
@@ -51,11 +51,18 @@ function factsOf({ node, graph, trace, step, context: { t, choose } }) {
   ]));
 }
 
+/** What kind of node it is, after its name where the heading has another; a leaf's kind says the name itself. */
+function kindOf({ name: called, variable, kind }, t) {
+  const text = t(`kind ${kind}`);
+  return variable === null || text.includes(called) ? text : `${called} · ${text}`;
+}
+
 /** The module's path, with a link to the innermost box of a module that is around the node. */
 function moduleOf(graph, { id, module: path }, t, choose) {
   if (!path) return path === "" ? t("model itself") : null;
   const box = graph.pathOf(id).findLast((index) => graph.box(index).kind === "module");
-  return box === undefined ? name(path) : [boxLink(graph, box, choose), " ", quiet(name(path))];
+  if (box === undefined) return name(path);
+  return [boxLink(graph, box, choose), graph.box(box).title === path ? null : [" ", quiet(name(path))]];
 }
 
 function cameIn({ node, id, graph, trace, step, context: { t, choose } }) {

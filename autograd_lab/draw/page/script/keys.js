@@ -2,8 +2,10 @@
  * The keyboard in the drawing: arrows pan, + and − zoom, 0 shows all, Shift and an arrow go to the next box, /
  * searches.
  *
- * Relies on `dom.js`. Promises that one item, and only one, is met by Tab.
+ * Relies on `opening.js`. What is met by Shift and an arrow is selected, so that the card and the focus agree. Promises that one item, and only one, is met by Tab.
  */
+
+import { itemOf, namedBy } from "./opening.js";
 
 const STEP = 80; // pixels
 
@@ -46,17 +48,23 @@ export function listenToKeys(scene, camera, { store, signal }) {
 
   /** Moves the focus to the nearest item on one side. */
   function goTo([x, y]) {
-    const from = scene.places.get(scene.itemAt(document.activeElement) ?? -1);
+    const at = scene.itemAt(document.activeElement) ?? itemOf(scene.graph, store.get().selected);
+    const from = scene.places.get(at ?? -1);
     const next = from ? nearest(scene, from, x, y) : first(scene);
     if (next === null) return;
-    elementOf(scene, next).focus({ preventScroll: true });
+    focusOn(scene, next);
     camera.show(next);
+    if (!scene.graph.isRoot(next)) store.set({ selected: namedBy(scene.graph, next) });
   }
 
   /** One item has its place in the order of Tab: the one that was met last, or the first. */
   root.addEventListener("focusin", (event) => {
     const item = scene.itemAt(event.target);
     if (item !== null) rove(scene, item);
+  });
+  store.subscribe((state, changed) => {
+    const item = itemOf(scene.graph, state.selected);
+    if (changed.has("selected") && elementOf(scene, item)) rove(scene, item);
   });
   scene.subscribe(() => {
     const known = root.querySelector('[data-key][tabindex="0"]');
@@ -67,6 +75,11 @@ export function listenToKeys(scene, camera, { store, signal }) {
 function rove(scene, item) {
   for (const other of scene.svg.querySelectorAll('[data-key][tabindex="0"]')) other.setAttribute("tabindex", "-1");
   if (item !== null) elementOf(scene, item).setAttribute("tabindex", "0");
+}
+
+/** Moves the focus to an item. */
+export function focusOn(scene, item) {
+  elementOf(scene, item)?.focus({ preventScroll: true });
 }
 
 function elementOf(scene, item) {

@@ -76,7 +76,7 @@ function scalarTexts(graph, text) {
 function ofBox(graph, index, t) {
   const box = graph.box(index);
   const times = box.times > 1 && box.kind === "repeats" ? ` × ${box.times}` : "";
-  const nodes = box.count === 1 ? t("one node") : t("nodes", { count: count(box.count) });
+  const nodes = t("nodes", { count: count(box.count) });
   return {
     title: shortened(box.title) + times,
     line: [box.class && shortened(box.class), nodes].filter(Boolean).join(" · "),

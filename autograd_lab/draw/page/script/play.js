@@ -17,7 +17,9 @@ import { playerAt } from "./player.js";
 
 const SPEEDS = [1, 2, 5, 10, 25, 100, 500, 2500];
 const WHOLE = 25; // seconds that a backward should take at the speed that it begins with
-const KEYS = { start: "Home", back: "←", play: "Space", forward: "→", end: "End" };
+const KEYS = { start: "Home", back: ",", play: "P", forward: ".", end: "End" };
+const WRITING = "input:not([type=range]), select, textarea, [contenteditable]";
+const HAVE_ENDS = "#card, input, [role=tab], [role=separator], [role=application], [role=grid]";
 const ICONS = {
   start: "M3 2v10M12 2L5 7l7 5z",
   back: "M9 2L3 7l6 5zM12 2v10",
@@ -58,7 +60,7 @@ export function mount(host, context) {
     toStart, back, play, forward, toEnd, scrubber, position, speed, stop), now.element);
 
   function named(each) {
-    return t(each === 1 ? "step per second" : "steps per second", { count: each });
+    return t("steps per second", { count: each });
   }
 
   function go(step) {
@@ -123,7 +125,7 @@ export function mount(host, context) {
     if (changed.has("playing") || changed.has("speed")) clock.run(state.playing ? state.speed : 0);
     if (["step", "playing", "trace", "graph", "language"].some((field) => changed.has(field))) draw(state);
   });
-  document.addEventListener("keydown", (event) => keys(event, { toggle, move, go, store, lengthNow }), { signal });
+  document.addEventListener("keydown", (event) => keys(event, { toggle, move, go, lengthNow }), { signal });
   signal.addEventListener("abort", () => clock.run(0));
   follow(context);
   begin();
@@ -136,16 +138,18 @@ function hint(icon, name) {
   return KEYS[icon] ? `${name} (${KEYS[icon]})` : name;
 }
 
-/** Space plays and pauses, ← and → step, Home and End go to the ends; not where a key means something to what has it. */
-function keys(event, { toggle, move, go, store, lengthNow }) {
+/**
+ * P plays and pauses, a comma and a full stop step, Home and End go to the ends, wherever the focus is: arrows and Space
+ * belong to what has the focus. Home and End do where they mean something.
+ */
+function keys(event, { toggle, move, go, lengthNow }) {
   const { target, key } = event;
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.closest?.("input, select, textarea, [role=tab], [role=separator], [role=application], [role=grid]")) return;
-  if (key === " " && target.closest?.("button, a, summary")) return;
-  if (key !== " " && store.get().step === null) return;
+  const isEnd = key === "Home" || key === "End";
+  if (target.closest?.(isEnd ? `${WRITING}, ${HAVE_ENDS}` : WRITING)) return;
   const work = {
-    " ": toggle, ArrowLeft: () => move(-1), ArrowRight: () => move(1), Home: () => go(0), End: () => go(lengthNow()),
-  }[key];
+    p: toggle, ",": () => move(-1), ".": () => move(1), home: () => go(0), end: () => go(lengthNow()),
+  }[key.toLowerCase()];
   if (!work) return;
   event.preventDefault();
   work();

@@ -1,10 +1,11 @@
 /**
  * Search: nodes and boxes by name, leaf, module, line or number, and a jump to each.
  *
- * Relies on `dom.js`.
+ * Relies on `dom.js` and `keys.js`.
  */
 
 import { change, element, fill } from "./dom.js";
+import { focusOn } from "./keys.js";
 
 const SHOWN = 50;
 
@@ -28,7 +29,7 @@ export function find(graph, query) {
   }
   for (let id = 0; id < graph.nodeCount; id++) {
     const { file, line } = graph.placeOf(id);
-    const place = file === null ? null : `${file.slice(file.lastIndexOf("/") + 1)}:${line}`;
+    const place = placeText(file, line);
     const rank = rankOf(wanted, [graph.variableOf(id), graph.nameOf(id), graph.moduleOf(id), place]);
     if (rank !== null && !(number && found[0]?.item === id)) found.push({ item: id, rank, isLater: true });
   }
@@ -39,8 +40,13 @@ export function find(graph, query) {
 
 function nodeEntry(graph, id) {
   const variable = graph.variableOf(id);
-  const more = variable === null ? graph.moduleOf(id) : graph.nameOf(id);
-  return { item: id, title: `${variable ?? graph.nameOf(id)} #${id}`, more: more ?? "" };
+  const { file, line } = graph.placeOf(id);
+  const more = variable === null ? [graph.moduleOf(id), placeText(file, line)] : [graph.nameOf(id)];
+  return { item: id, title: `${variable ?? graph.nameOf(id)} #${id}`, more: more.filter(Boolean).join(" · ") };
+}
+
+function placeText(file, line) {
+  return file === null ? null : `${file.slice(file.lastIndexOf("/") + 1)}:${line}`;
 }
 
 /** 0 for the whole text, 1 for its beginning, 2 for a part; one more for each later text. Null for none. */
@@ -57,7 +63,7 @@ function rankOf(wanted, texts) {
 }
 
 /** Builds the field and the list of what was found: a combobox. */
-export function mount(host, { model, store, t, choose, signal }) {
+export function mount(host, { model, store, t, choose, scene, signal }) {
   const field = element("input", {
     type: "search", id: "search", placeholder: t("search hint"), autocomplete: "off", spellcheck: "false",
     role: "combobox", "aria-label": t("search"), "aria-expanded": "false", "aria-controls": "found",
@@ -102,11 +108,12 @@ export function mount(host, { model, store, t, choose, signal }) {
     if (!entry) return;
     open(false);
     choose(entry.item);
+    requestAnimationFrame(() => focusOn(scene, entry.item)); // once it's drawn
   }
 
   function key(event) {
     if (event.key === "Enter") take(at);
-    else if (event.key === "Escape") open(false);
+    else if (event.key === "Escape") scene.svg.focus({ preventScroll: true });
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       if (popup.hidden) look();
       at = entries.length ? (at + (event.key === "ArrowDown" ? 1 : -1) + entries.length) % entries.length : -1;

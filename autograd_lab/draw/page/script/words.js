@@ -4,6 +4,9 @@
  * Relies on nothing.
  */
 
+/** Whether a count, which may be a text already, is one: then the text of `key one` is said, where there is one. */
+const isOne = (count) => String(count) === "1";
+
 /**
  * Returns a function from a key and values for its `{places}` to a text.
  *
@@ -14,7 +17,7 @@
 export function createWords(words, language) {
   const texts = words[language] ?? words.en;
   return (key, values = {}) => {
-    const text = texts[key] ?? words.en[key];
+    const text = (isOne(values.count) ? texts[`${key} one`] : null) ?? texts[key] ?? words.en[key];
     if (text === undefined) {
       console.error(`no words for "${key}"`); // a test fails by this; a reader still sees the key
       return key;
