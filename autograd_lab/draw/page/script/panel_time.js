@@ -57,7 +57,7 @@ export function mount(host, { model, store, t }) {
   }
 
   function many(nodes) {
-    return nodes === 1 ? t("one node") : t("nodes count", { count: count(nodes) });
+    return t("nodes count", { count: count(nodes) });
   }
 
   function make(index) {
