@@ -49,10 +49,13 @@ def test_the_examples_run_one_after_another(tmp_path):
 @pytest.mark.parametrize("line", re.findall(r"^autograd-lab (?!doctor)[^#\n]*", README, re.MULTILINE))
 def test_each_command_runs(tmp_path, line):
     (tmp_path / "train.py").write_text(TRAIN)
-    command = [sys.executable, "-m", "autograd_lab", *line.split()[1:]]
+    words = line.replace("--live", "--live --no-browser").split()
+    command = [sys.executable, "-m", "autograd_lab", *words[1:]]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    if " run " in line:
+    if " --live " in line:
+        assert "http://127.0.0.1:" in ran.stderr
+    elif " run " in line:
         assert "backward 3, train.py:" in ran.stderr  # its table goes there
     else:
         assert ran.stderr == ""
