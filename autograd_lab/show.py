@@ -104,8 +104,8 @@ def _opened(page: str) -> Path:
         seen = webbrowser.open(path.as_uri())
     if not seen:
         raise RenderError(
-            "no browser could be opened here: write the page with --out page.html or lab.render(…, 'page.html') and "
-            "open that file where there is one"
+            "no browser could be opened here: write the page with lab.render(…, 'page.html'), or --out page.html in "
+            "a terminal, and open that file where there is one"
         )
     return path
 

@@ -68,7 +68,10 @@ def test_old_pages_are_taken_away_and_nothing_else(opened, folder):
 
 def test_where_there_is_no_browser_nothing_is_left(monkeypatch, folder):
     monkeypatch.setattr(webbrowser, "open", lambda address: False)
-    with pytest.raises(RenderError, match="no browser could be opened here: write the page with --out"):
+    with pytest.raises(
+        RenderError,
+        match=r"no browser could be opened here: write the page with lab\.render\(…, 'page\.html'\), or --out",
+    ):
         lab.show(loss())
     assert not list(folder.iterdir())
 
