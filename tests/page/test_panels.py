@@ -229,6 +229,19 @@ def test_time_by_module_adds_up_and_is_sorted(opened):
     ]
 
 
+def test_a_narrow_window_keeps_a_sign_of_the_choice_and_texts_stand_over_the_lines_of_a_plot(opened):
+    page = opened(trained(2))
+    page.set_viewport_size({"width": 1000, "height": 800})
+    assert "#" in page.inner_text(".backwards").replace("\n", "")
+    page.click("#tab-memory")
+    page.locator(".plot-area").click()
+    order = page.locator(".plot .plot-grid, .plot .plot-mark, .plot .memory-peak-text").evaluate_all(
+        "(all) => all.map((each) => each.classList[0])"
+    )
+    assert order[-1] == "memory-peak-text"
+    assert "plot-mark" in order
+
+
 def rows(page):
     """The cells of each row that is in the document, in their order."""
     found = page.locator("#panel-nodes .rows-inside .table-row").all()
