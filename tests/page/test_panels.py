@@ -193,7 +193,7 @@ def test_card_and_panel_take_their_percentages_of_the_same_time(opened):
     page.click("#tab-time")
     _, share, _ = bars(page, "time")["0"][0].split(" · ")
     page.click("#panel-time .bars-name >> text='0'")
-    assert f"({share} of the nodes' time)" in page.inner_text("#card")
+    assert f"({share} of all nodes' time)" in page.inner_text("#card")
 
 
 def digits_of(page, call):
