@@ -55,6 +55,22 @@ def test_the_saved_file_looks_the_same(opened, page):
     assert page.evaluate(f"({look})(document)") == in_page
 
 
+@pytest.mark.parametrize("is_folded", [False, True])
+def test_the_legend_is_in_the_file(opened, is_folded):
+    page = opened(page_records.net())
+    said = page.locator(".legend h2, .legend .ends span, .legend li:not(.scale)").all_inner_texts()
+    steps = page.locator(".legend .step, .legend .swatch").count()
+    if is_folded:
+        page.click(".legend button")
+    text, _ = saved(page)
+    root = ElementTree.fromstring(text)
+    legend = next(group for group in root.iter(f"{SVG}g") if group.get("class") == "legend")
+    assert [found.text for found in legend.iter(f"{SVG}text")] == said
+    assert len(list(legend.iter(f"{SVG}rect"))) == steps
+    assert page.is_visible(".legend-body") != is_folded
+    assert "Arrows" not in root.get("aria-label")
+
+
 def test_hostile_names_in_the_file_are_text(opened):
     page = opened(page_records.hostile())
     text, _ = saved(page)

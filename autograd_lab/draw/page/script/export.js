@@ -1,10 +1,11 @@
 /**
- * The drawing as it's seen, as an SVG file that needs nothing else.
+ * The whole drawing with its legend, as an SVG file that needs nothing else.
  *
- * Relies on `dom.js`.
+ * Relies on `dom.js` and `export_legend.js`.
  */
 
 import { svg } from "./dom.js";
+import { legendAsSvg } from "./export_legend.js";
 
 const MARGIN = 16;
 const OF_THE_PAGE = ["style", "tabindex", "data-key", "role", "aria-expanded", "aria-pressed"]; // attributes
@@ -13,14 +14,19 @@ const OF_THE_PAGE = ["style", "tabindex", "data-key", "role", "aria-expanded", "
  * Returns the text of an SVG of what is drawn, in the colours of the page at the moment.
  *
  * @param {Object} scene
+ * @param {Element} legend
+ * @param {string} label What the picture is called for those who don't see it.
  */
-export function asSvg(scene) {
+export function asSvg(scene, legend, label) {
   const { flat } = scene;
-  const [width, height] = [Math.ceil(flat.width + 2 * MARGIN), Math.ceil(flat.height + 2 * MARGIN)];
+  const below = legendAsSvg(legend);
+  const width = Math.ceil(Math.max(flat.width, below.width) + 2 * MARGIN);
+  const height = Math.ceil(flat.height + below.height + 3 * MARGIN);
+  below.group.setAttribute("transform", `translate(${MARGIN} ${Math.ceil(flat.height) + 2 * MARGIN})`);
   const copy = scene.svg.cloneNode(true);
   const world = copy.querySelector(".world");
   world.removeAttribute("style");
-  world.setAttribute("transform", `translate(${MARGIN} ${MARGIN})`);
+  world.setAttribute("transform", `translate(${Math.round((width - flat.width) / 2)} ${MARGIN})`);
   for (const part of copy.querySelectorAll("[data-key]")) {
     const [, x, y] = /translate\((-?[\d.e-]+)px(?:, (-?[\d.e-]+)px)?\)/.exec(part.style.transform);
     part.setAttribute("transform", `translate(${x} ${y ?? 0})`);
@@ -28,11 +34,11 @@ export function asSvg(scene) {
   }
   copy.querySelectorAll(".reach, .sign title").forEach((part) => part.remove());
   copy.classList.remove("trailing", "moving", "dragged");
-  for (const [name, value] of Object.entries({ width, height, viewBox: `0 0 ${width} ${height}`, role: "img" })) {
-    copy.setAttribute(name, value);
-  }
+  const named = { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label };
+  for (const [name, value] of Object.entries(named)) copy.setAttribute(name, value);
   copy.removeAttribute("tabindex");
   copy.prepend(svg("style", {}, styles(isDark())), svg("rect", { class: "paper", width, height }));
+  copy.append(below.group);
   return `<?xml version="1.0" encoding="UTF-8"?>\n${new XMLSerializer().serializeToString(copy)}\n`;
 }
 

@@ -17,7 +17,7 @@ const THEME_SIGNS = { null: "◐", light: "☀", dark: "☾" };
  * Builds the line, and under it what is worth a look. `backwards` is the element where the choice of a trace stands.
  */
 export function mountTop(host, context, backwards) {
-  const { data, t, scene, store, languages } = context;
+  const { data, t, scene, legend, store, languages } = context;
   const title = data.title ?? titleOf(scene.graph, t);
   document.title = title;
   const [search, colour] = [element("div", { class: "search", role: "search" }), element("div", { class: "colour" })];
@@ -27,7 +27,7 @@ export function mountTop(host, context, backwards) {
   const language = element("button", {
     type: "button", lang: otherLanguage().code, title: otherLanguage().title, onclick: () => store.set({ language: otherLanguage().key }),
   }, otherLanguage().name);
-  const svg = button("save svg", "SVG", () => download(asSvg(scene), `${fileName(title)}.svg`, "image/svg+xml"));
+  const svg = button("save svg", "SVG", () => download(asSvg(scene, legend, title), `${fileName(title)}.svg`, "image/svg+xml"));
   fill(host,
     element("div", { class: "bar" }, element("h1", {}, element("bdi", {}, title)), backwards, search, colour,
       element("div", { class: "buttons" }, svg, theme, language)),
