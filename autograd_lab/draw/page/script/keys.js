@@ -2,7 +2,8 @@
  * The keyboard in the drawing: arrows pan, + and − zoom, 0 shows all, Shift and an arrow go to the next box, /
  * searches.
  *
- * Relies on `opening.js`. What is met by Shift and an arrow is selected, so that the card and the focus agree. Promises that one item, and only one, is met by Tab.
+ * Relies on `opening.js`. What is met by Shift and an arrow is selected, so that the card and the focus agree. Promises
+ * that one item, and only one, is met by Tab.
  */
 
 import { itemOf, namedBy } from "./opening.js";
