@@ -69,7 +69,8 @@ def test_cells_are_short_and_parse(path):
 def test_the_two_landing_pages_have_the_same_cells():
     english, chinese = DOCS / "index.md", DOCS / "zh" / "index.md"
     assert cells(english)
-    assert cells(chinese) == cells(english)
+    # but for the language in which the page opens
+    assert [cell.replace(', language="zh"', "") for cell in cells(chinese)] == cells(english)
     heads = [re.findall(r"^(#+) ", prose(page), re.MULTILINE) for page in (english, chinese)]
     assert heads[0] == heads[1]
 
