@@ -1,22 +1,15 @@
 """A small web server on the loopback address: the page, and the events that bring it up to date.
 
-Relies on the standard library, and on who draws records for what it serves. Promises that only this machine can reach
-it, and of this machine only who knows the token; that no browser, however slow or gone, holds up anything but a thread
-of its own; and that `Server.stop` leaves no thread and no socket behind.
+Relies on the standard library, ``runs``, and on who draws records for what it serves. Promises that only this machine
+can reach it, and of this machine only who knows the token; that no browser, however slow or gone, holds up anything but
+a thread of its own; and that `Server.stop` is over within ``2 * GRACE`` and leaves no socket and no thread behind. One
+exception: a thread that turns a single trace into an event for longer than that ends only after it.
 
 Note [Who may ask]
 Any program and any page in a browser of this machine can send requests to the loopback address. So the address has a
 random token in it, compared in constant time. A page from elsewhere can have its name lead to 127.0.0.1 (DNS
 rebinding): its requests then say its own name as ``Host``, and are refused. Besides the page and its events nothing is
 answered.
-
-Note [No lock that a program's thread takes]
-An interrupt may come at any moment in the thread that starts and stops the server, and it would leave a lock taken. So
-what that thread tells the others are plain attributes, and they look at them every `TICK`.
-
-Note [An interrupted join]
-Python 3.11 and 3.12 take a thread whose ``join`` was interrupted for one that is over. So nobody joins here: what
-``threading.enumerate`` lists still runs, or is about to.
 
 Note [Forks]
 A program may fork (workers of a ``DataLoader``). The child has copies of the sockets but none of the threads; it closes
@@ -25,6 +18,7 @@ the copies at once, so that a port is free and a browser hears of the end when t
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import hmac
 import os
@@ -32,25 +26,25 @@ import secrets
 import select
 import socket
 import socketserver
-import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from autograd_lab.errors import one_line
+from autograd_lab.live.runs import TICK, Task, wait
 from autograd_lab.records.display import LivePage
 
 HOST = "127.0.0.1"
 EVENTS = "events"
 """The one other path besides the page's own."""
 
-TICK = 0.1
-"""Seconds after which threads look around."""
-
 GRACE = 2.0
 """Seconds that browsers have, at the end, to take what is left; also for any one piece of it."""
+
+LAST = GRACE / 2
+"""Seconds after the end until which traces are still turned into events; the rest of `GRACE` is to say the end."""
 
 HEARTBEAT = 5.0
 """Seconds of silence after which a comment is sent, so that a browser that is gone is noticed."""
@@ -79,11 +73,12 @@ class Server:
         self.port = 0
         self.ended = False
         self.closed = False
-        self.threads: set[threading.Thread] = set()
-        self.readers: set[threading.Thread] = set()
+        self.threads: set[Task] = set()
+        self.readers: set[Task] = set()
         self.connections: set[socket.socket] = set()
         self._listener: _Listener | None = None
-        self._thread: threading.Thread | None = None
+        self._listening: weakref.ref[Task] | None = None
+        self._ended_at = 0.0
         self._process = os.getpid()
         _SERVERS.add(self)
 
@@ -97,12 +92,20 @@ class Server:
         _Listener(self)
         assert self._listener is not None
         self.port = self._listener.server_address[1]
-        self._thread = threading.Thread(target=self._serve, name="autograd_lab.live", daemon=True)
-        self._thread.start()
+        run: Task | None = None
+        try:
+            run = Task()
+            self._listening = weakref.ref(run)
+            _thread.start_new_thread(run.call, (self._serve,))
+        finally:
+            run = None  # see Note [Whether a thread was started]
 
     def stop(self) -> None:
         """Ends every thread and closes every socket, once browsers have what is left, or `GRACE` seconds have gone."""
-        until = time.monotonic() + GRACE if not self.ended else 0.0
+        until = 0.0
+        if not self.ended:
+            self._ended_at = time.monotonic()
+            until = self._ended_at + GRACE
         self.ended = True
         if os.getpid() == self._process:
             while self.readers and time.monotonic() < until:
@@ -114,13 +117,23 @@ class Server:
                     OSError
                 ):  # it may be closed already; not every system wakes a listener so
                     each.shutdown(socket.SHUT_RDWR)
-            _wait([self._thread])  # the last that could accept one more
+            until = time.monotonic() + GRACE
+            wait(self.is_listening, until)  # the last that could accept one more
             for each in tuple(self.connections):
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
-            _wait(self.threads)
+            wait(lambda: bool(self.threads), until)
             for each in self._sockets():
                 each.close()
+
+    def is_listening(self) -> bool:
+        """Returns whether the thread that accepts connections runs, or is about to."""
+        run = None if self._listening is None else self._listening()
+        return run is not None and not run.over
+
+    def is_late(self) -> bool:
+        """Returns whether no more traces are to be turned into events."""
+        return self.closed or (self.ended and time.monotonic() > self._ended_at + LAST)
 
     def abandon(self) -> None:
         """Closes a child's copies of the sockets: see Note [Forks]."""
@@ -146,14 +159,6 @@ class Server:
                 return
 
 
-def _wait(threads: Iterable[threading.Thread | None]) -> None:
-    """Waits until threads are over, for `GRACE` seconds at most; see Note [An interrupted join]."""
-    waiting = {thread for thread in tuple(threads) if thread is not None}
-    until = time.monotonic() + GRACE
-    while not waiting.isdisjoint(threading.enumerate()) and time.monotonic() < until:
-        time.sleep(TICK / 50)
-
-
 _SERVERS: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
@@ -177,7 +182,7 @@ class _Listener(HTTPServer):
     def __init__(self, server: Server) -> None:
         self.owner = server
         server.take(self)
-        super().__init__((HOST, 0), _Handler)
+        super().__init__((HOST, 0), BaseHTTPRequestHandler)  # `_answer` makes a `_Handler`
 
     def server_bind(self) -> None:
         """Asks no name server for this machine's name, as ``HTTPServer`` does."""
@@ -190,22 +195,26 @@ class _Listener(HTTPServer):
             self.shutdown_request(request)
             return
         self.owner.connections.add(request)
-        thread = threading.Thread(
-            target=self._answer, args=(request, client_address), name="autograd_lab.live", daemon=True
-        )
-        self.owner.threads.add(thread)
-        thread.start()
-
-    def _answer(self, request: Any, client_address: Any) -> None:
+        run = Task()  # no interrupt comes to this thread
+        self.owner.threads.add(run)
         try:
-            self.finish_request(request, client_address)
+            _thread.start_new_thread(run.call, (self._answer, run, request, client_address))
+        except RuntimeError:  # the system has no more threads
+            self._close(run, request)
+
+    def _answer(self, run: Task, request: Any, client_address: Any) -> None:
+        try:
+            _Handler(request, client_address, self, run)
         except (OSError, ValueError):  # the browser is gone, or the server is
             pass
         finally:
-            self.shutdown_request(request)
-            self.owner.connections.discard(request)
-            self.owner.readers.discard(threading.current_thread())
-            self.owner.threads.discard(threading.current_thread())
+            self._close(run, request)
+
+    def _close(self, run: Task, request: Any) -> None:
+        self.shutdown_request(request)
+        self.owner.connections.discard(request)
+        self.owner.readers.discard(run)
+        self.owner.threads.discard(run)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Writes nothing into the program's output."""
@@ -220,6 +229,10 @@ class _Handler(BaseHTTPRequestHandler):
     error_message_format = "%(code)d\n"
     error_content_type = "text/plain"
     server: _Listener
+
+    def __init__(self, request: Any, client_address: Any, server: _Listener, run: Task) -> None:
+        self.run = run
+        super().__init__(request, client_address, server)  # answers
 
     def do_GET(self) -> None:
         """The page or its events; see Note [Who may ask]."""
@@ -242,35 +255,41 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(page)
 
     def _send_events(self, server: Server) -> None:
-        server.readers.add(threading.current_thread())
+        """Sends each event as soon as it is made, for a trace may take seconds, and looks around after each."""
+        server.readers.add(self.run)
         self.connection.settimeout(GRACE)
         self._begin("text/event-stream", {})
         stream = server.page.stream()
-        last = time.monotonic()
-        while not server.closed:
-            ended = server.ended  # first, so that what came before the end is sent
+        events: Iterator[tuple[str, str]] | None = None
+        ended, last = False, time.monotonic()
+        while not server.is_late():
+            if events is None:
+                ended = server.ended  # first, so that what came before the end is sent
+                events = stream.new()
             try:
-                found = list(stream.new())
+                event = next(events, None)
             except Exception as error:  # the page says it; the program's output is not the place
                 self._send("failed", one_line(error))
                 return
-            for name, data in found:
-                self._send(name, data)
-            if ended:
-                self._send("ended", "")
-                return
-            if found or time.monotonic() - last > HEARTBEAT:
+            if event is None and ended:
+                break
+            if event is not None:
+                self._send(*event)
+                last = time.monotonic()
+            elif time.monotonic() - last > HEARTBEAT:
                 self.wfile.write(b":\n\n")
                 last = time.monotonic()
-            if self._is_gone():
+            events = events if event else None
+            if self._is_gone(0.0 if event else TICK):
                 return
+        self._send("ended", "")
 
     def _send(self, event: str, data: str) -> None:
         self.wfile.write(f"event: {event}\ndata: {data}\n\n".encode())
 
-    def _is_gone(self) -> bool:
-        """Waits for a tick, and less where the browser closes the connection."""
-        readable, _, _ = select.select([self.connection], [], [], TICK)
+    def _is_gone(self, wait: float) -> bool:
+        """Waits for some seconds, and less where the browser closes the connection."""
+        readable, _, _ = select.select([self.connection], [], [], wait)
         return bool(readable) and not self.connection.recv(1024)
 
     def _begin(self, kind: str, more: dict[str, str]) -> None:

@@ -8,11 +8,11 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
 
+import leftovers
 import pytest
 
 from autograd_lab.records import load
@@ -374,7 +374,7 @@ def test_a_run_that_is_followed_is_the_scripts_own(here, argument, code):
     assert "2  train.py:" in rest
     assert "autograd-lab: follow" not in rest
     assert Path("page.html").read_text("utf-8").startswith("<!doctype html>")
-    assert not [each for each in threading.enumerate() if each.name == "autograd_lab.live"]
+    assert not leftovers.live_threads()
 
 
 def test_each_tenth_is_followed_unless_the_user_says(lab, tmp_path):

@@ -6,7 +6,6 @@ import ast
 import json
 import re
 import sys
-import threading
 from pathlib import Path
 
 import interrupts
@@ -41,7 +40,7 @@ def nothing_is_left(recwarn):
     before = leftovers.everywhere()
     yield
     assert leftovers.everywhere() == before
-    assert not [each for each in threading.enumerate() if each.name == "autograd_lab.live"]
+    assert not leftovers.live_threads()
     # A socket that nobody closed warns when it's freed.
     assert not [each for each in recwarn if issubclass(each.category, ResourceWarning)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import http.client
 import os
@@ -13,11 +14,12 @@ import time
 import urllib.parse
 
 import interrupts
+import leftovers
 import pytest
 from events import Events, ask
 
 from autograd_lab.live import server as live
-from autograd_lab.live.server import EVENTS, GRACE, HOST, Server
+from autograd_lab.live.server import EVENTS, GRACE, HOST, LAST, Server
 
 
 class Page:
@@ -58,7 +60,7 @@ def served(page=None):
 
 
 def nothing_is_left(server):
-    assert not [thread for thread in threading.enumerate() if thread.name == "autograd_lab.live"]
+    assert not leftovers.live_threads()
     assert not server.connections
     if server.port:
         with pytest.raises(ConnectionRefusedError):
@@ -169,6 +171,43 @@ def test_a_browser_that_is_gone_is_let_go_of():
         assert not server.threads
 
 
+class Slow(Page):
+    """A page of many traces, each of which takes long to be written."""
+
+    def stream(self):
+        return self
+
+    def new(self):
+        for number in range(200):
+            time.sleep(0.2)
+            yield "trace", str(number)
+
+
+def test_each_event_is_sent_as_it_is_made_and_the_end_is_said_in_time():
+    with served(Slow()) as server:
+        browser = Events(server)
+        assert [browser.next() for _ in range(2)] == [("trace", "0"), ("trace", "1")]
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < GRACE
+        assert nothing_is_left(server)
+    names = [name for name, _ in iter(browser.next, None)]
+    assert 1 <= names.count("trace") <= LAST / 0.2
+    assert names[-1] == "ended"
+    browser.close()
+
+
+def test_one_that_is_gone_is_noticed_between_two_events():
+    with served(Slow()) as server:
+        browser = Events(server)
+        browser.next()
+        browser.close()
+        until = time.monotonic() + 2
+        while server.threads and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not server.threads
+
+
 def test_a_browser_that_never_reads_holds_up_the_end_for_a_while_only():
     page = Page([("trace", "x" * 100_000)] * 200)
     with served(page) as server:
@@ -236,6 +275,48 @@ def test_an_interrupt_at_any_moment_of_the_start_and_the_end_leaves_nothing():
         assert not made or nothing_is_left(made.pop())
 
 
+def test_the_programs_thread_takes_no_lock_to_start_and_to_stop_it():
+    """Whatever ``threading`` does takes one, but for making objects, and an interrupt would leave it taken."""
+    called = []
+
+    def note(frame, event, argument):
+        if frame.f_code.co_filename == threading.__file__ and frame.f_code.co_name != "__init__":
+            called.append(frame.f_code.co_name)
+        if event == "c_call" and argument.__name__ == "acquire":
+            called.append(argument.__name__)
+
+    server = Server(Page())
+    sys.setprofile(note)
+    try:
+        server.start()
+        server.stop()
+    finally:
+        sys.setprofile(None)
+    assert not called
+    assert nothing_is_left(server)
+
+
+@pytest.mark.parametrize("started", [False, True])
+def test_an_interrupt_around_the_start_of_its_thread_costs_no_time(monkeypatch, started):
+    start = _thread.start_new_thread
+
+    def interrupt(*given):
+        if started:
+            start(*given)
+        del given
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_thread, "start_new_thread", interrupt)
+    server = Server(Page())
+    try:
+        server.start()
+    except KeyboardInterrupt:  # its traceback has the frames while the server is stopped
+        began = time.monotonic()
+        server.stop()
+    assert time.monotonic() - began < GRACE / 2
+    assert nothing_is_left(server)
+
+
 FORKS = """
 import os, socket, sys, time
 from autograd_lab.live.server import Server
@@ -258,7 +339,7 @@ if (child := os.fork()) == 0:
     assert left == [browser.fileno()], left
     time.sleep(1)
     os._exit(0)
-assert server._thread.is_alive() and not server.closed
+assert server.is_listening() and not server.closed
 server.stop()
 try:
     socket.create_connection(("127.0.0.1", server.port))
