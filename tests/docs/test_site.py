@@ -105,7 +105,8 @@ def test_every_picture_says_what_it_shows(site):
     ]
     assert len(pictures) > 40
     for page, alternative in pictures:
-        assert re.match(r"(Graph|Plot|Screenshot): \S|(The|A) (backward|computation) ", alternative), (page, alternative)
+        begins = r"(Graph|Plot|Screenshot): \S|(The|A) (backward|computation) "
+        assert re.match(begins, alternative), (page, alternative)
 
 
 def test_chinese_words_are_found(site):
