@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from autograd_lab.draw.plots.norms import norms
-from autograd_lab.draw.write.graphdef import Def, safe, to_graph_def
+from autograd_lab.draw.write.graphdef import NUMBERED, Def, safe, to_graph_def
+from autograd_lab.draw.write.namespaces import distinct
 from autograd_lab.errors import OptionError, RenderError, article
 from autograd_lab.records import Graph, Trace, are_traces
 
@@ -155,17 +156,11 @@ def _readable(names: Iterable[str]) -> dict[str, str]:
 
     TensorBoard groups curves by what stands before a slash, and here that is the tag alone.
     """
-    called: dict[str, str] = {}
     taken: set[str] = set()
-    for name in names:
-        own = name.replace("/", "_").strip() or safe("")
-        found, number = own, 1
-        while found in taken:
-            number += 1
-            found = f"{own}({number})"
-        taken.add(found)
-        called[name] = found
-    return called
+    return {
+        name: distinct(name.replace("/", "_").strip() or safe(""), taken, NUMBERED)
+        for name in dict.fromkeys(names)
+    }
 
 
 def _values(gradient: Any) -> Any:

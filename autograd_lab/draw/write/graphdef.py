@@ -1,8 +1,8 @@
 """A backward graph as TensorBoard's plugin for graphs takes it: a ``GraphDef``'s nodes, as plain data.
 
-A node's name is the path of its module, calls apart, and its own name with its number. Relies on the records and on
-where nodes belong (``plan/homes.py``); of TensorBoard nothing is imported. Promises names that are unique, and inputs
-that name a node.
+A node's name is the path of its module, calls apart, and its own name with its number. Relies on the records, on where
+nodes belong (``plan/homes.py``) and on ``namespaces``; of TensorBoard nothing is imported. Promises names that are
+unique, and inputs that name a node.
 
 Note [Names in TensorBoard]
 The plugin cuts a name at slashes, takes what follows a colon for an output's number and a ``^`` at the beginning for
@@ -22,7 +22,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from autograd_lab.draw import words
-from autograd_lab.draw.plan.homes import Path, homes
+from autograd_lab.draw.plan.homes import homes
+from autograd_lab.draw.write.namespaces import Namespaces, inside
 from autograd_lab.records import Graph, Node, Step, TensorMeta, Trace
 
 _UNSAFE = re.compile(r"[^\w.#()\[\]-]")
@@ -32,6 +33,9 @@ _OF_OBJECTS = {
 }  # fmt: skip
 _EMBEDDED = re.compile(r"Const|Summary$")
 _DEVICES = {"cpu": "/device:CPU:0"}
+
+NUMBERED = "{}({})"
+"""How the second of two names that would be alike is written: no space is allowed."""
 
 _MOST_BYTES = 900
 """Of an attribute: TensorBoard leaves out those of more than 1,024."""
@@ -79,9 +83,9 @@ def to_graph_def(record: Graph | Trace) -> tuple[Def, ...]:
     """
     graph = record if isinstance(record, Graph) else record.graph
     ran = {} if isinstance(record, Graph) else {step.node: step for step in record.steps}
-    spaces = Namespaces()
+    spaces = Namespaces(safe, NUMBERED)
     names = [
-        spaces.join(place, f"{_own(node)}_{node.id}")
+        inside(spaces.of(place or ()), f"{_own(node)}_{node.id}")
         for node, place in zip(graph.nodes, homes(graph), strict=True)
     ]
     inputs: list[list[tuple[int, str]]] = [[] for _ in graph.nodes]
@@ -114,32 +118,6 @@ def safe(name: str) -> str:
     """
     found = _UNSAFE.sub("_", name) or "_"
     return f"{found}_" if found in _OF_OBJECTS else found
-
-
-class Namespaces:
-    """Paths of modules as parts of names; equal for equal paths only."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {(): ""}
-        self._taken: set[str] = set()
-
-    def join(self, path: Path | None, name: str) -> str:
-        """Returns a name inside of a path."""
-        path = path or ()
-        for length in range(1, len(path) + 1):
-            if path[:length] not in self._known:
-                self._known[path[:length]] = self._new(self._known[path[: length - 1]], path[length - 1])
-        return self._known[path] + name
-
-    def _new(self, around: str, name: str) -> str:
-        own = safe(name)
-        found = f"{around}{own}/"
-        number = 1
-        while found in self._taken:
-            number += 1
-            found = f"{around}{own}({number})/"
-        self._taken.add(found)
-        return found
 
 
 def _def(graph: Graph, node: Node, name: str, inputs: Sequence[str], step: Step | None) -> Def:

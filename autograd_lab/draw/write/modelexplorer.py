@@ -1,9 +1,9 @@
 """A graph, or backwards, for Google's Model Explorer: a graph collection in its JSON.
 
 A node's namespace is the path of its module, calls apart. Edges run as gradients do: a node's outputs are its
-``grad_inputs``, and its inputs its ``grad_outputs``. Relies on the records and on where nodes belong
-(``plan/homes.py``). Promises the same text for the same record, ids that are unique, edges whose ends exist, and that a
-fact which isn't known is left out.
+``grad_inputs``, and its inputs its ``grad_outputs``. Relies on the records, on where nodes belong (``plan/homes.py``)
+and on ``namespaces``. Promises the same text for the same record, ids that are unique, edges whose ends exist, and that
+a fact which isn't known is left out.
 
 Note [Names in Model Explorer]
 Its namespaces are paths with slashes. It drops an empty part, takes the last of what semicolons part, and reads a
@@ -24,6 +24,7 @@ from typing import Any
 from autograd_lab.draw import digits, words
 from autograd_lab.draw.picture import clean
 from autograd_lab.draw.plan.homes import Path, class_finder, homes
+from autograd_lab.draw.write.namespaces import Namespaces
 from autograd_lab.records import GradStats, Graph, Node, Saved, Step, TensorMeta, Trace
 from autograd_lab.records.jsonio import in_utf8
 
@@ -78,7 +79,7 @@ def named(record: Graph | Trace | Sequence[Trace]) -> Iterator[tuple[str, Graph,
 
 
 def _graph(name: str, graph: Graph, trace: Trace | None) -> _Item:
-    spaces = _Namespaces()
+    spaces = Namespaces(_part)
     places = homes(graph)
     incoming = _incoming(graph)
     ran = {} if trace is None else {step.node: step for step in trace.steps}
@@ -105,30 +106,9 @@ def _graph(name: str, graph: Graph, trace: Trace | None) -> _Item:
     }
 
 
-class _Namespaces:
-    """Paths of modules as namespaces: see Note [Names in Model Explorer]."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {(): ""}
-        self._taken: set[str] = set()
-
-    def of(self, path: Path) -> str:
-        """Returns the namespace of a path; equal for equal paths only."""
-        for length in range(1, len(path) + 1):
-            if path[:length] not in self._known:
-                around = self._known[path[: length - 1]]
-                self._known[path[:length]] = self._new(around, path[length - 1])
-        return self._known[path]
-
-    def _new(self, around: str, name: str) -> str:
-        own = clean(name).translate(_TWINS) or _UNNAMED
-        wanted = found = f"{around}/{own}" if around else own
-        number = 1
-        while found in self._taken:
-            number += 1
-            found = f"{wanted} ({number})"
-        self._taken.add(found)
-        return found
+def _part(name: str) -> str:
+    """What a module is called in a namespace: see Note [Names in Model Explorer]."""
+    return clean(name).translate(_TWINS) or _UNNAMED
 
 
 def _incoming(graph: Graph) -> list[list[_Item]]:
@@ -262,9 +242,7 @@ def _whole(graph: Graph, trace: Trace | None) -> Iterator[tuple[str, str]]:
     yield from ((pair["key"], pair["value"]) for pair in _pairs(facts.items()))
 
 
-def _of_modules(
-    graph: Graph, places: Sequence[Path | None], spaces: _Namespaces
-) -> dict[str, dict[str, str]]:
+def _of_modules(graph: Graph, places: Sequence[Path | None], spaces: Namespaces) -> dict[str, dict[str, str]]:
     inside: dict[Path, list[Node]] = defaultdict(list)
     for node, place in zip(graph.nodes, places, strict=True):
         for length in range(1, len(place or ()) + 1):
