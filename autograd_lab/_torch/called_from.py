@@ -23,7 +23,9 @@ from typing import Any
 
 import torch
 
-_ASKS = torch.overrides.handle_torch_function.__code__
+ASKS = torch.overrides.handle_torch_function.__code__
+"""What a torch function written in Python asks a mode in."""
+
 NAME = "<torch function>"
 """What tracebacks call the function in between."""
 
@@ -68,7 +70,7 @@ class Callers:
         """
         __tracebackhide__ = True
         code = frame.f_code
-        if code is _ASKS:  # a function written in Python; C++ that it calls names its own lines
+        if code is ASKS:  # a function written in Python; C++ that it calls names its own lines
             return func(*args, **kwargs)
         place = id(code), frame.f_lasti
         known = self._codes.get(place)

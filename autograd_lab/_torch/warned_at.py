@@ -33,13 +33,12 @@ from typing import Any
 import torch
 
 from autograd_lab._torch import changes as _changes
-from autograd_lab._torch.called_from import NAME
+from autograd_lab._torch.called_from import ASKS, NAME
 from autograd_lab.hold import Hold
 
 _LAB = f"{Path(__file__).parent.parent}/"
 _COMMAND_LINE = f"{_LAB}cli/"
 
-_ASKS = torch.overrides.handle_torch_function.__code__
 _WARN = warnings.warn
 _WARN_EXPLICIT = warnings.warn_explicit
 _PARAMETERS = ("message", "category", "stacklevel", "source")
@@ -183,7 +182,7 @@ def _is_dispatch(code: CodeType) -> bool:
 
 def _who_asked(frame: FrameType | None, inner: CodeType | None) -> FrameType | None:
     """The caller of what asked the mode: a function that is called again inside, through ``inner``."""
-    if frame is not None and frame.f_code is _ASKS:
+    if frame is not None and frame.f_code is ASKS:
         frame = frame.f_back
         return None if frame is None else frame.f_back
     if frame is not None and frame.f_code is inner:  # an operator written in Python that asks in C++
