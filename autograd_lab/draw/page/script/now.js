@@ -8,7 +8,6 @@
 import { chainRule, scalarOf, wholeChain } from "./chain.js";
 import { count, nbytes, number } from "./digits.js";
 import { element, fill } from "./dom.js";
-import { leafName } from "./norms.js";
 
 const LISTED = 8; // in each list; more are counted
 
