@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from autograd_lab import records
 from autograd_lab.draw.images import image
-from autograd_lab.draw.page.bundle import LANGUAGES
+from autograd_lab.draw.page.bundle import must_be_language
 from autograd_lab.draw.page.html import to_html
 from autograd_lab.draw.picture import Picture
 from autograd_lab.draw.tables.graph import graph_table, scalar_table
@@ -233,8 +233,7 @@ def check(
 def _check_language(format: str, language: str) -> None:  # noqa: A002 - as in draw
     if format != "html":
         raise RenderError(f"format {format!r} takes no ", Option("language"), ": a page, html, does")
-    if language not in LANGUAGES:
-        raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
+    must_be_language(language)
 
 
 def _check_modules(record: Record | None, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The page's script modules, styles and words, each put together into one text.
 
-Relies on the standard library and the files beside it. Promises that the bundle is the modules' own code, each in a
+Relies on the files beside it. Promises that the bundle is the modules' own code, each in a
 function of its own in the order of their imports, so that no name of one meets a name of another; and that a module
 which does what the bundle can't carry over is refused by name: see Note [Modules of the page].
 
@@ -25,6 +25,8 @@ import json
 import re
 from collections.abc import Callable
 from importlib import resources
+
+from autograd_lab.errors import RenderError, nearest
 
 LANGUAGES = {"en": "en", "zh": "zh-Hant-TW"}
 """Language of the page → what HTML calls it."""
@@ -159,6 +161,19 @@ def words() -> dict[str, dict[str, str]]:
                 raise BundleError(f"{file}: {sorted(twice)[0]!r} is in another file of words already")
             found[language] |= more
     return found
+
+
+def must_be_language(language: object) -> None:
+    """Raises for what is no key of ``LANGUAGES``.
+
+    Raises:
+        RenderError: As said.
+
+    Example:
+        >>> must_be_language("zh")
+    """
+    if not isinstance(language, str) or language not in LANGUAGES:
+        raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
 
 
 def files(folder: str, ending: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Records → the page's data: plain dictionaries, lists, numbers and texts, in columns.
 
-Relies on the records, ``tree`` and ``words``. Promises that nothing is there which no record says, and that what the
-record doesn't know is ``null``.
+Relies on the records, ``tree``, ``excerpts`` and ``words``. Promises that nothing is there which no record says, and
+that what the record doesn't know is ``null``.
 
 Note [The page's data]
 A graph is a dictionary of columns, one entry for each node, edge or box, and a trace one of its steps; a column is
@@ -45,6 +45,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from autograd_lab.draw.page.excerpts import excerpts
 from autograd_lab.draw.page.strings import Strings, cut, plain
 from autograd_lab.draw.page.tree import tree
 from autograd_lab.draw.words import value
@@ -139,6 +140,13 @@ class Writer:
             "steps": self._steps(trace.steps),
             "histograms": dict(histograms),
         }
+
+    def files(self) -> list[dict[str, Any]]:
+        """Returns the code around every place that was met, as far as it's there to read."""
+        return [
+            {"path": self.strings.at(found.file), "first": found.first, "lines": found.lines}
+            for found in excerpts(self.sources)
+        ]
 
     def _nodes(self, nodes: Sequence[Node], first: int) -> dict[str, Any]:
         at = self.strings.at

@@ -18,12 +18,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autograd_lab.draw.page.bundle import LANGUAGES, policy, script, style, words
+from autograd_lab.draw.page.bundle import LANGUAGES, must_be_language, policy, script, style, words
 from autograd_lab.draw.page.data import ROWS, VERSION, Writer
-from autograd_lab.draw.page.excerpts import excerpts
 from autograd_lab.draw.page.scalar import played, scalars
 from autograd_lab.draw.page.shared import Shared
-from autograd_lab.errors import RenderError, article, nearest
+from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -58,10 +57,7 @@ def to_html(
         >>> to_html(Graph((), ())).startswith("<!doctype html>")
         True
     """
-    if not isinstance(language, str) or language not in LANGUAGES:
-        raise RenderError(f"no language {language!r}: {nearest(str(language), LANGUAGES)}")
-    if title is not None and not isinstance(title, str):
-        raise RenderError(f"title is a text, not {article(type(title).__name__)}")
+    must_be_language(language)
     data = page_data(record, title=title, language=language, histograms=histograms)
     if live is not None:
         data["live"] = live
@@ -128,10 +124,7 @@ def page_data(
         "language": language,
         "title": title,
         "rows": ROWS,
-        "files": [
-            {"path": writer.strings.at(found.file), "first": found.first, "lines": found.lines}
-            for found in excerpts(writer.sources)
-        ],
+        "files": writer.files(),
         "graphs": graphs,
         "traces": traces,
         "strings": writer.strings.texts,

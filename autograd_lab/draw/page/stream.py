@@ -1,6 +1,6 @@
 """What a page that is open gets of a list of traces that grows: each new trace, with the texts and graphs that are new.
 
-Relies on ``data``, ``excerpts`` and ``html``. Promises that each trace is written once, and that what is written can be
+Relies on ``data`` and ``html``. Promises that each trace is written once, and that what is written can be
 put behind what the page has; see ``script/live.js``. Of a long list the page gets some: see `few`.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from autograd_lab.draw.page.data import Writer
-from autograd_lab.draw.page.excerpts import excerpts
 from autograd_lab.draw.page.html import as_json, to_html
 from autograd_lab.draw.page.shared import Shared
 from autograd_lab.records import Trace
@@ -108,11 +107,8 @@ class Deltas:
 
     def _files(self) -> list[dict[str, Any]] | None:
         """All excerpts anew, where a line was named that wasn't before."""
-        sources = self._writer.sources
-        if len(sources) == self._places:
+        places = len(self._writer.sources)
+        if places == self._places:
             return None
-        self._places = len(sources)
-        return [
-            {"path": self._writer.strings.at(found.file), "first": found.first, "lines": found.lines}
-            for found in excerpts(sources)
-        ]
+        self._places = places
+        return self._writer.files()

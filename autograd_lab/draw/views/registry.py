@@ -19,8 +19,8 @@ from autograd_lab.draw.views.trace import trace_picture
 from autograd_lab.errors import Option, Parts, RenderError, article, nearest
 from autograd_lab.records import Graph, Record, ScalarGraph, Trace
 
-Values = tuple[str, ...] | Callable[[Any], Parts | None] | None
-"""Which values an option may have: these, or those of which a function finds nothing wrong, or any."""
+Values = tuple[str, ...] | Callable[[Any], Parts | None]
+"""Which values an option may have: these, or those of which a function finds nothing wrong."""
 
 
 class View(NamedTuple):
@@ -61,6 +61,11 @@ def _module(value: Any) -> Parts | None:
     return Option("module"), f" must be a module's name, not {value!r}"
 
 
+def _title(value: Any) -> Parts | None:
+    """Finds something wrong with a title."""
+    return None if isinstance(value, str) else (f"title is a text, not {article(type(value).__name__)}",)
+
+
 def _flag(name: str) -> Callable[[Any], Parts | None]:
     """Finds something wrong with what isn't True or False."""
     return lambda value: (
@@ -80,7 +85,7 @@ _OF_GRAPHS: Mapping[str, Values] = {
     "repeats": _flag("repeats"),
     "module": _module,
     "direction": DIRECTIONS,
-    "title": None,
+    "title": _title,
     "legend": _flag("legend"),
 }
 
@@ -98,14 +103,14 @@ def _heat_of_graphs(value: Any) -> Parts | None:
 _OF_SCALARS: Mapping[str, Values] = {
     "detail": DETAILS,
     "direction": DIRECTIONS,
-    "title": None,
+    "title": _title,
     "legend": _flag("legend"),
 }
 
 VIEWS: dict[str, View] = {
     "graph": View(Graph, {**_OF_GRAPHS, "heat": _heat_of_graphs}, graph_picture),
     "trace": View(Trace, {**_OF_GRAPHS, "heat": tuple(KINDS)}, trace_picture),
-    "norms": View(Trace, {"title": None}, plot=_norms, formats=("svg", "png", "pdf")),
+    "norms": View(Trace, {"title": _title}, plot=_norms, formats=("svg", "png", "pdf")),
     "scalar": View(ScalarGraph, _OF_SCALARS, scalar_picture),
 }
 """View's name → what draws it. Of two views of one type of record the first is the usual one."""
@@ -186,5 +191,5 @@ def _check(view: str, name: str, value: Any) -> None:
     if callable(values):
         if wrong := values(value):
             raise RenderError(*wrong)
-    elif values is not None and value not in values:
+    elif value not in values:
         raise RenderError(f"no {name} {value!r} in view {view!r}: {nearest(str(value), values)}")

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from autograd_lab.draw import draw
 from autograd_lab.draw.page.html import as_json, page_data, to_html
 from autograd_lab.errors import RenderError
 from autograd_lab.records import Graph, Node, Source, Trace, VerifyReport
@@ -100,9 +101,12 @@ def test_the_page_opens_in_the_language_asked_for():
         to_html(Graph((), ()), language=[])
 
 
-def test_a_title_is_a_text():
+@pytest.mark.parametrize("kind", ["html", "svg", "md", "dot"])
+def test_a_title_is_a_text_and_a_language_one_that_is_there(kind):
     with pytest.raises(RenderError, match="title is a text, not an int"):
-        to_html(Graph((), ()), title=3)
+        draw(Graph((), ()), kind, title=3)
+    with pytest.raises(RenderError, match="takes no language" if kind != "html" else r"no language \[\]"):
+        draw(Graph((), ()), kind, language=[])
 
 
 def test_a_record_of_another_kind_has_no_page():

@@ -30,7 +30,9 @@ def test_every_option_of_every_view_is_one_that_it_takes(residual, seed):
         graph = replace(residual, nodes=(residual.nodes[0]._replace(module="net"), *residual.nodes[1:]))
         record = {"graph": graph, "trace": Trace(graph, (step,)), "scalar": seed}[name]
         for option, values in view.options.items():
-            some = {"depth": (0, 3), "heat": ("saved",), "module": ("net",)}.get(option, (True,))
+            some = {"depth": (0, 3), "heat": ("saved",), "module": ("net",), "title": ("", "net")}.get(
+                option, (True,)
+            )
             for value in values if isinstance(values, tuple) else some:
                 assert picture_maker(record, name, **{option: value})() is not None
 
