@@ -61,18 +61,6 @@ def test_a_hook_stays_with_the_tensor_as_it_was_and_a_retained_gradient_goes_alo
 # --- undefined gradients -------------------------------------------------------------
 
 
-class Drops(torch.autograd.Function):
-    """Gives no gradient."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        return None
-
-
 def taker(materialize, seen, *, indices=False):
     class Takes(torch.autograd.Function):
         @staticmethod
@@ -103,7 +91,7 @@ def test_undefined_gradients_reach_functions_as_natively(materialize, drop, indi
         hooks = []
         results[0].register_hook(lambda g, hooks=hooks: hooks.append(g))
         results[0].grad_fn.register_prehook(lambda g, hooks=hooks: hooks.append([p is None for p in g]))
-        loss = sum((Drops.apply(r) if i in drop else r.exp()).sum() for i, r in enumerate(results))
+        loss = sum((models.Drops.apply(r) if i in drop else r.exp()).sum() for i, r in enumerate(results))
         if engine == "native":
             loss.backward()
             grad = w.grad
@@ -127,7 +115,7 @@ def test_hooks_are_called_with_none_where_all_is_undefined(kind):
         w.register_hook(lambda g, calls=calls: calls.append(("leaf", g)))
         y = w * 3 if kind == "op" else taker(False, []).apply(w * 1, True, torch.ones(1))[0]
         y.register_hook(lambda g, calls=calls: calls.append(("intermediate", g)))
-        run(Drops.apply(y).sum())
+        run(models.Drops.apply(y).sum())
         runs.append(calls)
     assert runs[0] == [("intermediate", None), ("leaf", None)]
     assert runs[1] == runs[0]
@@ -138,4 +126,4 @@ def test_a_hook_can_not_make_a_gradient_where_there_is_none():
         w = torch.ones(2, requires_grad=True)
         w.register_hook(lambda g: torch.ones(2))
         with pytest.raises(RuntimeError, match="can't replace a None gradient with a non-None value"):
-            run(Drops.apply(w * 1).sum())
+            run(models.Drops.apply(w * 1).sum())

@@ -86,7 +86,7 @@ def test_search_opens_what_must_be_opened_and_selects(opened):
         ("#3", " #3", 1),
         ("head.w", "head.weight #", 1),
         ("accumulategrad", "AccumulateGrad", 15),
-        ("page_records.py:27", "page_records", 6),
+        ("page_records.py:28", "page_records", 6),
         ("LayerNorm", "norm", 3),
         ("no such thing", None, 0),
     ],

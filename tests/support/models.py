@@ -291,6 +291,18 @@ def leaves_tied() -> Built:
     return Built(torch.cat(mixed).square().sum())
 
 
+class Drops(torch.autograd.Function):
+    """Returns no gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None
+
+
 class Several(torch.autograd.Function):
     """Two results, a saved ``None``, as many leaves as one likes."""
 
